@@ -1,0 +1,76 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// What every Swift target of the project is built with: language mode 6, no warning left standing,
+/// and imports that stay out of public signatures unless they say `public import`.
+let swift: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+]
+/// The rooms that never touch a pointer without saying so.
+let strict: [SwiftSetting] = swift + [.strictMemorySafety()]
+let c: [CSetting] = [.treatAllWarnings(as: .error)]
+let cxx: [CXXSetting] = [.treatAllWarnings(as: .error)]
+
+let package = Package(
+  name: "moontide",
+  products: [
+    .executable(name: "moontide", targets: ["moontide"]),
+    .executable(name: "moontide-bench", targets: ["moontide-bench"]),
+    .library(name: "MoontideHost", targets: ["MoontideHost"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+  ],
+  targets: [
+    // Libraries of the system.
+    .systemLibrary(name: "CLuaLibrary", pkgConfig: "lua5.4", providers: [.apt(["liblua5.4-dev"])]),
+    .systemLibrary(name: "CSQLiteLibrary", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+    .systemLibrary(name: "CSimdjsonLibrary", pkgConfig: "simdjson", providers: [.apt(["libsimdjson-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+
+    // Our C: small, each behind one Swift room.
+    .target(name: "CChecksum", cSettings: c),
+    .target(name: "CSimdjson", dependencies: ["CSimdjsonLibrary"], cxxSettings: cxx),
+    .target(name: "CLua", dependencies: ["CLuaLibrary", "CSimdjson"], cSettings: c),
+    .target(name: "CSQLite", dependencies: ["CSQLiteLibrary"], cSettings: c),
+
+    // The rooms; arrows point down only.
+    .target(name: "MoontideCore", dependencies: ["CChecksum"], swiftSettings: strict),
+    .target(name: "MoontideJSON", dependencies: ["MoontideCore", "CSimdjson"], swiftSettings: swift),
+    .target(name: "MoontideLog", dependencies: ["MoontideCore"], swiftSettings: swift),
+    .target(name: "MoontideLua", dependencies: ["MoontideCore", "CLua"], swiftSettings: swift),
+    .target(name: "MoontideSQLite", dependencies: ["MoontideCore", "CSQLite"], swiftSettings: swift),
+    .target(
+      name: "MoontideRuntime", dependencies: ["MoontideCore", "MoontideJSON", "MoontideLua"],
+      swiftSettings: strict),
+    .target(
+      name: "MoontideHost",
+      dependencies: [
+        "MoontideCore", "MoontideJSON", "MoontideLog", "MoontideSQLite", "MoontideRuntime", "CZlib",
+      ],
+      swiftSettings: swift),
+    .executableTarget(
+      name: "moontide",
+      dependencies: ["MoontideHost", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      swiftSettings: swift),
+    .executableTarget(
+      name: "moontide-bench",
+      dependencies: ["MoontideHost", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      swiftSettings: swift),
+
+    .testTarget(name: "MoontideCoreTests", dependencies: ["MoontideCore"], swiftSettings: swift),
+    .testTarget(name: "MoontideJSONTests", dependencies: ["MoontideJSON"], swiftSettings: swift),
+    .testTarget(name: "MoontideLogTests", dependencies: ["MoontideLog"], swiftSettings: swift),
+    .testTarget(name: "MoontideLuaTests", dependencies: ["MoontideLua"], swiftSettings: swift),
+    .testTarget(name: "MoontideSQLiteTests", dependencies: ["MoontideSQLite"], swiftSettings: swift),
+    .testTarget(
+      name: "MoontideRuntimeTests", dependencies: ["MoontideRuntime", "MoontideLog", "MoontideSQLite"],
+      swiftSettings: swift),
+    .testTarget(name: "MoontideHostTests", dependencies: ["MoontideHost"], swiftSettings: swift),
+    .testTarget(name: "CommandTests", dependencies: ["moontide"], swiftSettings: swift),
+    .testTarget(name: "TidyTests", swiftSettings: swift),
+  ],
+  cxxLanguageStandard: .cxx17
+)

@@ -1,0 +1,3 @@
+#ifndef MOONTIDE_LUA_H
+#define MOONTIDE_LUA_H
+#endif

@@ -1,0 +1,3 @@
+#ifndef MOONTIDE_JSON_H
+#define MOONTIDE_JSON_H
+#endif

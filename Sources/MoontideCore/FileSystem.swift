@@ -1,0 +1,68 @@
+/// The seam to files. Paths are absolute or relative to the working directory; calls may come from any
+/// thread. Production has `PosixFileSystem`; tests and the simulator bring their own.
+public protocol FileSystem: Sendable {
+  func open(_ path: String, _ mode: FileMode) throws(FileError) -> any File
+  /// Names in the directory, without `.` and `..`, sorted by bytes.
+  func list(_ directory: String) throws(FileError) -> [String]
+  /// Nil when nothing is there.
+  func status(_ path: String) throws(FileError) -> FileStatus?
+  /// With all directories above it; no error when it exists.
+  func createDirectory(_ path: String) throws(FileError)
+  /// Replaces the target at once. Durable only after `syncDirectory`.
+  func rename(_ from: String, to: String) throws(FileError)
+  /// No error when nothing is there.
+  func remove(_ path: String) throws(FileError)
+  /// Makes creations, renames and removals in the directory durable.
+  func syncDirectory(_ path: String) throws(FileError)
+}
+
+public enum FileMode: Sendable, Hashable {
+  case read
+  /// Reads and writes; creates the file when it is missing.
+  case readWrite
+  /// Reads and writes a file that must not exist yet.
+  case create
+}
+
+public struct FileStatus: Sendable, Hashable {
+  public var bytes: UInt64
+  public var isDirectory: Bool
+  public var inode: UInt64
+  /// Microseconds since 1970.
+  public var modifiedMicroseconds: Int64
+  public init(bytes: UInt64, isDirectory: Bool, inode: UInt64, modifiedMicroseconds: Int64) {
+    self.bytes = bytes
+    self.isDirectory = isDirectory
+    self.inode = inode
+    self.modifiedMicroseconds = modifiedMicroseconds
+  }
+}
+
+/// An open file; closed when it is released. Positional calls may come from any thread.
+public protocol File: AnyObject, Sendable {
+  /// Reads up to `count` bytes at `offset` into `buffer` at `index` (the buffer must hold them) and returns
+  /// how many there were; fewer only at the end of the file.
+  func read(at offset: UInt64, count: Int, into buffer: inout [UInt8], at index: Int) throws(FileError) -> Int
+  /// Writes all of `bytes[range]` at `offset`, or throws; then an unknown part may be written.
+  func write(_ bytes: [UInt8], _ range: Range<Int>, at offset: UInt64) throws(FileError)
+  /// `fdatasync`. After a failure the state of the file on disk is unknown; never retried.
+  func sync() throws(FileError)
+  func size() throws(FileError) -> UInt64
+  func truncate(to bytes: UInt64) throws(FileError)
+}
+
+public struct FileError: Error, Sendable, Hashable {
+  /// What was tried: `open`, `read`, `write`, `sync`, …
+  public var operation: String
+  public var path: String
+  /// The `errno` of the system.
+  public var errno: Int32
+  /// The system's text for it.
+  public var reason: String
+  public init(operation: String, path: String, errno: Int32, reason: String) {
+    self.operation = operation
+    self.path = path
+    self.errno = errno
+    self.reason = reason
+  }
+}

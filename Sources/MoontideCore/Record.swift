@@ -1,0 +1,133 @@
+/// What a record of the log is. Only events are visible to handlers' `["*"]` and in `sys.events`.
+@frozen public enum RecordKind: UInt8, Sendable {
+  case event = 1
+  /// A line that could not be taken as an event, kept as it came.
+  case quarantine = 2
+  /// Reserved for the write side: a command, and what a decider answered.
+  case command = 3
+  case outcome = 4
+  /// Reserved: what a person decided about a dead letter.
+  case decision = 5
+  /// Reserved: a timer of a saga that fired.
+  case timer = 6
+}
+
+/// Which optional fields of the envelope were written, so that an export gives them back and no others.
+@frozen public struct EnvelopeFields: OptionSet, Sendable, Hashable {
+  public let rawValue: UInt8
+  @inlinable public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+  public static let source = EnvelopeFields(rawValue: 1)
+  public static let version = EnvelopeFields(rawValue: 2)
+  public static let key = EnvelopeFields(rawValue: 4)
+  public static let time = EnvelopeFields(rawValue: 8)
+  public static let meta = EnvelopeFields(rawValue: 16)
+}
+
+/// The fields of one event as they enter the log; texts are parts of the buffer of the owner.
+///
+/// Absent optional fields have their defaults filled in: `source` empty, `version` 1, `key` the id, `time`
+/// empty (the log then records the time of recording as `time`), `meta` empty.
+@frozen public struct Envelope: Sendable {
+  public var kind: RecordKind
+  public var given: EnvelopeFields
+  public var version: UInt32
+  /// The instant that `time` names; `Int64.min` when it was not given.
+  public var timeMicroseconds: Int64
+  public var id: ByteRange
+  public var source: ByteRange
+  public var type: ByteRange
+  public var key: ByteRange
+  /// RFC 3339 as written.
+  public var time: ByteRange
+  /// A JSON object, bytes as written. For a quarantine record: its description, see `QuarantineNote`.
+  public var data: ByteRange
+  /// A JSON object, bytes as written, or empty.
+  public var meta: ByteRange
+
+  public init(
+    kind: RecordKind = .event, given: EnvelopeFields = [], version: UInt32 = 1,
+    timeMicroseconds: Int64 = .min, id: ByteRange = .empty, source: ByteRange = .empty,
+    type: ByteRange = .empty, key: ByteRange = .empty, time: ByteRange = .empty, data: ByteRange = .empty,
+    meta: ByteRange = .empty
+  ) {
+    self.kind = kind
+    self.given = given
+    self.version = version
+    self.timeMicroseconds = timeMicroseconds
+    self.id = id
+    self.source = source
+    self.type = type
+    self.key = key
+    self.time = time
+    self.data = data
+    self.meta = meta
+  }
+}
+
+/// An event on its way into the log.
+@frozen public struct Draft: Sendable {
+  public var topic: TopicID
+  public var envelope: Envelope
+  /// Of type, version, key, time if given, and data without whitespace; see `BodyDigest`.
+  public var body: Digest
+
+  public init(topic: TopicID, envelope: Envelope, body: Digest) {
+    self.topic = topic
+    self.envelope = envelope
+    self.body = body
+  }
+}
+
+/// A record as it was read from the log.
+@frozen public struct Record: Sendable {
+  public var position: Position
+  public var offset: Offset
+  public var topic: TopicID
+  public var partition: UInt16
+  /// Microseconds since 1970 of the commit that holds it.
+  public var recordedMicroseconds: Int64
+  /// Parts of the batch's bytes. `timeMicroseconds` is always set: the instant of `time`, or of recording.
+  public var envelope: Envelope
+
+  public init(
+    position: Position, offset: Offset, topic: TopicID, partition: UInt16, recordedMicroseconds: Int64,
+    envelope: Envelope
+  ) {
+    self.position = position
+    self.offset = offset
+    self.topic = topic
+    self.partition = partition
+    self.recordedMicroseconds = recordedMicroseconds
+    self.envelope = envelope
+  }
+}
+
+/// Events on their way into the log: a reusable buffer, owned by one thread, with the drafts that name its
+/// parts.
+public final class DraftBatch {
+  public var bytes: [UInt8] = []
+  public var drafts: [Draft] = []
+
+  public init() {}
+
+  public func removeAll() {
+    bytes.removeAll(keepingCapacity: true)
+    drafts.removeAll(keepingCapacity: true)
+  }
+}
+
+/// Records read from the log: a reusable buffer, owned by one thread. A parser may read
+/// `Limits.parserPaddingBytes` behind any part, so `bytes` always ends in that many bytes of padding.
+public final class RecordBatch {
+  public var bytes: [UInt8] = []
+  /// In order of position.
+  public var records: [Record] = []
+
+  public init() {}
+
+  public func removeAll() {
+    bytes.removeAll(keepingCapacity: true)
+    records.removeAll(keepingCapacity: true)
+  }
+}

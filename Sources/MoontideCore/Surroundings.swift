@@ -1,0 +1,29 @@
+/// The clock, as the runtime sees it. Any thread.
+public protocol WallClock: Sendable {
+  /// The time of day; it may jump.
+  var now: EventTime { get }
+  /// Never goes back; its origin is arbitrary. For deadlines and backoff.
+  var monotonic: Duration { get }
+  /// Sleeps, or moves the simulated time on.
+  func sleep(for duration: Duration)
+}
+
+/// Randomness for jitter and for names that must be unique; never for anything a handler sees.
+public protocol Randomness: Sendable {
+  func next() -> UInt64
+}
+
+/// A worker is a state machine: a thread drives it in production, the simulator in tests.
+public protocol Worker: AnyObject {
+  /// Does one bounded piece of work.
+  func step() -> StepOutcome
+}
+
+public enum StepOutcome: Sendable, Equatable {
+  /// Something was done; call again at once.
+  case progressed
+  /// Nothing to do now; call again when woken, or at the latest after this time.
+  case idle(for: Duration)
+  /// Nothing to do ever again.
+  case finished
+}

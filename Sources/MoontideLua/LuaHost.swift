@@ -1,0 +1,44 @@
+public import MoontideCore
+
+/// What a running script can ask of the host. Called on the thread of the state, in the middle of a handler;
+/// an error thrown here is raised in Lua after the Swift frame has returned.
+public protocol LuaHost: AnyObject {
+  /// `db.T:put` and its like. Buffers as `RowOperation` says; they belong to the state.
+  func row(
+    _ operation: RowOperation, table: Int, arguments: RowBuffer, result: RowBuffer
+  ) throws(HostRefusal) -> Bool
+  /// `db:query` and `db:exec`: the names of the columns.
+  func sql(_ text: String, arguments: RowBuffer, result: RowBuffer) throws(HostRefusal) -> [String]
+  /// The encoded state of the event's key, appended to `buffer.bytes`; false when there is none.
+  func loadState(into buffer: RowBuffer) throws(HostRefusal) -> Bool
+  /// The state as it is after the handler, when it differs; nil when it became nil or an empty table.
+  func saveState(_ value: [UInt8]?) throws(HostRefusal)
+  /// `ctx.emit`: cells in the order of `EmittedField`, `absent` where not given; `result` gets one text
+  /// cell, the id.
+  func emit(_ event: RowBuffer, result: RowBuffer) throws(HostRefusal)
+  /// One line of `print`, without its newline.
+  func print(_ text: [UInt8])
+  /// `event.data` was asked for a field it does not have; at most once per type and field.
+  func missing(field: [UInt8], type: [UInt8])
+}
+
+/// The cells of `LuaHost.emit`.
+public enum EmittedField: Int, CaseIterable, Sendable {
+  case type, key, id, time, version, topic
+  /// JSON objects without whitespace.
+  case data, meta
+}
+
+/// The host says no; the handler may catch it with `pcall`.
+public struct HostRefusal: Error, Sendable, Hashable {
+  /// A code of `explain`.
+  public var code: String
+  public var message: String
+  /// An error that no `pcall` may swallow: the worker gives up the transaction (a full disk, say).
+  public var fatal: Bool
+  public init(code: String, message: String, fatal: Bool = false) {
+    self.code = code
+    self.message = message
+    self.fatal = fatal
+  }
+}

@@ -1,0 +1,6 @@
+import ArgumentParser
+
+@main
+struct MoontideBench: ParsableCommand {
+  static let configuration = CommandConfiguration(commandName: "moontide-bench")
+}
