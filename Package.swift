@@ -53,7 +53,10 @@ let package = Package(
       swiftSettings: swift),
     .executableTarget(
       name: "moontide",
-      dependencies: ["MoontideHost", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      dependencies: [
+        "MoontideCore", "MoontideHost",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
       swiftSettings: swift),
     .target(name: "CBenchFloor", dependencies: ["CSimdjson", "CSQLiteLibrary"], cxxSettings: cxx),
     .executableTarget(
@@ -70,7 +73,7 @@ let package = Package(
       name: "MoontideRuntimeTests", dependencies: ["MoontideRuntime", "MoontideLog", "MoontideSQLite"],
       swiftSettings: swift),
     .testTarget(name: "MoontideHostTests", dependencies: ["MoontideHost"], swiftSettings: swift),
-    .testTarget(name: "CommandTests", dependencies: ["moontide"], swiftSettings: swift),
+    .testTarget(name: "CommandTests", dependencies: ["moontide", "MoontideCore"], swiftSettings: swift),
     .testTarget(name: "TidyTests", swiftSettings: swift),
   ],
   cxxLanguageStandard: .cxx17
