@@ -78,7 +78,8 @@ extension EnvelopeFault {
       self.init(.size, "a CloudEvent may have \(fault.number) extension attributes; this one has more")
     default:
       let nearest = Suggestion.nearest(to: name, among: EnvelopeRule.fieldNames)
-      let help = nearest.map { "; did you mean `\($0)`?" } ?? "; what else there is belongs into `data` or `meta`"
+      let help =
+        nearest.map { "; did you mean `\($0)`?" } ?? "; what else there is belongs into `data` or `meta`"
       self.init(.unknown, "an event has no field `\(name)`\(help)")
     }
   }
