@@ -53,11 +53,15 @@ let package = Package(
       swiftSettings: swift),
     .executableTarget(
       name: "moontide",
-      dependencies: ["MoontideHost", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      dependencies: [
+        "MoontideCore", "MoontideHost",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
       swiftSettings: swift),
+    .target(name: "CBenchFloor", dependencies: ["CSimdjson", "CSQLiteLibrary"], cxxSettings: cxx),
     .executableTarget(
       name: "moontide-bench",
-      dependencies: ["MoontideHost", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      dependencies: ["MoontideHost", "CBenchFloor", .product(name: "ArgumentParser", package: "swift-argument-parser")],
       swiftSettings: swift),
 
     .testTarget(name: "MoontideCoreTests", dependencies: ["MoontideCore"], swiftSettings: swift),
@@ -69,7 +73,7 @@ let package = Package(
       name: "MoontideRuntimeTests", dependencies: ["MoontideRuntime", "MoontideLog", "MoontideSQLite"],
       swiftSettings: swift),
     .testTarget(name: "MoontideHostTests", dependencies: ["MoontideHost"], swiftSettings: swift),
-    .testTarget(name: "CommandTests", dependencies: ["moontide"], swiftSettings: swift),
+    .testTarget(name: "CommandTests", dependencies: ["moontide", "MoontideCore"], swiftSettings: swift),
     .testTarget(name: "TidyTests", swiftSettings: swift),
   ],
   cxxLanguageStandard: .cxx17

@@ -96,4 +96,11 @@ public enum Limits {
   public static let queryRowsMax = 1_000_000
   /// The path of a Unix socket on Linux, without the closing NUL.
   public static let socketPathBytesMax = 107
+
+  // MARK: Output
+
+  /// Rows that a printed table looks at before it knows its widths; they are held in memory.
+  public static let tableProbeRowsMax = 1_000
+  /// Columns of an excerpt where no terminal says its width.
+  public static let excerptColumnsDefault = 120
 }
