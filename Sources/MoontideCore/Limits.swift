@@ -103,4 +103,23 @@ public enum Limits {
   public static let tableProbeRowsMax = 1_000
   /// Columns of an excerpt where no terminal says its width.
   public static let excerptColumnsDefault = 120
+  // MARK: Stores
+
+  /// How long a connection waits for a lock of another process: a recovery or a checkpoint takes less.
+  public static let storeBusyMillisecondsMax: Int32 = 10_000
+  /// Page cache of one store; a handler's working set, within the goal for RSS.
+  public static let storeCacheKibibytes = 64 << 10
+  /// Pages of 4 KiB in the WAL before SQLite copies them into the file: late, so that a page that changes
+  /// in many batches is copied once.
+  public static let storeCheckpointPages = 8_000
+  /// One value, row or SQL text in a store: an event of `eventBytesMax` and room to quote it.
+  public static let storeValueBytesMax: Int32 = 16 << 20
+  /// Bytes of merged rows that one table holds back before it writes them.
+  public static let foldedBytesMax = 16 << 20
+  /// Statements of different texts that a store keeps prepared for `db:query` and `db:exec`.
+  public static let preparedStatementsMax = 256
+  /// Databases that SQLite attaches at once, as it is built on Debian.
+  public static let attachedMax = 10
+  /// Result bytes of one query.
+  public static let queryBytesMax = 256 << 20
 }
