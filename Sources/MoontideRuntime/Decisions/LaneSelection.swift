@@ -60,10 +60,6 @@ struct LaneSelection {
 
   func knows(_ topic: TopicID) -> Bool { Int(topic.value) < topics.count }
 
-  func id(of name: TopicName) -> TopicID? {
-    topics.firstIndex { $0.name == name }.map { TopicID(UInt16($0)) }
-  }
-
   /// Where to read from: the least checkpoint of its partitions, or nil when it has none.
   var position: Position? { owned.map { floors[$0] }.min().map(Position.init) }
 

@@ -2,12 +2,26 @@ import MoontideCore
 
 /// The parked keys of one lane. A value: a batch works on a copy and puts it in place after its commit.
 struct ParkedKeys: Sendable {
-  private(set) var keys: [ParkedKey] = []
-  /// When each key is due on the monotonic clock, which the time of day cannot move.
-  private var due: [Duration] = []
+  struct Entry: Sendable {
+    /// Without `held`, which is kept apart so that moving on does not copy it.
+    var key: ParkedKey
+    /// The log's number of the key's topic.
+    var topic: TopicID
+    /// When the next try is due on the monotonic clock, which the time of day cannot move.
+    var due: Duration
+    fileprivate var waiting: [Position]
+    /// How many of `waiting` are done with.
+    fileprivate var done = 0
+
+    var heldCount: Int { waiting.count - done }
+    /// The first event that waits behind the failed one.
+    var next: Position? { done < waiting.count ? waiting[done] : nil }
+  }
+
+  private(set) var entries: [Entry] = []
   private var table = ByteTable()
 
-  var isEmpty: Bool { keys.isEmpty }
+  var isEmpty: Bool { entries.isEmpty }
 
   /// The index of the key, or nil when it is not parked. `topic` is the log's number.
   func find(_ bytes: [UInt8], _ key: ByteRange, topic: TopicID) -> Int? {
@@ -15,59 +29,77 @@ struct ParkedKeys: Sendable {
   }
 
   mutating func add(_ key: ParkedKey, topic: TopicID, due: Duration) {
-    let range = ByteRange(start: 0, count: key.key.count)
-    table.insert(key.key, range, salt: UInt32(topic.value), value: keys.count)
-    keys.append(key)
-    self.due.append(due)
+    var bare = key
+    bare.held = []
+    entries.append(Entry(key: bare, topic: topic, due: due, waiting: key.held))
+    index(entries.count - 1)
   }
 
-  mutating func hold(_ position: Position, at index: Int) { keys[index].held.append(position) }
-
-  mutating func replace(_ index: Int, with key: ParkedKey, due: Duration) {
-    keys[index] = key
-    self.due[index] = due
+  private mutating func index(_ index: Int) {
+    let key = entries[index].key.key
+    table.insert(
+      key, ByteRange(start: 0, count: key.count), salt: UInt32(entries[index].topic.value), value: index)
   }
 
-  /// - Parameter topic: the log's number of a topic.
-  mutating func remove(_ index: Int, topic: (TopicName) -> TopicID?) {
-    keys.remove(at: index)
-    due.remove(at: index)
-    table = ByteTable()
-    for (index, key) in keys.enumerated() {
-      guard let id = topic(key.topic) else { continue }
-      table.insert(key.key, ByteRange(start: 0, count: key.key.count), salt: UInt32(id.value), value: index)
+  mutating func hold(_ position: Position, at index: Int) { entries[index].waiting.append(position) }
+
+  /// The first event was tried again: how it stands now.
+  mutating func update(_ index: Int, to key: ParkedKey, due: Duration) {
+    precondition(key.position == entries[index].key.position, "an update keeps the event")
+    entries[index].key = key
+    entries[index].due = due
+  }
+
+  /// The key as it is after its first event passed or was given up: at the next one that waits.
+  func following(_ index: Int, nowMicroseconds: Int64) -> ParkedKey? {
+    guard let next = entries[index].next else { return nil }
+    var key = entries[index].key
+    key.position = next
+    key.attempts = 0
+    key.status = .retrying
+    key.dueMicroseconds = nowMicroseconds
+    return key
+  }
+
+  /// Puts the key on what `following` said.
+  mutating func moveOn(_ index: Int, to key: ParkedKey, due: Duration) {
+    precondition(key.position == entries[index].next, "a key moves on to its next event")
+    entries[index].key = key
+    entries[index].due = due
+    entries[index].done += 1
+    if entries[index].done >= 1_024, entries[index].done * 2 > entries[index].waiting.count {
+      entries[index].waiting.removeFirst(entries[index].done)
+      entries[index].done = 0
     }
   }
 
-  /// The key that is due first, by the oldest event among those due.
+  mutating func remove(_ index: Int) {
+    entries.remove(at: index)
+    table = ByteTable()
+    for index in entries.indices { self.index(index) }
+  }
+
+  /// Of the keys that are due, the one with the oldest event.
   func next(at now: Duration) -> Int? {
     var best: Int?
-    for index in keys.indices where keys[index].status == .retrying && due[index] <= now {
-      if best.map({ keys[index].position < keys[$0].position }) ?? true { best = index }
+    for index in entries.indices where entries[index].key.status == .retrying && entries[index].due <= now {
+      if best.map({ entries[index].key.position < entries[$0].key.position }) ?? true { best = index }
     }
     return best
   }
 
   /// How long until the next try, or nil when none is waiting.
   func wait(from now: Duration) -> Duration? {
-    keys.indices.filter { keys[$0].status == .retrying }.map { max(.zero, due[$0] - now) }.min()
+    var least: Duration?
+    for entry in entries where entry.key.status == .retrying {
+      least = min(least ?? entry.due, entry.due)
+    }
+    return least.map { max(.zero, $0 - now) }
   }
 
   /// Keys that are still tried in the background.
-  var retrying: Int { keys.count { $0.status == .retrying } }
+  var retrying: Int { entries.count { $0.key.status == .retrying } }
 
   /// Events not applied yet: those being retried and all that wait. A dead one is a dead letter instead.
-  var held: Int { keys.reduce(0) { $0 + $1.held.count + ($1.status == .retrying ? 1 : 0) } }
-
-  /// The key after its first event passed or was given up: at the next one that waits, or nil when none does.
-  static func after(_ key: ParkedKey, nowMicroseconds: Int64) -> ParkedKey? {
-    guard let next = key.held.first else { return nil }
-    var rest = key
-    rest.position = next
-    rest.held.removeFirst()
-    rest.attempts = 0
-    rest.status = .retrying
-    rest.dueMicroseconds = nowMicroseconds
-    return rest
-  }
+  var held: Int { entries.reduce(0) { $0 + $1.heldCount + ($1.key.status == .retrying ? 1 : 0) } }
 }

@@ -195,7 +195,7 @@ struct HandlerReader {
   }
 
   /// The place in the script where the schema is wrong.
-  private func schemaPlace(_ fault: SchemaFault) -> SourcePlace {
+  private func schemaPlace(_ fault: SchemaRefusal) -> SourcePlace {
     guard let script = reader.script, let field = reader.outline?.field(["schema"]), field.valueCount == 1,
       let offset = fault.byteOffset,
       let byte = script.byte(ofContent: offset, in: script.tokens[field.valueToken])
@@ -203,7 +203,8 @@ struct HandlerReader {
     let line = script.line(ofByte: byte)
     return SourcePlace(
       file: script.source.path, line: line, column: script.column(ofByte: byte),
-      width: Self.wordWidth(script.source.text, at: byte), excerpt: script.lineText(line))
+      width: fault.byteCount.map { max(1, $0) } ?? Self.wordWidth(script.source.text, at: byte),
+      excerpt: script.lineText(line))
   }
 
   /// The length of the word that begins at the byte, at least 1.

@@ -1,8 +1,8 @@
 public import MoontideCore
 public import MoontideLua
 
-/// Every code that this room reports. `explain` prints the texts.
-public enum RuntimeCode: String, Sendable, Hashable, CaseIterable {
+/// Every code that this room reports; see `CodeExplanation` for the texts.
+public enum RuntimeCode: String, ExplainedCode {
   // Scripts and definitions.
   case syntax = "E0101"
   case loadFailed = "E0102"
@@ -19,7 +19,7 @@ public enum RuntimeCode: String, Sendable, Hashable, CaseIterable {
   case badSchema = "E0118"
   case unknownKind = "E0119"
   case startMissing = "E0120"
-  case fileLocalAssigned = "W0131"
+  case fileLocalAssigned = "E0131"
   // Handlers at work.
   case runtimeError = "E0301"
   case instructionBudget = "E0302"
@@ -36,9 +36,16 @@ public enum RuntimeCode: String, Sendable, Hashable, CaseIterable {
   case storeBroken = "E0313"
   case storeFull = "E0314"
   case logBroken = "E0315"
-  case unknownField = "W0330"
+  case unknownField = "E0330"
 
-  public var severity: Diagnostic.Severity { rawValue.hasPrefix("W") ? .warning : .error }
+  /// Warnings are what may be meant so.
+  public var severity: Diagnostic.Severity {
+    self == .fileLocalAssigned || self == .unknownField || self == .storeFull ? .warning : .error
+  }
+
+  public var title: String { CodeExplanation.of(self).title }
+  public var meaning: String { CodeExplanation.of(self).what }
+  public var mend: String { CodeExplanation.of(self).help }
 
   /// The code that a fault of Lua has while a handler runs.
   public static func text(of kind: LuaFault.Kind) -> String {

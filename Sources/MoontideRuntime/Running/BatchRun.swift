@@ -104,8 +104,8 @@ final class BatchRun {
 
   /// The event waits behind its parked key.
   private func hold(_ record: Record, behind index: Int) throws(Failure) {
-    let key = parked.keys[index]
-    guard key.held.count < Limits.heldPerKeyMax else {
+    let key = parked.entries[index].key
+    guard parked.entries[index].heldCount < Limits.heldPerKeyMax else {
       halt = Diagnostic(
         code: RuntimeCode.heldTooMany.rawValue,
         "\(lane.title) stopped: \(Limits.heldPerKeyMax) events wait behind one parked key, which is the bound",
@@ -141,7 +141,7 @@ final class BatchRun {
       try write(.dead(letter))
       dead += 1
     case .park, .deadAndHold:
-      guard parked.keys.count < Limits.parkedKeysMax else {
+      guard parked.entries.count < Limits.parkedKeysMax else {
         halt = Diagnostic(
           code: RuntimeCode.heldTooMany.rawValue,
           "\(lane.title) stopped: \(Limits.parkedKeysMax) keys are parked, which is the bound",

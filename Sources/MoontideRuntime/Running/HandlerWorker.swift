@@ -184,7 +184,7 @@ public final class HandlerWorker: Worker {
     }
     lane.status.held = lane.parked.held
     lane.status.retrying = lane.parked.retrying
-    lane.status.parkedDead = lane.parked.keys.count - lane.status.retrying
+    lane.status.parkedDead = lane.parked.entries.count - lane.status.retrying
     lane.status.handlerTimeP99 = lane.latency.p99
     board.publish(lane.status)
   }

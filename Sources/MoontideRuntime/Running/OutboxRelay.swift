@@ -13,6 +13,7 @@ public final class OutboxRelay: Worker {
   private let partitions: @Sendable (TopicName) -> UInt16?
   private let batch = DraftBatch()
   private var status = RelayStatus()
+  private var isOpened = false
 
   public init(
     _ definition: HandlerDefinition, log: any EventLog, store: any EffectStore,
@@ -51,24 +52,18 @@ public final class OutboxRelay: Worker {
   }
 
   private func relay() throws(WorkerStop) -> Bool {
-    var events: [OutboxEvent]
-    do throws(StoreError) {
-      events = try store.outbox(from: status.relayed, limit: Limits.relayRecordsMax)
-    } catch {
-      throw .store(error, handler: title)
-    }
+    let events = try pending()
     guard !events.isEmpty else { return false }
-    var bytes = 0
-    let fitting = events.prefix { event in
-      bytes += event.data.count + event.meta.count + event.key.count + event.id.count
-      return bytes <= Limits.readBytesMax
-    }
-    events = Array(events.prefix(max(1, fitting.count)))
     let producer = definition.outboxProducer
-    let written = log.sequenceEnd(of: producer) ?? 0
-    let fresh = events.filter { $0.sequence >= written }
+    let written = log.sequenceEnd(of: producer)
+    // What the log knows by sequence goes in without one: should this be another store than the one that wrote
+    // those numbers (a file that was deleted), then its events are told apart by their ids.
+    let known = events.prefix { $0.sequence < written ?? 0 }
+    let fresh = events.dropFirst(known.count)
+    if !known.isEmpty { try append(Array(known), progress: nil) }
     if let first = fresh.first, let last = fresh.last {
-      try append(fresh, as: producer, first.sequence..<last.sequence + 1)
+      let follows = written == nil || written == first.sequence
+      try append(Array(fresh), progress: follows ? (producer, first.sequence..<last.sequence + 1) : nil)
     }
     try logged { () throws(LogError) in try log.flush() }
     let end = events[events.count - 1].sequence + 1
@@ -77,16 +72,35 @@ public final class OutboxRelay: Worker {
     return true
   }
 
+  /// The next events of the outbox, about `Limits.readBytesMax` bytes of them.
+  private func pending() throws(WorkerStop) -> [OutboxEvent] {
+    do throws(StoreError) {
+      // Asked before the outbox is: what is below and not in it then was relayed.
+      let end = isOpened ? status.relayed : try store.ledger().nextOutbox
+      let events = try store.outbox(from: isOpened ? end : 0, limit: Limits.relayRecordsMax)
+      if !isOpened { status.relayed = events.first?.sequence ?? end }
+      isOpened = true
+      var bytes = 0
+      let fitting = events.prefix { event in
+        bytes += event.data.count + event.meta.count + event.key.count + event.id.count
+        return bytes <= Limits.readBytesMax
+      }
+      return Array(events.prefix(max(1, fitting.count)))
+    } catch {
+      throw .store(error, handler: title)
+    }
+  }
+
   /// Appends what the log takes; what is in conflict there becomes a dead letter first, so that a crash
   /// in between loses none.
   private func append(
-    _ events: [OutboxEvent], as producer: ProducerID, _ sequence: Range<UInt64>
+    _ events: [OutboxEvent], progress: (producer: ProducerID, sequence: Range<UInt64>)?
   ) throws(WorkerStop) {
     var events = events
-    while true {
+    while !events.isEmpty || progress != nil {
       batch.removeAll()
       for event in events { try draft(event) }
-      let request = AppendRequest(batch: batch, progress: (producer, sequence))
+      let request = AppendRequest(batch: batch, progress: progress)
       var refused: [AppendOutcome.Conflict] = []
       try logged { () throws(LogError) in
         if case .conflicts(let conflicts) = try log.append(request) { refused = conflicts }

@@ -10,7 +10,7 @@ struct RetryRun {
   let batch: RecordBatch
 
   func run() throws(WorkerStop) {
-    let key = lane.parked.keys[index]
+    let key = lane.parked.entries[index].key
     do throws(LogError) {
       _ = try lane.log.read(from: key.position, records: 1, bytes: 1, into: batch)
     } catch {
@@ -25,7 +25,7 @@ struct RetryRun {
     }
     let route = lane.subscriptions.route(batch.bytes, record.envelope.type)
     guard route.subscription >= 0 else {
-      return try moveOn(key, record.topic, applied: 0, skipped: 1, in: try begin())
+      return try moveOn(key, applied: 0, skipped: 1, in: try begin())
     }
     let transaction = try begin()
     lane.host.storeError = nil
@@ -41,7 +41,7 @@ struct RetryRun {
       return try failed(error, key, record)
     }
     let emitted = UInt64(lane.host.emitted)
-    try moveOn(key, record.topic, applied: 1, skipped: 0, in: transaction)
+    try moveOn(key, applied: 1, skipped: 0, in: transaction)
     lane.status.emitted += emitted
   }
 
@@ -51,10 +51,10 @@ struct RetryRun {
 
   /// The first event is done with: the next one that waits takes its place.
   private func moveOn(
-    _ key: ParkedKey, _ topic: TopicID, applied: UInt64, skipped: UInt64, dead: DeadLetter? = nil,
+    _ key: ParkedKey, applied: UInt64, skipped: UInt64, dead: DeadLetter? = nil,
     in transaction: any EffectTransaction
   ) throws(WorkerStop) {
-    let next = ParkedKeys.after(key, nowMicroseconds: lane.surroundings.clock.now.microseconds)
+    let next = lane.parked.following(index, nowMicroseconds: lane.surroundings.clock.now.microseconds)
     var entries: [EffectEntry] = applied + skipped > 0 ? [.count(applied: applied, skipped: skipped)] : []
     if let dead { entries.append(.dead(dead)) }
     if let next {
@@ -65,10 +65,9 @@ struct RetryRun {
     }
     try commit(entries, in: transaction)
     if let next {
-      lane.parked.replace(index, with: next, due: lane.surroundings.clock.monotonic)
+      lane.parked.moveOn(index, to: next, due: lane.surroundings.clock.monotonic)
     } else {
-      let selection = lane.selection
-      lane.parked.remove(index) { selection.id(of: $0) }
+      lane.parked.remove(index)
     }
     lane.status.applied += applied
     lane.status.skipped += skipped
@@ -84,7 +83,7 @@ struct RetryRun {
       fault, record: record, in: batch, topic: key.topic,
       state: lane.report.outcome(
         plan, attempts: attempts, key: String(decoding: key.key, as: UTF8.self), position: key.position,
-        held: key.held.count))
+        held: lane.parked.entries[index].heldCount))
     if plan == .park { diagnostic.severity = .warning }
     let due = lane.due(afterAttempt: attempts)
     var changed = key
@@ -93,14 +92,14 @@ struct RetryRun {
     changed.status = plan == .deadAndHold ? .dead : .retrying
     switch plan {
     case .deadAndGoOn:
-      try moveOn(key, record.topic, applied: 0, skipped: 0, dead: letter, in: try begin())
+      try moveOn(key, applied: 0, skipped: 0, dead: letter, in: try begin())
     case .park, .setAside, .halt:
       try commit([.parked(changed)], in: try begin())
-      lane.parked.replace(index, with: changed, due: due.monotonic)
+      lane.parked.update(index, to: changed, due: due.monotonic)
       if plan == .halt { throw .halt(diagnostic) }
     case .deadAndHold:
       try commit([.dead(letter), .parked(changed)], in: try begin())
-      lane.parked.replace(index, with: changed, due: due.monotonic)
+      lane.parked.update(index, to: changed, due: due.monotonic)
       lane.status.dead += 1
     }
     lane.surroundings.report(diagnostic)
