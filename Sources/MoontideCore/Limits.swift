@@ -55,6 +55,11 @@ public enum Limits {
   /// One read of a handler: enough to amortise a transaction, small enough for memory.
   public static let readBytesMax = 4 << 20
   public static let readRecordsMax = 5_000
+  /// The same when a handler is far behind: larger transactions merge more writes of a row.
+  public static let readRecordsDeepMax = 20_000
+  public static let readBytesDeepMax = 8 << 20
+  /// From this lag on a handler is far behind, in records.
+  public static let deepLag: UInt64 = 100_000
 
   // MARK: Handlers
 
@@ -71,6 +76,24 @@ public enum Limits {
   /// What `print` may write for one event.
   public static let printBytesMax = 4 << 10
   public static let lanesMax = 64
+  /// A batch of slow events is committed early, so that stopping never waits long.
+  public static let batchTimeMax = Duration.seconds(1)
+  /// Tries of one event; with the longest backoff more would take weeks.
+  public static let retryAttemptsMax = 1_000
+  /// Keys that may be parked at once: they are held in memory.
+  public static let parkedKeysMax = 100_000
+  /// Events of parked keys that are tried in one step before the log is read again.
+  public static let retriesPerStep = 64
+  /// Event types whose handler is remembered; beyond it patterns are compared anew.
+  public static let typesRememberedMax = 4_096
+  /// Outbox events that go to the log at once.
+  public static let relayRecordsMax = 1_000
+  /// How long a place may go unwritten while nothing matches; what is lost is only reading again.
+  public static let settleInterval = Duration.seconds(1)
+  /// How long a worker waits for room on a full disk before it tries again.
+  public static let fullDiskPause = Duration.seconds(1)
+  /// An idle worker looks again after this time even when nobody wakes it.
+  public static let idlePause = Duration.seconds(1)
 
   // MARK: Lua budgets, per event (settings may change them)
 
