@@ -7,6 +7,7 @@ enum CommandCode: String, ExplainedCode {
   case folderNotEmpty = "E0692"
   case unknownCode = "E0693"
   case zone = "E0694"
+  case newProject = "E0695"
 
   var title: String {
     switch self {
@@ -15,6 +16,7 @@ enum CommandCode: String, ExplainedCode {
     case .folderNotEmpty: "a new project needs a folder of its own"
     case .unknownCode: "no error has this code"
     case .zone: "this is not a time zone"
+    case .newProject: "the new project could not be written"
     }
   }
 
@@ -45,6 +47,11 @@ enum CommandCode: String, ExplainedCode {
       """
       A zone is UTC, an offset such as +02:00, or a name of the system's zone files such as Europe/Berlin.
       """
+    case .newProject:
+      """
+      The file system refused a folder or a file. What was written before stays where it is; nothing that \
+      was there earlier was touched.
+      """
     }
   }
 
@@ -55,6 +62,7 @@ enum CommandCode: String, ExplainedCode {
     case .time: "Write one of the forms above; in a shell, put # and words with blanks in quotes: '#48211'."
     case .folderNotEmpty: "Take another name, or empty the folder first."
     case .unknownCode: "List all codes: moontide explain"
+    case .newProject: "Mend what the message names, delete the unfinished folder, and run it again."
     case .zone: "Use +HH:MM, or a name from /usr/share/zoneinfo (package tzdata)."
     }
   }
