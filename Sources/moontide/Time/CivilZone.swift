@@ -53,7 +53,7 @@ struct CivilZone: Sendable {
     return isExact(earlier) ? earlier : isExact(later) ? later : max(earlier, later)
   }
 
-  /// `UTC`, `Z`, `+02:00`, or a name of the system's zone files such as `Europe/Berlin`; nil for anything else.
+  /// `UTC`, `Z`, `+02:00`, or a name of the system's zone files such as `Europe/Berlin`; else nil.
   ///
   /// A named zone sets the `TZ` of the process: call it once, on the main thread, before any other starts.
   static func named(_ name: String) -> CivilZone? {

@@ -7,7 +7,7 @@ import MoontideCore
 /// | `2026-11-17T09:14:03Z` | that instant (RFC 3339) |
 /// | `2026-11-17T09:14`, `2026-11-17 09:14:03.5` | that instant in the zone |
 /// | `2026-11-17` | the day: its end or its start, see `Role` |
-/// | `now`, `today`, `yesterday`, `tuesday`, `last tuesday` | the instant; the day; the last such day before today |
+/// | `now`, `today`, `yesterday`, `tuesday`, `last tuesday` | the instant; the day; the last before today |
 /// | `-2h`, `-1h30m`, `-3d` | before now: s, m, h, d (24 hours), w |
 /// | `#48211` | a position of the log |
 /// | `orders/1@1042` | topic/partition@offset |
