@@ -58,9 +58,10 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swift),
+    .target(name: "CBenchFloor", dependencies: ["CSimdjson", "CSQLiteLibrary"], cxxSettings: cxx),
     .executableTarget(
       name: "moontide-bench",
-      dependencies: ["MoontideHost", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      dependencies: ["MoontideHost", "CBenchFloor", .product(name: "ArgumentParser", package: "swift-argument-parser")],
       swiftSettings: swift),
 
     .testTarget(name: "MoontideCoreTests", dependencies: ["MoontideCore"], swiftSettings: swift),
