@@ -63,6 +63,7 @@ public enum Limits {
 
   // MARK: Handlers
 
+  /// A handler's name is a file name and a schema of SQL; as long as a topic's.
   public static let handlerNameBytesMax = 64
   /// Columns of one table that `put` can name; a bit mask of 64 holds them.
   public static let columnsMax = 64
@@ -97,8 +98,11 @@ public enum Limits {
 
   // MARK: Lua budgets, per event (settings may change them)
 
+  /// A second of plain Lua on a slow machine; real handlers use thousands.
   public static let instructionsDefault: UInt64 = 50_000_000
+  /// What the instruction count does not see: C functions and SQL.
   public static let handlerTimeDefault = Duration.seconds(2)
+  /// Of one state: sixteen of the largest events as Lua tables.
   public static let memoryBytesDefault = 64 << 20
   /// A text that a library function of a script takes or makes: as long as one event.
   public static let luaTextBytesMax = 4 << 20
@@ -113,7 +117,9 @@ public enum Limits {
 
   // MARK: Queries
 
+  /// A person waits that long; a runaway join does not hold a read model for ever.
   public static let queryTimeDefault = Duration.seconds(30)
+  /// Rows of one answer; beyond it is an export, which has its own commands.
   public static let queryRowsMax = 1_000_000
   /// The path of a Unix socket on Linux, without the closing NUL.
   public static let socketPathBytesMax = 107
