@@ -69,7 +69,9 @@ public enum Limits {
   public static let columnsMax = 64
   /// Events that one event may emit.
   public static let emittedPerEventMax = 1_000
+  /// A real chain of events has a handful; a loop has no end.
   public static let causationDepthDefault = 32
+  public static let causationDepthMax = 10_000
   /// Events that may wait behind one parked key before the handler halts.
   public static let heldPerKeyMax = 100_000
   /// An error's message as it is kept.
@@ -91,6 +93,8 @@ public enum Limits {
   public static let relayRecordsMax = 1_000
   /// How long a place may go unwritten while nothing matches; what is lost is only reading again.
   public static let settleInterval = Duration.seconds(1)
+  /// Messages of workers that wait to be shown: more are counted, not kept.
+  public static let inboxItemsMax = 10_000
   /// How long a worker waits for room on a full disk before it tries again.
   public static let fullDiskPause = Duration.seconds(1)
   /// An idle worker looks again after this time even when nobody wakes it.

@@ -31,7 +31,7 @@ enum ImportRules {
   static let headers: [(prefix: String, rooms: Set<String>)] = [
     ("lua.h", ["CLua", "CLuaLibrary"]), ("lauxlib.h", ["CLua", "CLuaLibrary"]),
     ("lualib.h", ["CLua", "CLuaLibrary"]), ("sqlite3.h", ["CSQLite", "CSQLiteLibrary", "CBenchFloor"]),
-    ("simdjson.h", ["CSimdjson", "CSimdjsonLibrary", "CBenchFloor"]),
+    ("simdjson.h", ["CSimdjson", "CBenchFloor"]),
     ("simdjson_c.h", ["CSimdjson", "CLua", "CBenchFloor"]), ("zlib.h", ["CZlib"]),
   ]
   /// Rooms whose functions may suspend.

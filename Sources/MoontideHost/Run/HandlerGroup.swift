@@ -112,7 +112,7 @@ extension WorkerThread {
   ) {
     let (bell, progressed) = (setting.bell, setting.progressed)
     self.init(
-      name: name, bell: bell,
+      name: name, pause: bell,
       progressed: {
         progressed.ring()
         if appends { bell.ring() }

@@ -2,7 +2,7 @@ import MoontideCore
 
 /// The event directory at work: reading and parsing, appending, flushing, each on a thread of its own.
 final class IngestThreads {
-  private let pipeline: IngestPipeline
+  private let worker: IngestWorker
   private let threads: [WorkerThread]
   private var problemsTold = 0
 
@@ -10,24 +10,29 @@ final class IngestThreads {
   init(_ project: MoontideProject, once: Bool, strict: Bool, bell: Bell) {
     var options = IngestOptions(once: once, strict: strict, partitions: project.settings.partitions)
     if case .every(let interval) = project.settings.flush { options.flushInterval = interval }
-    let pipeline = IngestPipeline(
+    let worker = IngestWorker(
       directory: EventDirectory(path: project.paths.events, files: project.files), files: project.files,
-      log: project.log, options: options)
-    self.pipeline = pipeline
-    threads = [
-      Self.thread("parse", pipeline.parser, wait: pipeline.parser.wait, progressed: {}),
-      Self.thread("append", pipeline.appender, wait: pipeline.appender.wait, progressed: {}),
-      Self.thread("flush", pipeline.flusher, wait: pipeline.flusher.wait, progressed: { bell.ring() }),
+      log: project.log, clock: project.clock, options: options, watch: once ? nil : DirectoryWatch())
+    self.worker = worker
+    let stages: [(name: String, worker: any Worker & WaitingWorker, rings: Bool)] = [
+      ("parse", worker.parsing, false), ("append", worker.appending, false), ("flush", worker.flushing, true),
     ]
+    threads = stages.map { stage in
+      let rings = stage.rings
+      return WorkerThread(
+        name: stage.name, pause: StagePause(stage.worker), progressed: { if rings { bell.ring() } },
+        failed: { problem in preconditionFailure("a stage of ingest is made and cannot fail: \(problem.title)") },
+        make: { [worker = stage.worker] in worker })
+    }
     for thread in threads { thread.start() }
   }
 
-  var counts: IngestCounts { pipeline.progress.counts }
-  var isCaughtUp: Bool { pipeline.progress.isCaughtUp }
+  var counts: IngestCounts { worker.progress.counts }
+  var isCaughtUp: Bool { worker.progress.isCaughtUp }
 
   /// Why it stopped for good, for a person.
   var failure: Diagnostic? {
-    switch pipeline.progress.failure {
+    switch worker.progress.failure {
     case nil: nil
     case .line(let problem): problem
     case .log(let error): error.diagnostic
@@ -36,15 +41,33 @@ final class IngestThreads {
 
   /// Files and folders that could not be used, each once.
   func newProblems() -> [Diagnostic] {
-    let all = pipeline.progress.problems
+    let all = worker.progress.problems
     defer { problemsTold = all.count }
     return Array(all.dropFirst(problemsTold))
   }
 
   /// Ends after what is in hand.
   func stop() {
-    pipeline.progress.stop()
+    worker.progress.stop()
     for thread in threads { thread.stop() }
     for thread in threads { thread.join() }
   }
+}
+
+/// A stage of ingest, which knows itself what to wait for.
+protocol WaitingWorker: AnyObject {
+  func wait(for timeout: Duration)
+}
+
+extension LineParsingWorker: WaitingWorker {}
+extension AppendingWorker: WaitingWorker {}
+extension FlushingWorker: WaitingWorker {}
+
+/// `@unchecked Sendable`: `wait` is called by the stage's own thread; waking goes through the progress of ingest.
+private final class StagePause: WorkerPause, @unchecked Sendable {
+  private let stage: any WaitingWorker
+  init(_ stage: any WaitingWorker) { self.stage = stage }
+  var count: UInt64 { 0 }
+  func wait(past seen: UInt64, for duration: Duration) { stage.wait(for: min(duration, .milliseconds(100))) }
+  func wake() {}
 }

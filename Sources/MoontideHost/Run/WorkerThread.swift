@@ -13,22 +13,22 @@ final class WorkerThread: @unchecked Sendable {
   private let stopping = Atomic<Bool>(false)
   private let settling = Atomic<Bool>(false)
   private let done = Atomic<Bool>(false)
-  private let bell: Bell
+  private let pause: any WorkerPause
   private let progressed: @Sendable () -> Void
   private var thread = pthread_t()
 
   /// - Parameters:
-  ///   - bell: rung when there may be something to do.
+  ///   - pause: how it waits while it is idle.
   ///   - progressed: called after each step that did something, and at the end.
   ///   - make: called on the new thread.
   ///   - failed: called on the thread when `make` throws.
   init(
-    name: String, bell: Bell, progressed: @escaping @Sendable () -> Void,
+    name: String, pause: any WorkerPause, progressed: @escaping @Sendable () -> Void,
     failed: @escaping @Sendable (Diagnostic) -> Void,
     make: @escaping () throws(Diagnostic) -> any Worker
   ) {
     self.name = name
-    self.bell = bell
+    self.pause = pause
     self.progressed = progressed
     self.failed = failed
     self.make = make
@@ -57,7 +57,7 @@ final class WorkerThread: @unchecked Sendable {
   func stop(settled: Bool = false) {
     settling.store(settled, ordering: .releasing)
     stopping.store(true, ordering: .releasing)
-    bell.ring()
+    pause.wake()
   }
 
   func join() { pthread_join(thread, nil) }
@@ -78,12 +78,20 @@ final class WorkerThread: @unchecked Sendable {
 
   private func drive(_ worker: any Worker) {
     while !stopping.load(ordering: .acquiring) {
-      let seen = bell.count
+      let seen = pause.count
       switch worker.step() {
       case .progressed: progressed()
-      case .idle(let duration): bell.wait(past: seen, for: duration)
+      case .idle(let duration): pause.wait(past: seen, for: duration)
       case .finished: return
       }
     }
   }
+}
+
+/// How an idle worker waits: until there may be something to do, it is asked to end, or the time is over.
+protocol WorkerPause: Sendable {
+  /// Taken before looking for work, so that no wake-up is missed.
+  var count: UInt64 { get }
+  func wait(past seen: UInt64, for duration: Duration)
+  func wake()
 }

@@ -48,7 +48,8 @@ private struct SettingsReader {
   init(_ table: LuaTable, script: ScriptTokens?, path: String) {
     self.table = table
     reader = DefinitionReader(
-      LuaDefinition(kind: "settings", name: "", path: path, line: 1, body: table), script: script)
+      LuaDefinition(kind: "settings", name: "moontide.lua", path: path, line: 1, body: table), script: script,
+      outline: script.flatMap { TableOutline(settings: $0) })
   }
 
   var problems: [Diagnostic] { reader.diagnostics }
@@ -57,9 +58,7 @@ private struct SettingsReader {
     reader.checkKeys(of: table, allowed: ["budget", "retry", "topics", "flush", "causation_depth", "env"])
     var settings = ProjectSettings()
     if let budget = subtable("budget") { settings.defaults.budget = readBudget(budget) }
-    if let retry = subtable("retry") {
-      settings.defaults.retry = reader.retryPolicy(retry, at: ["retry"], default: RetryPolicy())
-    }
+    settings.defaults.retry = reader.retryPolicy(table, default: RetryPolicy())
     if let topics = subtable("topics") { settings.partitions = readTopics(topics) }
     if let text = reader.text(table, ["flush"]), text != "commit" {
       if let duration = reader.duration(table, ["flush"]) { settings.flush = .every(duration) }
@@ -112,7 +111,7 @@ private struct SettingsReader {
       }
     }
     reader.report(
-      .badValue, "settings: `budget.memory` is a size from 1MiB to 64GiB such as \"64MiB\"",
+      .badValue, "\(reader.title): `budget.memory` is a size from 1MiB to 64GiB such as \"64MiB\"",
       at: reader.valuePlace(path))
     return nil
   }
@@ -123,7 +122,7 @@ private struct SettingsReader {
       let key = DefinitionReader.pathKey(entry.key)
       guard let text = entry.key.text, let name = TopicName(text), !name.isSystem else {
         reader.report(
-          .badName, "settings: a topic has 1 to 64 of A-Z a-z 0-9 . _ - and does not begin with _, unlike \(key)",
+          .badName, "\(reader.title): a topic has 1 to 64 of A-Z a-z 0-9 . _ - and does not begin with _, unlike \(key)",
           at: reader.keyPlace(["topics", key]))
         continue
       }
