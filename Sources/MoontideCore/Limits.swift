@@ -33,6 +33,24 @@ public enum Limits {
   /// simdjson reads up to this many bytes beyond its input.
   public static let parserPaddingBytes = 64
 
+  // MARK: Ingest
+
+  /// What is read of a file at once: about 1,000 events of 340 bytes, where one append and one flush are cheap.
+  public static let ingestChunkBytes = 384 << 10
+  /// A batch is closed at this size, or with so many lines: short lines must not make an endless one.
+  public static let ingestBatchBytes = 512 << 10
+  public static let ingestBatchLinesMax = 4_096
+  /// Batches between reader and log; more only cost memory.
+  public static let ingestBatchesMax = 4
+  /// How much of a file's beginning identifies it.
+  public static let sourceHeadBytes = 4 << 10
+  /// What is read of a packed file at once.
+  public static let unpackBytes = 64 << 10
+  /// Folders below the event directory; a loop of links ends here.
+  public static let eventFolderDepthMax = 16
+  /// Problems that are remembered for showing; further ones are only counted.
+  public static let problemsMax = 1_000
+
   // MARK: Reading
 
   /// One read of a handler: enough to amortise a transaction, small enough for memory.
