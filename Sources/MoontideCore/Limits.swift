@@ -49,6 +49,23 @@ public enum Limits {
   public static let markBytes: UInt64 = 128 << 10
   /// Offsets of a partition between two marks.
   public static let offsetMarkInterval: UInt64 = 512
+  // MARK: Ingest
+
+  /// What is read of a file at once: about 1,000 events of 340 bytes, where one append and one flush are cheap.
+  public static let ingestChunkBytes = 384 << 10
+  /// A batch is closed at this size, or with so many lines: short lines must not make an endless one.
+  public static let ingestBatchBytes = 512 << 10
+  public static let ingestBatchLinesMax = 4_096
+  /// Batches between reader and log; more only cost memory.
+  public static let ingestBatchesMax = 4
+  /// How much of a file's beginning identifies it.
+  public static let sourceHeadBytes = 4 << 10
+  /// What is read of a packed file at once.
+  public static let unpackBytes = 64 << 10
+  /// Folders below the event directory; a loop of links ends here.
+  public static let eventFolderDepthMax = 16
+  /// Problems that are remembered for showing; further ones are only counted.
+  public static let problemsMax = 1_000
 
   // MARK: Reading
 
