@@ -100,6 +100,10 @@ public enum Limits {
   public static let instructionsDefault: UInt64 = 50_000_000
   public static let handlerTimeDefault = Duration.seconds(2)
   public static let memoryBytesDefault = 64 << 20
+  /// A text that a library function of a script takes or makes: as long as one event.
+  public static let luaTextBytesMax = 4 << 20
+  /// Elements that one call of `table.move`, `insert`, `unpack` and their like may go over.
+  public static let luaRangeMax = 1_000_000
   /// One script file.
   public static let scriptBytesMax = 4 << 20
   /// Depth of a value that crosses between Lua and the host.
