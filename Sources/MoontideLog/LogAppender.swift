@@ -59,7 +59,8 @@ final class LogAppender: @unchecked Sendable {
   func topic(_ name: TopicName, partitions: UInt16?) throws(LogError) -> TopicDescription {
     gate.lock()
     defer { gate.unlock() }
-    return state.describe(Int(try declare(name, partitions: partitions).value))
+    let id = try declare(name, partitions: partitions)
+    return state.describe(Int(id.value))
   }
 
   /// The topic of that name; a new one is declared by a batch of its own.
