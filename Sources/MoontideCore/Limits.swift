@@ -33,11 +33,33 @@ public enum Limits {
   /// simdjson reads up to this many bytes beyond its input.
   public static let parserPaddingBytes = 64
 
+  // MARK: Indexes of the log
+
+  /// Entries of an index in memory before it is sealed into a run on disk: 2^18 of them take 15 MB, and
+  /// ten million events make fewer than ten runs with merges of four.
+  public static let indexSealEntries = 1 << 18
+  /// Sealed tables that may wait for the background before an append writes one itself.
+  public static let indexFrozenMax = 2
+  /// Runs of one size that are merged into one; every lookup asks each run.
+  public static let indexMergeWidth = 4
+  /// Bits of a run's filter for each entry: about one false hit in a thousand.
+  public static let indexFilterBits = 16
+  /// Bytes of a segment between two marks of its sparse index: what a seek reads in vain at most, unless a
+  /// batch is larger.
+  public static let markBytes: UInt64 = 128 << 10
+  /// Offsets of a partition between two marks.
+  public static let offsetMarkInterval: UInt64 = 512
+
   // MARK: Reading
 
   /// One read of a handler: enough to amortise a transaction, small enough for memory.
   public static let readBytesMax = 4 << 20
   public static let readRecordsMax = 5_000
+  /// The same when a handler is far behind: larger transactions merge more writes of a row.
+  public static let readRecordsDeepMax = 20_000
+  public static let readBytesDeepMax = 8 << 20
+  /// From this lag on a handler is far behind, in records.
+  public static let deepLag: UInt64 = 100_000
 
   // MARK: Handlers
 
@@ -55,6 +77,24 @@ public enum Limits {
   /// What `print` may write for one event.
   public static let printBytesMax = 4 << 10
   public static let lanesMax = 64
+  /// A batch of slow events is committed early, so that stopping never waits long.
+  public static let batchTimeMax = Duration.seconds(1)
+  /// Tries of one event; with the longest backoff more would take weeks.
+  public static let retryAttemptsMax = 1_000
+  /// Keys that may be parked at once: they are held in memory.
+  public static let parkedKeysMax = 100_000
+  /// Events of parked keys that are tried in one step before the log is read again.
+  public static let retriesPerStep = 64
+  /// Event types whose handler is remembered; beyond it patterns are compared anew.
+  public static let typesRememberedMax = 4_096
+  /// Outbox events that go to the log at once.
+  public static let relayRecordsMax = 1_000
+  /// How long a place may go unwritten while nothing matches; what is lost is only reading again.
+  public static let settleInterval = Duration.seconds(1)
+  /// How long a worker waits for room on a full disk before it tries again.
+  public static let fullDiskPause = Duration.seconds(1)
+  /// An idle worker looks again after this time even when nobody wakes it.
+  public static let idlePause = Duration.seconds(1)
 
   // MARK: Lua budgets, per event (settings may change them)
 
@@ -64,6 +104,10 @@ public enum Limits {
   public static let handlerTimeDefault = Duration.seconds(2)
   /// Of one state: sixteen of the largest events as Lua tables.
   public static let memoryBytesDefault = 64 << 20
+  /// A text that a library function of a script takes or makes: as long as one event.
+  public static let luaTextBytesMax = 4 << 20
+  /// Elements that one call of `table.move`, `insert`, `unpack` and their like may go over.
+  public static let luaRangeMax = 1_000_000
   /// One script file.
   public static let scriptBytesMax = 4 << 20
   /// Depth of a value that crosses between Lua and the host.
@@ -86,4 +130,23 @@ public enum Limits {
   public static let tableProbeRowsMax = 1_000
   /// Columns of an excerpt where no terminal says its width.
   public static let excerptColumnsDefault = 120
+  // MARK: Stores
+
+  /// How long a connection waits for a lock of another process: a recovery or a checkpoint takes less.
+  public static let storeBusyMillisecondsMax: Int32 = 10_000
+  /// Page cache of one store; a handler's working set, within the goal for RSS.
+  public static let storeCacheKibibytes = 64 << 10
+  /// Pages of 4 KiB in the WAL before SQLite copies them into the file: late, so that a page that changes
+  /// in many batches is copied once.
+  public static let storeCheckpointPages = 8_000
+  /// One value, row or SQL text in a store: an event of `eventBytesMax` and room to quote it.
+  public static let storeValueBytesMax: Int32 = 16 << 20
+  /// Bytes of merged rows that one table holds back before it writes them.
+  public static let foldedBytesMax = 16 << 20
+  /// Statements of different texts that a store keeps prepared for `db:query` and `db:exec`.
+  public static let preparedStatementsMax = 256
+  /// Databases that SQLite attaches at once, as it is built on Debian.
+  public static let attachedMax = 10
+  /// Result bytes of one query.
+  public static let queryBytesMax = 256 << 20
 }
