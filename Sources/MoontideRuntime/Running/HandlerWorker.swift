@@ -110,7 +110,7 @@ public final class HandlerWorker: Worker {
       try settleInTime()
       return false
     }
-    let size = BatchSizer(lag: end.value - position.value)
+    let size = BatchSizer(lag: end.value - position.value, fixed: lane.surroundings.batchRecords)
     let next: Position
     do throws(LogError) {
       next = try lane.log.read(from: position, records: size.records, bytes: size.bytes, into: batch)

@@ -190,7 +190,7 @@ struct EventsVerify: ParsableCommand {
       let project = try session.project(directory)
       let bar = ProgressBar(
         "verify", unit: "bytes", to: StreamSink.standardError(), terminal: .standardError(options.color),
-        quiet: options.quiet, clock: SystemClock())
+        quiet: options.quiet, clock: SystemSurroundings.clock)
       let result = try MoontideProject.verify(project) { done, total throws(Diagnostic) in
         do throws(OutputClosed) { try bar.update(done: done, total: total) } catch {
           throw Diagnostic(code: HostCode.output.code, "stderr takes no more (errno \(error.errno))")

@@ -35,7 +35,7 @@ final class FolderSink: FinishingByteSink {
   }
 
   private let folder: String
-  private let files = PosixFileSystem()
+  private let files = SystemSurroundings.files
   private var targets: [TopicName: Target] = [:]
 
   init(_ folder: String) throws(Diagnostic) {
