@@ -33,22 +33,6 @@ public enum Limits {
   /// simdjson reads up to this many bytes beyond its input.
   public static let parserPaddingBytes = 64
 
-  // MARK: Indexes of the log
-
-  /// Entries of an index in memory before it is sealed into a run on disk: 2^18 of them take 15 MB, and
-  /// ten million events make fewer than ten runs with merges of four.
-  public static let indexSealEntries = 1 << 18
-  /// Sealed tables that may wait for the background before an append writes one itself.
-  public static let indexFrozenMax = 2
-  /// Runs of one size that are merged into one; every lookup asks each run.
-  public static let indexMergeWidth = 4
-  /// Bits of a run's filter for each entry: about one false hit in a thousand.
-  public static let indexFilterBits = 16
-  /// Bytes of a segment between two marks of its sparse index: what a seek reads in vain at most, unless a
-  /// batch is larger.
-  public static let markBytes: UInt64 = 128 << 10
-  /// Offsets of a partition between two marks.
-  public static let offsetMarkInterval: UInt64 = 512
   // MARK: Ingest
 
   /// What is read of a file at once: about 1,000 events of 340 bytes, where one append and one flush are cheap.
@@ -66,6 +50,22 @@ public enum Limits {
   public static let eventFolderDepthMax = 16
   /// Problems that are remembered for showing; further ones are only counted.
   public static let problemsMax = 1_000
+  // MARK: Indexes of the log
+
+  /// Entries of an index in memory before it is sealed into a run on disk: 2^18 of them take 15 MB, and
+  /// ten million events make fewer than ten runs with merges of four.
+  public static let indexSealEntries = 1 << 18
+  /// Sealed tables that may wait for the background before an append writes one itself.
+  public static let indexFrozenMax = 2
+  /// Runs of one size that are merged into one; every lookup asks each run.
+  public static let indexMergeWidth = 4
+  /// Bits of a run's filter for each entry: about one false hit in a thousand.
+  public static let indexFilterBits = 16
+  /// Bytes of a segment between two marks of its sparse index: what a seek reads in vain at most, unless a
+  /// batch is larger.
+  public static let markBytes: UInt64 = 128 << 10
+  /// Offsets of a partition between two marks.
+  public static let offsetMarkInterval: UInt64 = 512
 
   // MARK: Reading
 
