@@ -27,12 +27,11 @@ let package = Package(
     // Libraries of the system.
     .systemLibrary(name: "CLuaLibrary", pkgConfig: "lua5.4", providers: [.apt(["liblua5.4-dev"])]),
     .systemLibrary(name: "CSQLiteLibrary", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
-    .systemLibrary(name: "CSimdjsonLibrary", pkgConfig: "simdjson", providers: [.apt(["libsimdjson-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
     // Our C: small, each behind one Swift room.
     .target(name: "CChecksum", cSettings: c),
-    .target(name: "CSimdjson", dependencies: ["CSimdjsonLibrary"], cxxSettings: cxx),
+    .target(name: "CSimdjson", cxxSettings: cxx, linkerSettings: [.linkedLibrary("simdjson")]),
     .target(name: "CLua", dependencies: ["CLuaLibrary", "CSimdjson"], cSettings: c),
     .target(name: "CSQLite", dependencies: ["CSQLiteLibrary"], cSettings: c),
 
@@ -74,6 +73,8 @@ let package = Package(
       swiftSettings: swift),
     .testTarget(name: "MoontideHostTests", dependencies: ["MoontideHost"], swiftSettings: swift),
     .testTarget(name: "CommandTests", dependencies: ["moontide", "MoontideCore"], swiftSettings: swift),
+    .testTarget(
+      name: "AcceptanceTests", dependencies: ["moontide"], exclude: ["Projects"], swiftSettings: swift),
     .testTarget(name: "TidyTests", swiftSettings: swift),
   ],
   cxxLanguageStandard: .cxx17

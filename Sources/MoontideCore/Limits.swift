@@ -49,6 +49,23 @@ public enum Limits {
   public static let markBytes: UInt64 = 128 << 10
   /// Offsets of a partition between two marks.
   public static let offsetMarkInterval: UInt64 = 512
+  // MARK: Ingest
+
+  /// What is read of a file at once: about 1,000 events of 340 bytes, where one append and one flush are cheap.
+  public static let ingestChunkBytes = 384 << 10
+  /// A batch is closed at this size, or with so many lines: short lines must not make an endless one.
+  public static let ingestBatchBytes = 512 << 10
+  public static let ingestBatchLinesMax = 4_096
+  /// Batches between reader and log; more only cost memory.
+  public static let ingestBatchesMax = 4
+  /// How much of a file's beginning identifies it.
+  public static let sourceHeadBytes = 4 << 10
+  /// What is read of a packed file at once.
+  public static let unpackBytes = 64 << 10
+  /// Folders below the event directory; a loop of links ends here.
+  public static let eventFolderDepthMax = 16
+  /// Problems that are remembered for showing; further ones are only counted.
+  public static let problemsMax = 1_000
 
   // MARK: Reading
 
@@ -63,12 +80,15 @@ public enum Limits {
 
   // MARK: Handlers
 
+  /// A handler's name is a file name and a schema of SQL; as long as a topic's.
   public static let handlerNameBytesMax = 64
   /// Columns of one table that `put` can name; a bit mask of 64 holds them.
   public static let columnsMax = 64
   /// Events that one event may emit.
   public static let emittedPerEventMax = 1_000
+  /// A real chain of events has a handful; a loop has no end.
   public static let causationDepthDefault = 32
+  public static let causationDepthMax = 10_000
   /// Events that may wait behind one parked key before the handler halts.
   public static let heldPerKeyMax = 100_000
   /// An error's message as it is kept.
@@ -90,6 +110,8 @@ public enum Limits {
   public static let relayRecordsMax = 1_000
   /// How long a place may go unwritten while nothing matches; what is lost is only reading again.
   public static let settleInterval = Duration.seconds(1)
+  /// Messages of workers that wait to be shown: more are counted, not kept.
+  public static let inboxItemsMax = 10_000
   /// How long a worker waits for room on a full disk before it tries again.
   public static let fullDiskPause = Duration.seconds(1)
   /// An idle worker looks again after this time even when nobody wakes it.
@@ -97,8 +119,11 @@ public enum Limits {
 
   // MARK: Lua budgets, per event (settings may change them)
 
+  /// A second of plain Lua on a slow machine; real handlers use thousands.
   public static let instructionsDefault: UInt64 = 50_000_000
+  /// What the instruction count does not see: C functions and SQL.
   public static let handlerTimeDefault = Duration.seconds(2)
+  /// Of one state: sixteen of the largest events as Lua tables.
   public static let memoryBytesDefault = 64 << 20
   /// A text that a library function of a script takes or makes: as long as one event.
   public static let luaTextBytesMax = 4 << 20
@@ -113,7 +138,9 @@ public enum Limits {
 
   // MARK: Queries
 
+  /// A person waits that long; a runaway join does not hold a read model for ever.
   public static let queryTimeDefault = Duration.seconds(30)
+  /// Rows of one answer; beyond it is an export, which has its own commands.
   public static let queryRowsMax = 1_000_000
   /// The path of a Unix socket on Linux, without the closing NUL.
   public static let socketPathBytesMax = 107

@@ -76,8 +76,9 @@ final class Authorizer {
     case SQLITE_CREATE_VTABLE:
       return second.lowercased() == "fts5"
         ? nameRefusal(first) : "a virtual table may only use fts5, not \(second)"
-    case SQLITE_INSERT, SQLITE_UPDATE, SQLITE_READ, SQLITE_REINDEX: return nil
-    case SQLITE_DELETE: return first.hasPrefix("sqlite_") ? nil : "a schema only creates"
+    case SQLITE_READ, SQLITE_REINDEX: return nil
+    case SQLITE_INSERT, SQLITE_UPDATE, SQLITE_DELETE:
+      return first.hasPrefix("sqlite_") ? nil : "a schema only creates; rows are the handlers' work"
     case SQLITE_FUNCTION: return SQLFunctions.refusal(second, clocks: false)
     case SQLITE_SELECT: return "a schema creates empty tables: no create table … as select"
     case SQLITE_CREATE_TRIGGER, SQLITE_CREATE_TEMP_TRIGGER: return "triggers are not allowed in a schema"

@@ -28,7 +28,8 @@ final class Connection {
       case .readOnly: SQLITE_OPEN_READONLY
       case .readWrite: SQLITE_OPEN_READWRITE
       case .create: SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
-      case .memory: SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_MEMORY
+      // Files are attached by URI.
+      case .memory: SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_MEMORY | SQLITE_OPEN_URI
       }
     var opened: OpaquePointer?
     let name = mode == .memory ? ":memory:" : path
@@ -91,6 +92,12 @@ final class Connection {
     let statement = try statement(text)
     defer { statement.reset() }
     return try statement.step() ? statement.integer(0) : nil
+  }
+
+  /// Meets SQLite's table-valued functions once: at its first use each declares its columns, which the authorizer
+  /// would refuse as a creation.
+  func meetTableFunctions() throws(StoreError) {
+    _ = try prepare("select 1 from json_each('[]'), json_tree('[]')")
   }
 
   /// Rows that the last statement changed.

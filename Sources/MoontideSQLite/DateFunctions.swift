@@ -21,7 +21,7 @@ final class DateFunctions {
     for name in names {
       let context = Unmanaged.passRetained(NamedFunction(name, functions)).toOpaque()
       let code = sqlite3_create_function_v2(
-        target.handle, name, -1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, context,
+        target.handle, name, -1, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, context,
         { context, count, values in
           guard let context, let user = sqlite3_user_data(context) else { return }
           let function = Unmanaged<NamedFunction>.fromOpaque(user).takeUnretainedValue()

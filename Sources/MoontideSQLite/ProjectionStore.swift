@@ -87,9 +87,16 @@ public final class ProjectionStore: EffectStore {
     }
   }
 
-  /// Compiles what rows will need, so that a default that reads a clock is found now.
+  /// Compiles what rows will need, and computes the defaults: SQLite asks nobody about the functions in them, so one
+  /// that reads a clock is found here or never.
   private static func probe(_ shape: TableShape, _ connection: Connection) throws(StoreError) {
     try connection.authorizer.under(.rows) { () throws(StoreError) in
+      for column in shape.columns {
+        guard let text = column.defaultSQL else { continue }
+        let statement = try connection.prepare("select (\(text))")
+        _ = try statement.step()
+        statement.reset()
+      }
       _ = try connection.prepare("insert into \(quoted(shape.name)) default values")
       _ = try connection.prepare("select * from \(quoted(shape.name))")
     }
@@ -115,6 +122,7 @@ public final class ProjectionStore: EffectStore {
     bookkeeping = Bookkeeping(connection: connection)
     tables = shapes.map { $0.table }
     DateFunctions.install(on: connection)
+    try connection.meetTableFunctions()
     connection.authorizer.fullTextTables = Set(
       shapes.filter { $0.kind == .fullText }.map { $0.name.lowercased() })
     rows = shapes.map { shape -> any RowTable in

@@ -69,14 +69,16 @@ struct SchemaScript {
     let words = SQLWords(statement)
     if let offset = connection.errorOffset, offset < statement.utf8.count {
       let place = words.tokens.first { $0.range.contains(offset) }?.range ?? offset..<offset + 1
-      return SchemaFault(message: message, byteOffset: start + place.lowerBound, byteCount: place.count)
+      return SchemaFault(
+        message: message, byteOffset: start + place.lowerBound, byteCount: max(1, place.count),
+        suggestion: suggestion(in: message, words, connection))
     }
     // SQLite gives no offset: the name in its message is the best pointer.
     for name in SchemaScript.names(in: message) {
       if let place = words.place(of: name) {
         return SchemaFault(
           message: message, byteOffset: start + place.lowerBound, byteCount: place.count,
-          suggestion: suggestion(for: name, in: message, connection))
+          suggestion: suggestion(in: message, words, connection))
       }
     }
     let first = words.tokens.first?.range ?? 0..<1
@@ -100,14 +102,19 @@ struct SchemaScript {
     return names
   }
 
-  private func suggestion(for name: String, in message: String, _ connection: Connection) -> String? {
-    guard message.contains("no column named") || message.contains("no such column") else { return nil }
-    let table = message.split(separator: " ").dropFirst().first.map(String.init) ?? ""
-    do {
+  /// A column, of the tables that the statement speaks of, that is spelt like the unknown one.
+  private func suggestion(in message: String, _ words: SQLWords, _ connection: Connection) -> String? {
+    guard message.contains("no column named") || message.contains("no such column"),
+      let name = SchemaScript.names(in: message).first
+    else { return nil }
+    do throws(StoreError) {
       let list = try connection.prepare("select name from pragma_table_info(?1)")
-      list.bind(1, text: table)
       var columns: [String] = []
-      while try list.step() { columns.append(list.text(0)) }
+      for word in Set(words.words).sorted() {
+        list.bind(1, text: word)
+        while try list.step() { columns.append(list.text(0)) }
+        list.reset()
+      }
       return Suggestion.nearest(to: name, among: columns)
     } catch {
       // Only a help is lost: the fault itself is told.

@@ -83,7 +83,8 @@ struct Contest {
     report.compare("open a clean log: seconds", Figure.median(reopened).latencySeconds ?? 0, atMost: 1)
     let keys = try (0..<rounds).map { _ in try work(["key", project]) }
     report.add("events of one key, first", "moontide", Figure.median(keys))
-    report.compare("events of one key: milliseconds", (Figure.median(keys).latencySeconds ?? 0) * 1e3, atMost: 1)
+    report.compare(
+      "events of one key: milliseconds", (Figure.median(keys).latencySeconds ?? 0) * 1e3, atMost: 1)
   }
 
   private func twoProjections(_ report: inout Report) throws {
@@ -144,7 +145,8 @@ struct Contest {
       let parts = word.split(separator: "=")
       if parts.count == 2 { values[parts[0]] = Double(parts[1].prefix { $0.isNumber || $0 == "." }) }
     }
-    guard let events = values["events"], let wall = values["wall"], let cpu = values["cpu"], let rss = values["rss"]
+    guard let events = values["events"], let wall = values["wall"], let cpu = values["cpu"],
+      let rss = values["rss"]
     else { throw BenchFault("the opponent said \(output)") }
     return Figure(
       events: Int(events), wallSeconds: wall, cpuSeconds: cpu * events / 1e6, residentMegabytes: Int(rss))
@@ -179,7 +181,8 @@ struct Contest {
   private func fresh(_ name: String, handlers: [String]) throws -> String {
     let project = try directory(name)
     for folder in ["events", "handlers"] {
-      try FileManager.default.createDirectory(atPath: "\(project)/\(folder)", withIntermediateDirectories: true)
+      try FileManager.default.createDirectory(
+        atPath: "\(project)/\(folder)", withIntermediateDirectories: true)
     }
     if name != "latency" {
       try FileManager.default.linkItem(atPath: workload.lines.path, toPath: project + "/events/orders.jsonl")

@@ -28,10 +28,16 @@ struct Report: Codable {
   }
 
   var table: String {
-    func pad(_ text: String, _ width: Int) -> String { text + String(repeating: " ", count: max(0, width - text.count)) }
-    func left(_ text: String, _ width: Int) -> String { String(repeating: " ", count: max(0, width - text.count)) + text }
+    func pad(_ text: String, _ width: Int) -> String {
+      text + String(repeating: " ", count: max(0, width - text.count))
+    }
+    func left(_ text: String, _ width: Int) -> String {
+      String(repeating: " ", count: max(0, width - text.count)) + text
+    }
     var text = "\(events) event lines on \(machine); medians\n\n"
-    text += pad("work", 26) + pad("who", 34) + left("events/s", 12) + left("CPU us/event", 14) + left("RSS MB", 8) + "\n"
+    text +=
+      pad("work", 26) + pad("who", 34) + left("events/s", 12) + left("CPU us/event", 14) + left("RSS MB", 8)
+      + "\n"
     for line in lines {
       let figure = line.figure
       text += pad(line.work, 26) + pad(line.contender, 34)
@@ -39,7 +45,9 @@ struct Report: Codable {
         text += left(String(format: "%.3f ms", latency * 1e3), 12)
         text += left(figure.latencyP99Seconds.map { String(format: "p99 %.3f ms", $0 * 1e3) } ?? "", 16)
       } else {
-        text += left(String(format: "%.0f", figure.rate), 12) + left(String(format: "%.2f", figure.cpuMicroseconds), 14)
+        text +=
+          left(String(format: "%.0f", figure.rate), 12)
+          + left(String(format: "%.2f", figure.cpuMicroseconds), 14)
         text += left(figure.residentMegabytes == 0 ? "" : "\(figure.residentMegabytes)", 8)
       }
       text += "\n"

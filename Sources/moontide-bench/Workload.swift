@@ -27,7 +27,8 @@ struct Workload {
     opponent = scratch.appending(path: "afternoon")
     try Command.run(
       "python3", [folder.appending(path: "gen.py").path, "\(events)"], output: lines)
-    let program = "import sys\nseen=set()\nfor l in open(sys.argv[1]):\n i=l[7:43]\n if i not in seen:\n  seen.add(i); sys.stdout.write(l)"
+    let program =
+      "import sys\nseen=set()\nfor l in open(sys.argv[1]):\n i=l[7:43]\n if i not in seen:\n  seen.add(i); sys.stdout.write(l)"
     try Command.run("python3", ["-c", program, lines.path], output: distinctLines)
     answer = try Command.run("python3", [folder.appending(path: "ref.py").path, lines.path])
       .trimmingCharacters(in: .whitespacesAndNewlines)
@@ -38,7 +39,8 @@ struct Workload {
     try Command.run(
       "cc",
       [
-        "-O2", "-o", opponent.path, folder.appending(path: "afternoon.c").path, "-I/usr/include/lua5.4", "-llua5.4",
+        "-O2", "-o", opponent.path, folder.appending(path: "afternoon.c").path, "-I/usr/include/lua5.4",
+        "-llua5.4",
         "-lsqlite3",
       ])
   }
@@ -57,7 +59,8 @@ struct Workload {
         h.update(f'{r[0]}|{r[1]}\\n'.encode())
       print(h.hexdigest())
       """
-    let got = try Command.run("python3", ["-c", program, database]).trimmingCharacters(in: .whitespacesAndNewlines)
+    let got = try Command.run("python3", ["-c", program, database]).trimmingCharacters(
+      in: .whitespacesAndNewlines)
     guard got == digest else {
       throw BenchFault("\(database): the read model is wrong: digest \(got), right is \(digest)")
     }

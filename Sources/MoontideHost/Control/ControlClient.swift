@@ -8,7 +8,9 @@ final class ControlClient: ProjectAccess {
 
   /// Nil when no process serves the project.
   static func connect(_ project: ProjectPaths) throws(Diagnostic) -> ControlClient? {
-    guard let address = ControlAddress(folder: project.cache), let socket = try address.connect() else { return nil }
+    guard let address = ControlAddress(folder: project.cache), let socket = try address.connect() else {
+      return nil
+    }
     return ControlClient(socket)
   }
 
@@ -47,7 +49,8 @@ final class ControlClient: ProjectAccess {
     try socket.send(WireFrame(request))
     try answers { frame throws(Diagnostic) in
       var frame = frame
-      guard frame.kind == .bytes, let topic = frame.text().flatMap(TopicName.init), let bytes = frame.bytes() else {
+      guard frame.kind == .bytes, let topic = frame.text().flatMap(TopicName.init), let bytes = frame.bytes()
+      else {
         throw ControlClient.misread
       }
       try sink.write(Array(bytes), topic: topic)
@@ -59,7 +62,7 @@ final class ControlClient: ProjectAccess {
     while true {
       guard var frame = try socket.receive() else {
         throw Diagnostic(
-          code: "E0606", "the running moontide ended in the middle of the answer",
+          code: HostCode.connection.code, "the running moontide ended in the middle of the answer",
           details: [.init("help", "run the command again: it then works on the files")])
       }
       switch frame.kind {
@@ -72,7 +75,7 @@ final class ControlClient: ProjectAccess {
 
   private static var misread: Diagnostic {
     Diagnostic(
-      code: "E0607", "the running moontide answers in a way that this one does not understand",
+      code: HostCode.versions.code, "the running moontide answers in a way that this one does not understand",
       details: [.init("help", "both processes must be of the same version: stop the run and start it again")])
   }
 }

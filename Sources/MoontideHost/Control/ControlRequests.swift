@@ -11,7 +11,9 @@ extension WireFrame {
   }
 
   mutating func queryRequest() -> QueryRequest? {
-    guard let sql = text(), let milliseconds = number(), let rows = number(), let after = number() else { return nil }
+    guard let sql = text(), let milliseconds = number(), let rows = number(), let after = number() else {
+      return nil
+    }
     return QueryRequest(
       sql, timeout: .milliseconds(milliseconds), rowsMax: Int(rows),
       after: after < 0 ? nil : Position(UInt64(after)))

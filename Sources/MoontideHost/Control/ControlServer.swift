@@ -69,7 +69,9 @@ final class ControlServer: @unchecked Sendable {
     }
   }
 
-  private func answer(_ request: WireFrame, _ access: any ProjectAccess, _ socket: ControlSocket) throws(Diagnostic) {
+  private func answer(_ request: WireFrame, _ access: any ProjectAccess, _ socket: ControlSocket)
+    throws(Diagnostic)
+  {
     var frame = request
     switch frame.kind {
     case .query:
@@ -92,22 +94,26 @@ final class ControlServer: @unchecked Sendable {
 
   private static var misread: Diagnostic {
     Diagnostic(
-      code: "E0607", "the running moontide does not understand this command",
+      code: HostCode.versions.code, "the running moontide does not understand this command",
       details: [.init("help", "both processes must be of the same version: stop the run and start it again")])
   }
 
   private func spawn(_ body: @escaping @Sendable () -> Void) {
-    final class Box { let body: @Sendable () -> Void; init(_ body: @escaping @Sendable () -> Void) { self.body = body } }
+    final class Box {
+      let body: @Sendable () -> Void; init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+    }
     var attributes = pthread_attr_t()
     pthread_attr_init(&attributes)
     pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
     pthread_attr_setstacksize(&attributes, 4 << 20)
     var thread = pthread_t()
     let box = Unmanaged.passRetained(Box(body))
-    let result = pthread_create(&thread, &attributes, { pointer in
-      Unmanaged<Box>.fromOpaque(pointer!).takeRetainedValue().body()
-      return nil
-    }, box.toOpaque())
+    let result = pthread_create(
+      &thread, &attributes,
+      { pointer in
+        Unmanaged<Box>.fromOpaque(pointer!).takeRetainedValue().body()
+        return nil
+      }, box.toOpaque())
     pthread_attr_destroy(&attributes)
     precondition(result == 0, "cannot start a thread: \(String(cString: strerror(result)))")
   }

@@ -14,12 +14,16 @@ final class ControlSocket: @unchecked Sendable {
     var bytes: [UInt8] = []
     let count = UInt32(frame.payload.count + 1)
     precondition(count <= WireFrame.bytesMax, "a frame has at most \(WireFrame.bytesMax) bytes, not \(count)")
-    for shift in stride(from: 0, to: 32, by: 8) { bytes.append(UInt8(truncatingIfNeeded: count >> UInt32(shift))) }
+    for shift in stride(from: 0, to: 32, by: 8) {
+      bytes.append(UInt8(truncatingIfNeeded: count >> UInt32(shift)))
+    }
     bytes.append(frame.kind.rawValue)
     bytes += frame.payload
     var sent = 0
     while sent < bytes.count {
-      let result = bytes.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress! + sent, $0.count - sent, Int32(MSG_NOSIGNAL)) }
+      let result = bytes.withUnsafeBytes {
+        Glibc.send(descriptor, $0.baseAddress! + sent, $0.count - sent, Int32(MSG_NOSIGNAL))
+      }
       if result < 0 {
         if errno == EINTR { continue }
         throw ControlSocket.broken("write")
@@ -58,7 +62,8 @@ final class ControlSocket: @unchecked Sendable {
 
   private static func broken(_ verb: String) -> Diagnostic {
     Diagnostic(
-      code: "E0606", "cannot \(verb) the connection to the running moontide: \(String(cString: strerror(errno)))",
+      code: HostCode.connection.code,
+      "cannot \(verb) the connection to the running moontide: \(String(cString: strerror(errno)))",
       details: [.init("help", "if the run has ended, run the command again: it then works on the files")])
   }
 }
@@ -85,7 +90,7 @@ struct ControlAddress: ~Copyable {
       let reason = String(cString: strerror(errno))
       close(descriptor)
       throw Diagnostic(
-        code: "E0605", "cannot listen on .moontide/socket: \(reason)",
+        code: HostCode.socket.code, "cannot listen on .moontide/socket: \(reason)",
         details: [.init("help", "delete .moontide/ and run again; it holds caches only")])
     }
     return descriptor
@@ -106,7 +111,8 @@ struct ControlAddress: ~Copyable {
   private borrowing func make() throws(Diagnostic) -> Int32 {
     let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     guard descriptor >= 0 else {
-      throw Diagnostic(code: "E0605", "cannot open a socket: \(String(cString: strerror(errno)))")
+      throw Diagnostic(
+        code: HostCode.socket.code, "cannot open a socket: \(String(cString: strerror(errno)))")
     }
     return descriptor
   }

@@ -37,12 +37,16 @@ struct WireFrame {
 
   mutating func put(_ number: Int64) {
     let bits = UInt64(bitPattern: number)
-    for shift in stride(from: 0, to: 64, by: 8) { payload.append(UInt8(truncatingIfNeeded: bits >> UInt64(shift))) }
+    for shift in stride(from: 0, to: 64, by: 8) {
+      payload.append(UInt8(truncatingIfNeeded: bits >> UInt64(shift)))
+    }
   }
 
   mutating func put(_ bytes: some Collection<UInt8>) {
     let count = UInt32(bytes.count)
-    for shift in stride(from: 0, to: 32, by: 8) { payload.append(UInt8(truncatingIfNeeded: count >> UInt32(shift))) }
+    for shift in stride(from: 0, to: 32, by: 8) {
+      payload.append(UInt8(truncatingIfNeeded: count >> UInt32(shift)))
+    }
     payload.append(contentsOf: bytes)
   }
 
@@ -133,7 +137,8 @@ extension WireFrame {
       guard let label = text(), let detail = text() else { return nil }
       diagnostic.details.append(.init(label, detail))
     }
-    if let file = text(), let line = number(), let column = number(), let width = number(), let label = text() {
+    if let file = text(), let line = number(), let column = number(), let width = number(), let label = text()
+    {
       diagnostic.place = SourcePlace(
         file: file, line: Int(line), column: column == 0 ? nil : Int(column), width: Int(width), label: label,
         excerpt: text())

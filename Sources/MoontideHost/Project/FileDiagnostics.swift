@@ -4,7 +4,7 @@ extension FileError {
   /// The same for a person.
   var diagnostic: Diagnostic {
     Diagnostic(
-      code: "E0603", "cannot \(operation) \(path): \(reason)",
+      code: HostCode.file.code, "cannot \(operation) \(path): \(reason)",
       details: [.init("help", "check that the path exists and that this user may use it")])
   }
 

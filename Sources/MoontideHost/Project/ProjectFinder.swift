@@ -10,7 +10,7 @@ public enum ProjectFinder {
       let path = try absolute(directory)
       guard try isDirectory(path, files) else {
         throw Diagnostic(
-          code: "E0601", "a project is a directory; there is none at \(directory)",
+          code: HostCode.notADirectory.code, "a project is a directory; there is none at \(directory)",
           details: [.init("help", "moontide new NAME makes a project that runs at once")])
       }
       return ProjectPaths(root: path)
@@ -23,7 +23,8 @@ public enum ProjectFinder {
       path = String(path[..<slash])
     }
     throw Diagnostic(
-      code: "E0602", "no project here: neither \(start) nor a directory above it has events/ or moontide.lua",
+      code: HostCode.noProject.code,
+      "no project here: neither \(start) nor a directory above it has events/ or moontide.lua",
       details: [.init("help", "name one: moontide COMMAND -C DIR · make one: moontide new NAME")])
   }
 
@@ -40,7 +41,8 @@ public enum ProjectFinder {
   private static func absolute(_ path: String) throws(Diagnostic) -> String {
     guard let resolved = realpath(path, nil) else {
       throw Diagnostic(
-        code: "E0601", "a project is a directory; there is none at \(path): \(String(cString: strerror(errno)))",
+        code: HostCode.notADirectory.code,
+        "a project is a directory; there is none at \(path): \(String(cString: strerror(errno)))",
         details: [.init("help", "moontide new NAME makes a project that runs at once")])
     }
     defer { free(resolved) }

@@ -39,7 +39,7 @@ struct ScriptFiles: Sendable {
     }
     guard text.count <= Limits.scriptBytesMax else {
       throw Diagnostic(
-        code: "E0604", "a script has at most \(Limits.scriptBytesMax) bytes",
+        code: HostCode.scriptTooLarge.code, "a script has at most \(Limits.scriptBytesMax) bytes",
         at: SourcePlace(file: project.relative(path), line: 1),
         details: [.init("help", "split it into modules below lib/")])
     }
@@ -47,11 +47,15 @@ struct ScriptFiles: Sendable {
   }
 
   /// By bytes of the path; hidden files and folders left out.
-  private static func luaFiles(below directory: String, _ files: any FileSystem) throws(Diagnostic) -> [String] {
-    guard let status = try FileError.told({ () throws(FileError) in try files.status(directory) }), status.isDirectory
+  private static func luaFiles(below directory: String, _ files: any FileSystem) throws(Diagnostic)
+    -> [String]
+  {
+    guard let status = try FileError.told({ () throws(FileError) in try files.status(directory) }),
+      status.isDirectory
     else { return [] }
     var found: [String] = []
-    for name in try FileError.told({ () throws(FileError) in try files.list(directory) }) where !name.hasPrefix(".") {
+    for name in try FileError.told({ () throws(FileError) in try files.list(directory) })
+    where !name.hasPrefix(".") {
       let path = directory + "/" + name
       if name.hasSuffix(".lua") {
         found.append(path)

@@ -1,7 +1,7 @@
 import Glibc
 
 /// Wakes threads: each ring counts, and a waiter sleeps only while nothing has rung since it looked.
-final class Bell: @unchecked Sendable {
+final class Bell: WorkerPause, @unchecked Sendable {
   // Unchecked: the counter is only touched under the mutex.
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
@@ -36,6 +36,8 @@ final class Bell: @unchecked Sendable {
     pthread_cond_broadcast(condition)
     pthread_mutex_unlock(mutex)
   }
+
+  func wake() { ring() }
 
   /// Sleeps until it has rung more than `seen` times, at most for `duration`.
   func wait(past seen: UInt64, for duration: Duration) {

@@ -16,6 +16,13 @@ struct DefinitionReader {
     }
   }
 
+  /// Of a table that is not the argument of a constructor.
+  init(_ definition: LuaDefinition, script: ScriptTokens?, outline: TableOutline?) {
+    self.definition = definition
+    self.script = script
+    self.outline = outline
+  }
+
   /// `consumer "receipts"`, as messages name it.
   var title: String { "\(definition.kind) \"\(definition.name)\"" }
 

@@ -52,7 +52,7 @@ struct HandlerReader {
       elsewhere: ["schema": "is for projections: a consumer keeps `ctx.state`"])
     var definition = shared(.consumer)
     definition.lanes = reader.integer(body, ["lanes"], in: 1...Limits.lanesMax) ?? 1
-    definition.retry = retry()
+    definition.retry = reader.retryPolicy(body, default: defaults.retry)
     let words = ExhaustedPolicy.allCases.map(\.rawValue)
     if let text = reader.word(body, ["exhausted"], of: words), let policy = ExhaustedPolicy(rawValue: text) {
       definition.exhausted = policy
@@ -167,31 +167,6 @@ struct HandlerReader {
       }
     }
     return names
-  }
-
-  private mutating func retry() -> RetryPolicy {
-    var policy = defaults.retry
-    guard let value = body["retry"] else { return policy }
-    guard case .table(let table) = value else {
-      reader.wrongKind(value, ["retry"], wanted: "a table of attempts, backoff, factor, max")
-      return policy
-    }
-    reader.checkKeys(of: table, at: ["retry"], allowed: ["attempts", "backoff", "factor", "max"])
-    policy.attempts =
-      reader.integer(table, ["retry", "attempts"], in: 1...Limits.retryAttemptsMax) ?? policy.attempts
-    policy.backoff = reader.duration(table, ["retry", "backoff"]) ?? policy.backoff
-    policy.max = reader.duration(table, ["retry", "max"]) ?? policy.max
-    switch table["factor"] {
-    case nil: break
-    case .integer(let number) where number >= 1 && number <= 100: policy.factor = Double(number)
-    case .number(let number) where number >= 1 && number <= 100: policy.factor = number
-    case let other?:
-      reader.report(
-        .badValue,
-        "\(reader.title): `retry.factor` is a number from 1 to 100, not "
-          + DefinitionReader.kindName(other), at: reader.valuePlace(["retry", "factor"]))
-    }
-    return policy
   }
 
   /// The place in the script where the schema is wrong.

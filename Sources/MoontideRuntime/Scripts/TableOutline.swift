@@ -40,6 +40,17 @@ struct TableOutline {
     if script.isSymbol(open, "{") { fields = readTable(at: open, depth: 0).fields }
   }
 
+  /// The table that a settings file returns: the last `return {`.
+  init?(settings script: ScriptTokens) {
+    self.script = script
+    let isReturn = { (index: Int) in
+      script.tokens[index].kind == .keyword && script.text(script.tokens[index]) == "return"
+    }
+    guard let found = script.tokens.indices.last(where: isReturn), script.isSymbol(found + 1, "{") else { return nil }
+    nameToken = found
+    fields = readTable(at: found + 1, depth: 0).fields
+  }
+
   /// The field at a path of keys, or nil.
   func field(_ path: [String]) -> Field? {
     var fields = self.fields

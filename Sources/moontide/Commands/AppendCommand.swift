@@ -15,17 +15,21 @@ struct AppendCommand: ParsableCommand {
 
   @OptionGroup var options: GlobalOptions
   @Argument(help: "The event's type; or - for event lines from stdin.") var type: String
-  @Option(name: [.customShort("d"), .long], help: ArgumentHelp("The event's data: an object, @FILE, or - for stdin.", valueName: "JSON"))
+  @Option(
+    name: [.customShort("d"), .long],
+    help: ArgumentHelp("The event's data: an object, @FILE, or - for stdin.", valueName: "JSON"))
   var data: String?
   @Option(help: "The event's key; default: its id.") var key: String?
   @Option(help: "The event's id; default: a new one.") var id: String?
   @Option(help: "The event's time, RFC 3339; default: the time of recording.") var time: String?
-  @Option(name: .customLong("event-version"), help: "The version of the event's type.") var eventVersion: UInt32?
+  @Option(name: .customLong("event-version"), help: "The version of the event's type.") var eventVersion:
+    UInt32?
   @Option(help: "Where to.") var topic = "events"
 
   func validate() throws {
     guard let name = TopicName(topic), !name.isSystem else {
-      throw ValidationError("a topic has 1 to 64 of A-Z a-z 0-9 . _ - and does not begin with _, unlike \(topic)")
+      throw ValidationError(
+        "a topic has 1 to 64 of A-Z a-z 0-9 . _ - and does not begin with _, unlike \(topic)")
     }
     if type == "-" {
       guard data == nil, key == nil, id == nil, time == nil, eventVersion == nil else {
@@ -80,7 +84,9 @@ struct AppendCommand: ParsableCommand {
   /// a space there, inside of strings it allows no newline at all.
   private func payload() throws -> String {
     guard let data else { return "{}" }
-    let text = data == "-" ? try TextFile.read("-") : data.hasPrefix("@") ? try TextFile.read(String(data.dropFirst())) : data
+    let text =
+      data == "-"
+      ? try TextFile.read("-") : data.hasPrefix("@") ? try TextFile.read(String(data.dropFirst())) : data
     return String(text.map { $0.isNewline ? " " : $0 })
   }
 }

@@ -46,7 +46,9 @@ struct CommandSession {
   }
 
   /// A reader that went away is no fault; a full disk is.
-  private func end(_ closed: OutputClosed) -> ExitCode { closed.errno == EPIPE ? ExitCodes.success : ExitCodes.failed }
+  private func end(_ closed: OutputClosed) -> ExitCode {
+    closed.errno == EPIPE ? ExitCodes.success : ExitCodes.failed
+  }
 
   static func exitCode(of problems: [Diagnostic]) -> ExitCode {
     guard let code = problems.first(where: { $0.severity == .error })?.code else { return ExitCodes.success }
@@ -69,7 +71,8 @@ final class PrintingSink: RowSink {
 
   func row(_ row: RowBuffer) throws(Diagnostic) {
     do throws(OutputClosed) { try printer?.print(row) } catch {
-      throw Diagnostic(code: HostCode.output.code, "the output takes no more: \(String(cString: strerror(error.errno)))")
+      throw Diagnostic(
+        code: HostCode.output.code, "the output takes no more: \(String(cString: strerror(error.errno)))")
     }
   }
 

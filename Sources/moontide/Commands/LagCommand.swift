@@ -17,7 +17,8 @@ struct LagCommand: ParsableCommand {
       let project = try session.project(directory)
       let sink = WatchingSink(PrintingSink(options), column: "lag")
       try ProjectDoor.access(project).query(
-        QueryRequest("select name, kind, checkpoint, lag, held, parked, dead from sys.handlers order by lag desc, name"),
+        QueryRequest(
+          "select name, kind, checkpoint, lag, held, parked, dead from sys.handlers order by lag desc, name"),
         to: sink)
       try sink.finish()
       if let max, sink.largest > max { throw ExitCodes.findings }

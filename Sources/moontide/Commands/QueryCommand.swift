@@ -13,14 +13,19 @@ struct QueryCommand: ParsableCommand {
       """)
 
   @OptionGroup var options: GlobalOptions
-  @Argument(help: ArgumentHelp("The project, then the statement.", valueName: "DIR] [SQL")) var words: [String]
+  @Argument(help: ArgumentHelp("The project, then the statement.", valueName: "DIR] [SQL")) var words:
+    [String]
   @Option(help: ArgumentHelp("Wait until the read models have come past this position.", valueName: "TOKEN"))
   var after: String?
   @Option(help: "Stop the statement after so many seconds.") var timeout: Double = 30
 
   func validate() throws {
-    guard (1...2).contains(words.count) else { throw ValidationError("query takes [DIR] and one SQL statement") }
-    guard timeout > 0, timeout < 1e6 else { throw ValidationError("--timeout is a positive number of seconds") }
+    guard (1...2).contains(words.count) else {
+      throw ValidationError("query takes [DIR] and one SQL statement")
+    }
+    guard timeout > 0, timeout < 1e6 else {
+      throw ValidationError("--timeout is a positive number of seconds")
+    }
   }
 
   func run() throws {

@@ -4,7 +4,9 @@ import MoontideHost
 /// Whole small files and stdin, for arguments that name them.
 enum TextFile {
   /// The text of a file; `-` is stdin.
-  static func read(_ path: String) throws(Diagnostic) -> String { String(decoding: try bytes(path), as: UTF8.self) }
+  static func read(_ path: String) throws(Diagnostic) -> String {
+    String(decoding: try bytes(path), as: UTF8.self)
+  }
 
   static func bytes(_ path: String) throws(Diagnostic) -> [UInt8] {
     if path == "-" { return StandardInput.all() }

@@ -86,8 +86,8 @@ struct DiagnosticRenderer: Sendable {
     }
   }
 
-  /// One object: `severity`, `code`, `title`, then `file`, `line`, `column`, `width`, `label`, `excerpt` as far
-  /// as they are known, then `details`, a list of `{label, text}`.
+  /// One object: `severity`, `code`, `title`, then `file`, `line`, `column`, `width`, `label`, `excerpt` as
+  /// far as they are known, then `details`, a list of `{label, text}`.
   static func json(_ diagnostic: Diagnostic) -> String {
     var members = [
       (name: "severity", value: JSONText.string(diagnostic.severity.rawValue)),

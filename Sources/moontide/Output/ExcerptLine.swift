@@ -47,15 +47,17 @@ struct ExcerptLine: Equatable {
   private static func clip(
     _ cells: [(text: String, width: Int)], total: Int, caret: Int, width: Int, columns: Int
   ) -> (String, Int, Int) {
-    let left = max(0, min(caret - columns / 3, total - columns))
-    let room = columns - 1 - (left > 0 ? 1 : 0)
+    let left = max(0, min(caret - columns / 3, total - columns + 1))
+    let lead = left > 0 ? 1 : 0
     var text = left > 0 ? "…" : ""
     var at = 0
     var start: Int?
     var used = 0
     for cell in cells {
       if at >= left {
-        if start == nil { start = at }
+        let from = start ?? at
+        start = from
+        let room = columns - lead - (total - from > columns - lead ? 1 : 0)
         if used + cell.width > room { break }
         text += cell.text
         used += cell.width
@@ -63,7 +65,7 @@ struct ExcerptLine: Equatable {
       at += cell.width
     }
     if at < total { text += "…" }
-    let origin = (start ?? 0) - (left > 0 ? 1 : 0)
+    let origin = (start ?? 0) - lead
     let indent = max(0, caret - origin)
     return (trimmed(text), indent, max(1, min(width, columns - indent)))
   }

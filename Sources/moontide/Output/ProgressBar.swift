@@ -66,7 +66,7 @@ final class ProgressBar {
 
   /// `ingest  [######------]  50%  1,000 of 2,000 events  52.3k/s  ETA 0:12`
   private func bar() -> String {
-    let columns = max(20, (terminal.columns ?? 80) - 1)
+    let columns = max(10, (terminal.columns ?? 80) - 1)
     guard let total, total > 0 else {
       return DisplayText.clipped("\(label)  \(Figures.grouped(done)) \(unit)  \(rateText())", to: columns)
     }
