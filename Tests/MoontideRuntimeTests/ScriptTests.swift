@@ -40,7 +40,7 @@ struct ScriptTests {
     let script = tokens("s = \"a\\n\\065\\x42\\u{e4}\\z   c\" t = [[\nx\ny]]")
     let short = script.tokens[2]
     #expect(script.content(of: short) == Array("a\nABäc".utf8))
-    #expect(script.byte(ofContent: 6, in: short) == 30)
+    #expect(script.byte(ofContent: 6, in: short) == 27)
     let long = script.tokens[5]
     #expect(script.content(of: long) == Array("x\ny".utf8))
     #expect(script.byte(ofContent: 2, in: long).map { script.line(ofByte: $0) } == 3)
