@@ -102,7 +102,7 @@ struct Stopwatch {
 
   func figure(events: Int) -> Figure {
     var usage = rusage()
-    getrusage(RUSAGE_SELF, &usage)
+    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
     return Figure(
       events: events, wallSeconds: Stopwatch.read(CLOCK_MONOTONIC) - wall,
       cpuSeconds: Stopwatch.read(CLOCK_PROCESS_CPUTIME_ID) - cpu,
