@@ -66,6 +66,8 @@ public enum Limits {
   public static let markBytes: UInt64 = 128 << 10
   /// Offsets of a partition between two marks.
   public static let offsetMarkInterval: UInt64 = 512
+  /// Problems that one verification lists; damage that is everywhere need not be told byte by byte.
+  public static let verifyProblemsMax = 1_000
 
   // MARK: Reading
 

@@ -38,17 +38,17 @@ public struct Doctor {
   private func log(_ project: MoontideProject, _ report: DoctorReport) throws(Diagnostic) {
     let recovery = project.segmentedLog.recovery
     let found = "ends at \(project.log.durableEnd), \(project.log.topics().count { !$0.name.isSystem }) topics"
-    if recovery.droppedBytes > 0 {
-      try report.add("log", .notable, "\(found); \(recovery.droppedBytes) bytes of a torn, unacknowledged tail were dropped", "")
+    if recovery.bytesDropped > 0 {
+      try report.add("log", .notable, "\(found); \(recovery.bytesDropped) bytes of a torn, unacknowledged tail were dropped", "")
     } else {
       try report.add("log", .well, found, "")
     }
-    let verified = try MoontideProject.verify(project.segmentedLog) { _, _ in }
+    let verified = try project.verifyLog()
     try report.add(
       "log bytes", verified.problems.isEmpty ? .well : .wrong,
       verified.problems.isEmpty
         ? "\(verified.records) records, \(verified.bytes) bytes, every checksum right"
-        : "\(verified.problems.count) damaged places", verified.problems.isEmpty ? "" : "moontide events verify")
+        : "\(verified.problemCount) damaged places", verified.problems.isEmpty ? "" : "moontide events verify")
   }
 
   private func handler(

@@ -111,7 +111,7 @@ public final class MoontideProject: Sendable {
   public static let explainedCodes: [any ExplainedCode.Type] = [EnvelopeRule.self, RuntimeCode.self, HostCode.self]
 
   /// The lock of a writer, and the folders that it needs.
-  private static func held(_ paths: ProjectPaths, files: any FileSystem) throws(Diagnostic) -> ProjectLock {
+  static func held(_ paths: ProjectPaths, files: any FileSystem) throws(Diagnostic) -> ProjectLock {
     try FileError.told { () throws(FileError) in
       for folder in [paths.data, paths.log, paths.readModels, paths.handlerFiles, paths.cache] {
         try files.createDirectory(folder)

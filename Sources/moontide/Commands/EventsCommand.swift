@@ -200,7 +200,7 @@ struct EventsVerify: ParsableCommand {
       try session.show(result.problems)
       try session.note(
         "\(Figures.grouped(result.records)) records in \(Figures.grouped(result.batches)) batches, "
-          + "\(Figures.grouped(result.bytes)) bytes: \(result.problems.isEmpty ? "all good" : "\(result.problems.count) problems")"
+          + "\(Figures.grouped(result.bytes)) bytes: \(result.problems.isEmpty ? "all good" : "\(result.problemCount) problems")"
       )
       if !result.problems.isEmpty { throw ExitCodes.failed }
     }
