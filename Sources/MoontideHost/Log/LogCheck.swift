@@ -25,7 +25,9 @@ extension MoontideProject {
 
   /// The same for a project that is held already.
   func verifyLog() throws(Diagnostic) -> LogCheck {
-    try MoontideProject.check(LogVerifier(directory: paths.log, files: files), paths) { _, _ throws(Diagnostic) in }
+    try MoontideProject.check(LogVerifier(directory: paths.log, files: files), paths) {
+      _, _ throws(Diagnostic) in
+    }
   }
 
   private static func check(
@@ -41,7 +43,8 @@ extension MoontideProject {
     if let fault { throw fault }
     let problems = report.problems.map { problem in
       Diagnostic(
-        .logDamaged, "\(paths.relative(problem.file)) is damaged at byte \(problem.byteOffset): \(problem.reason)",
+        .logDamaged,
+        "\(paths.relative(problem.file)) is damaged at byte \(problem.byteOffset): \(problem.reason)",
         help: "restore the segment from a backup; records around it are not touched")
     }
     return LogCheck(

@@ -32,14 +32,18 @@ public struct Doctor {
     let others = result.problems.count - errors
     try report.add(
       "scripts", errors > 0 ? .wrong : others > 0 ? .notable : .well,
-      errors + others == 0 ? result.summary : "\(errors) errors, \(others) warnings", errors + others > 0 ? "moontide check" : "")
+      errors + others == 0 ? result.summary : "\(errors) errors, \(others) warnings",
+      errors + others > 0 ? "moontide check" : "")
   }
 
   private func log(_ project: MoontideProject, _ report: DoctorReport) throws(Diagnostic) {
     let recovery = project.segmentedLog.recovery
-    let found = "ends at \(project.log.durableEnd), \(project.log.topics().count { !$0.name.isSystem }) topics"
+    let found =
+      "ends at \(project.log.durableEnd), \(project.log.topics().count { !$0.name.isSystem }) topics"
     if recovery.bytesDropped > 0 {
-      try report.add("log", .notable, "\(found); \(recovery.bytesDropped) bytes of a torn, unacknowledged tail were dropped", "")
+      try report.add(
+        "log", .notable,
+        "\(found); \(recovery.bytesDropped) bytes of a torn, unacknowledged tail were dropped", "")
     } else {
       try report.add("log", .well, found, "")
     }
@@ -48,7 +52,8 @@ public struct Doctor {
       "log bytes", verified.problems.isEmpty ? .well : .wrong,
       verified.problems.isEmpty
         ? "\(verified.records) records, \(verified.bytes) bytes, every checksum right"
-        : "\(verified.problemCount) damaged places", verified.problems.isEmpty ? "" : "moontide events verify")
+        : "\(verified.problemCount) damaged places", verified.problems.isEmpty ? "" : "moontide events verify"
+    )
   }
 
   private func handler(
@@ -64,32 +69,39 @@ public struct Doctor {
     let end = project.log.durableEnd
     if let beyond = entry.ledger.checkpoints.first(where: { $0.value > end }) {
       return try report.add(
-        name, .wrong, "its checkpoint \(beyond.value) lies behind the end of the log \(end): the log was replaced",
+        name, .wrong,
+        "its checkpoint \(beyond.value) lies behind the end of the log \(end): the log was replaced",
         "restore the log that belongs to it, or delete the handler's file")
     }
     if let unsound = try unsound(definition) {
-      return try report.add(name, .wrong, "SQLite finds the file broken: \(unsound)", HostCode.storeDamaged.mend)
+      return try report.add(
+        name, .wrong, "SQLite finds the file broken: \(unsound)", HostCode.storeDamaged.mend)
     }
     try account(definition, entry, project, report)
   }
 
   /// published = applied + lag + held + dead-lettered + skipped, as far as scripts and starts have not changed.
   private func account(
-    _ definition: HandlerDefinition, _ entry: HandlerSurvey.Entry, _ project: MoontideProject, _ report: DoctorReport
+    _ definition: HandlerDefinition, _ entry: HandlerSurvey.Entry, _ project: MoontideProject,
+    _ report: DoctorReport
   ) throws(Diagnostic) {
     let name = "\(definition.kind.rawValue) \(definition.name)"
     let ledger = entry.ledger
     let lag = try LagCounter(log: project.log).count(definition, from: ledger.checkpoints)
     let held = ledger.parked.reduce(0) { $0 + $1.held.count + ($1.status == .retrying ? 1 : 0) }
-    var found = "\(ledger.applied) applied, \(lag) before it, \(held) held, \(ledger.deadLetters) dead letters"
-    if entry.identity.scriptVersion == definition.scriptVersion, definition.start == nil || definition.start == .start {
+    var found =
+      "\(ledger.applied) applied, \(lag) before it, \(held) held, \(ledger.deadLetters) dead letters"
+    if entry.identity.scriptVersion == definition.scriptVersion,
+      definition.start == nil || definition.start == .start
+    {
       let published = try LogError.told { () throws(LogError) in
         try StartPlan.matching(definition, from: .start, log: project.log)
       }
       let sum = ledger.applied + lag + UInt64(held) + UInt64(ledger.deadLetters) + ledger.skipped
       if published != sum, definition.kind == .projection {
         return try report.add(
-          name, .wrong, "\(found), but \(published) were published", "delete data/readmodels/\(definition.name).sqlite and run")
+          name, .wrong, "\(found), but \(published) were published",
+          "delete data/readmodels/\(definition.name).sqlite and run")
       }
       found = "\(published) published = \(found)"
     }
@@ -99,7 +111,8 @@ public struct Doctor {
 
   /// What SQLite says against the file; nil when nothing.
   private func unsound(_ definition: HandlerDefinition) throws(Diagnostic) -> String? {
-    let path = definition.kind == .projection ? paths.readModel(definition.name) : paths.handlerFile(definition.name)
+    let path =
+      definition.kind == .projection ? paths.readModel(definition.name) : paths.handlerFile(definition.name)
     do throws(StoreOpeningError) {
       let reader = try StoreReader(path: path)
       return try StoreOpeningError.told { () throws(StoreError) in try reader.integrityFault() }
@@ -109,7 +122,8 @@ public struct Doctor {
   private func quarantine(_ project: MoontideProject, _ report: DoctorReport) throws(Diagnostic) {
     let lines = try QuarantineReader(log: project.log).rows().count
     try report.add(
-      "quarantine", lines > 0 ? .notable : .well, lines == 0 ? "no line was set aside" : "\(lines) lines were set aside",
+      "quarantine", lines > 0 ? .notable : .well,
+      lines == 0 ? "no line was set aside" : "\(lines) lines were set aside",
       lines > 0 ? "moontide dead ls" : "")
   }
 }

@@ -108,7 +108,9 @@ public final class MoontideProject: Sendable {
   }
 
   /// All codes that the rooms below the command line report.
-  public static let explainedCodes: [any ExplainedCode.Type] = [EnvelopeRule.self, RuntimeCode.self, HostCode.self]
+  public static let explainedCodes: [any ExplainedCode.Type] = [
+    EnvelopeRule.self, RuntimeCode.self, HostCode.self,
+  ]
 
   /// The lock of a writer, and the folders that it needs.
   static func held(_ paths: ProjectPaths, files: any FileSystem) throws(Diagnostic) -> ProjectLock {

@@ -29,7 +29,9 @@ struct ExplainCommand: ParsableCommand {
     try sink.columns(isWhole ? ["code", "title", "meaning", "mend"] : ["code", "title"])
     for entry in entries {
       let row = RowBuffer()
-      for text in [entry.code, entry.title] + (isWhole ? [entry.meaning, entry.mend] : []) { row.append(text: text) }
+      for text in [entry.code, entry.title] + (isWhole ? [entry.meaning, entry.mend] : []) {
+        row.append(text: text)
+      }
       try sink.row(row)
     }
     try sink.finish()
