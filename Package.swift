@@ -72,7 +72,7 @@ let package = Package(
       name: "MoontideRuntimeTests", dependencies: ["MoontideRuntime", "MoontideLog", "MoontideSQLite"],
       swiftSettings: swift),
     .testTarget(name: "MoontideHostTests", dependencies: ["MoontideHost"], swiftSettings: swift),
-    .testTarget(name: "CommandTests", dependencies: ["moontide", "MoontideCore"], swiftSettings: swift),
+    .testTarget(name: "CommandTests", dependencies: ["moontide", "MoontideCore", "MoontideHost"], swiftSettings: swift),
     .testTarget(
       name: "AcceptanceTests", dependencies: ["moontide"], exclude: ["Projects"], swiftSettings: swift),
     .testTarget(name: "TidyTests", swiftSettings: swift),
