@@ -44,6 +44,9 @@ public final class IndexMaintainer: Worker, @unchecked Sendable {
     do { return try work() ? .progressed : .idle(for: .seconds(1)) } catch { return .idle(for: .seconds(1)) }
   }
 
+  /// Blocks until there is something to seal, or for that long: what its thread does when `step` is idle.
+  public func wait(for timeout: Duration) { index.waitForFrozen(timeout) }
+
   /// Does one piece of work; false when there is none.
   func work() throws(LogError) -> Bool {
     gate.lock()
@@ -81,9 +84,14 @@ public final class IndexMaintainer: Worker, @unchecked Sendable {
   }
 
   private func write(_ entries: [IndexEntry], as name: String) throws(LogError) -> SortedRun {
-    var writer = try RunWriter(name, in: directory, log: index.log, entries: entries.count)
-    for entry in entries { try writer.add(entry) }
-    return try writer.finish()
+    do {
+      var writer = try RunWriter(name, in: directory, log: index.log, entries: entries.count)
+      for entry in entries { try writer.add(entry) }
+      return try writer.finish()
+    } catch {
+      try directory.remove(name)
+      throw error
+    }
   }
 
   private func merge(_ kind: LogIndex.Kind) throws(LogError) -> Bool {
@@ -93,7 +101,14 @@ public final class IndexMaintainer: Worker, @unchecked Sendable {
     }
     let members = choice.map { runs[$0] }
     let name = takeNumber() + (kind == .identities ? ".ids" : ".keys")
-    let merged = try RunMerge.merge(members, as: name, in: directory, log: index.log)
+    let merged: SortedRun
+    do {
+      merged = try RunMerge.merge(members, as: name, in: directory, log: index.log)
+    } catch {
+      // A full disk should not stay full of this.
+      try directory.remove(name)
+      throw error
+    }
     index.replace(kind, members, by: merged)
     garbage.append(contentsOf: members.map(\.name))
     isCheckpointDue = true

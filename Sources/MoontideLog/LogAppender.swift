@@ -16,6 +16,7 @@ final class LogAppender: @unchecked Sendable {
 
   private var state: LogPoint
   private var segment: Segment
+  private var isStopped = false
   private var encoder = BatchEncoder()
   private var check: IdentityCheck
   private var placed: [BatchEncoder.Placed] = []
@@ -34,11 +35,17 @@ final class LogAppender: @unchecked Sendable {
     check = IdentityCheck(log: opened.log, index: opened.index, catalog: opened.catalog)
   }
 
-  /// What the next append goes on from.
-  var point: LogPoint {
+  /// Takes nothing from now on, and says where the log ends.
+  func stop() -> LogPoint {
     gate.lock()
     defer { gate.unlock() }
+    isStopped = true
     return state
+  }
+
+  private func checkOpen() throws(LogError) {
+    if isStopped { throw .readOnly(reason: "the log is closed") }
+    if let reason = commit.readOnlyReason { throw .readOnly(reason: reason) }
   }
 
   func topics() -> [TopicDescription] {
@@ -69,7 +76,7 @@ final class LogAppender: @unchecked Sendable {
       }
       return TopicID(UInt16(known))
     }
-    if let reason = commit.readOnlyReason { throw .readOnly(reason: reason) }
+    try checkOpen()
     guard state.topics.count < Limits.topicsMax else { throw .tooManyTopics(limit: Limits.topicsMax) }
     let count = partitions ?? Limits.partitionsDefault
     guard (1...Limits.partitionsMax).contains(count) else {
@@ -88,7 +95,7 @@ final class LogAppender: @unchecked Sendable {
   func append(_ request: AppendRequest) throws(LogError) -> AppendOutcome {
     gate.lock()
     defer { gate.unlock() }
-    if let reason = commit.readOnlyReason { throw .readOnly(reason: reason) }
+    try checkOpen()
     let drafts = request.batch.drafts
     guard drafts.count <= Limits.batchRecordsMax else {
       throw .tooLarge(what: "batch (records)", bytes: drafts.count, limit: Limits.batchRecordsMax)
@@ -226,8 +233,16 @@ final class LogAppender: @unchecked Sendable {
       return
     }
     try commit.flush()
-    segment = try SegmentCreation.create(
-      number: segment.number + 1, at: state, in: segmentDirectory, log: log)
+    do {
+      segment = try SegmentCreation.create(
+        number: segment.number + 1, at: state, in: segmentDirectory, log: log)
+    } catch {
+      // The old segment may go on; then nothing may say that a new one begins here.
+      do { try SegmentCreation.takeBack(at: state, in: segmentDirectory) } catch let second {
+        commit.fail("a segment that could not be begun could not be removed: \(second)")
+      }
+      throw error
+    }
     catalog.add(segment)
   }
 }

@@ -118,6 +118,7 @@ final class LogIndex: @unchecked Sendable {
     guard active.isFull(sealEntries) else { return false }
     frozen.append(Frozen(table: active, point: point))
     active = Self.table(sealEntries)
+    gate.wakeAll()
     return true
   }
 
@@ -128,6 +129,7 @@ final class LogIndex: @unchecked Sendable {
     guard active.count > 0 else { return }
     frozen.append(Frozen(table: active, point: point))
     active = Self.table(sealEntries)
+    gate.wakeAll()
   }
 
   /// Whether the file of that path is a run of this index.
@@ -141,6 +143,14 @@ final class LogIndex: @unchecked Sendable {
     gate.lock()
     defer { gate.unlock() }
     return frozen.first
+  }
+
+  /// Blocks until a sealed table waits, or for that long.
+  func waitForFrozen(_ timeout: Duration) {
+    let deadline = SystemClock().monotonic + timeout
+    gate.lock()
+    defer { gate.unlock() }
+    while frozen.isEmpty, gate.wait(until: deadline) {}
   }
 
   var frozenCount: Int {

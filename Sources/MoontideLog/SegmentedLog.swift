@@ -74,9 +74,19 @@ public final class SegmentedLog: EventLog {
   /// Makes everything durable, writes the indexes down, and takes nothing from then on. Without it the next
   /// opening reads what the last checkpoint does not cover.
   public func close() throws(LogError) {
+    let end = appender.stop()
     try commit.flush()
-    try maintainer.close(reaching: appender.point)
-    commit.fail("the log is closed")
+    try maintainer.close(reaching: end)
+  }
+
+  /// How large everything is at the moment.
+  public func statistics() -> LogStatistics {
+    let segments = catalog.allSegments
+    let runs = index.runs(.identities) + index.runs(.keys)
+    return LogStatistics(
+      segments: segments.count, segmentBytes: segments.reduce(0) { $0 + $1.writtenEnd },
+      indexRuns: runs.count,
+      indexBytes: runs.reduce(0) { $0 + $1.fileBytes })
   }
 
   public func read(from start: Position, records: Int, bytes: Int, into batch: RecordBatch) throws(LogError)

@@ -126,15 +126,71 @@ struct DurabilityTests {
       try log.put(DraftBatch(topic, ids: next..<next + 1))
       next += 1
     }
-    for room in [0, 30, 64, 100] {
+    let first = fixture.lastSegment
+    for room in [0, 30, 63] {
       fixture.files.setRoom(room)
       #expect(throws: LogError.self) { try log.put(DraftBatch(topic, ids: next..<next + 5)) }
     }
     fixture.files.setRoom(.max)
-    try log.put(DraftBatch(topic, ids: next..<next + 5))
+    // What still fits goes into the old segment.
+    try log.put(DraftBatch(topic, ids: next..<next + 1))
+    try log.flush()
+    #expect(fixture.lastSegment == first)
+    // The removal of the segment that could not be begun was lost in a power cut.
+    let copy = fixture.files.copy()
+    var header = Array(copy.bytes(first)[..<64])
+    header[32] = UInt8(next)
+    header[40] = UInt8(next + 1)
+    let sum = CRC32C.checksum(header, 0..<60)
+    for index in 0..<4 { header[60 + index] = UInt8(truncatingIfNeeded: sum >> (8 * UInt32(index))) }
+    let name = String(repeating: "0", count: 20 - "\(next)".count) + "\(next).log"
+    copy.setBytes("log/segments/\(name)", header)
+    let opened = try LogFixture(files: copy, options: options).open()
+    #expect(try opened.allIDs().count == next + 1)
+    #expect(try opened.put(DraftBatch(topic, ids: next..<next + 9)).count == 8)
+    try opened.flush()
+    #expect(try opened.allIDs() == (0..<next + 9).map { "e\($0)" })
+    try log.put(DraftBatch(topic, ids: next + 1..<next + 5))
     try log.flush()
     #expect(try log.allIDs() == (0..<next + 5).map { "e\($0)" })
     #expect(try LogFixture(files: fixture.files.copy(), options: options).open().allIDs().count == next + 5)
+  }
+
+  @Test func `a roll syncs the old segment and the directory of the new one`() throws {
+    let fixture = LogFixture(options: LogOptions(segmentBytesMax: 1100, indexSealEntries: 4096))
+    let log = try fixture.open()
+    let topic = try log.topic(.events, partitions: 3).id
+    try log.put(DraftBatch(topic, ids: 0..<5))
+    let (syncs, directorySyncs) = (fixture.files.syncs, fixture.files.directorySyncs)
+    try log.put(DraftBatch(topic, ids: 5..<10))
+    #expect(fixture.files.paths.filter { $0.hasSuffix(".log") }.count == 2)
+    #expect(log.durableEnd == Position(5))
+    // One of the old segment, one of the new one's header.
+    #expect(fixture.files.syncs == syncs + 2)
+    #expect(fixture.files.directorySyncs == directorySyncs + 1)
+  }
+
+  @Test func `sealing that fails is told, loses nothing and is done later`() throws {
+    let fixture = LogFixture(options: LogOptions(indexSealEntries: 32))
+    let log = try fixture.open()
+    let topic = try log.topic(.events, partitions: 3).id
+    try log.put(DraftBatch(topic, ids: 0..<40))
+    try log.flush()
+    fixture.files.setRoom(700)
+    #expect(log.maintainer.step() == .idle(for: .seconds(1)))
+    guard case .file(let failure) = log.maintainer.failure else {
+      Issue.record("the failure was not kept")
+      return
+    }
+    #expect(failure.errno == ENOSPC)
+    #expect(fixture.files.paths.allSatisfy { !$0.hasSuffix(".ids") })
+    fixture.files.setRoom(.max)
+    #expect(try log.put(DraftBatch(topic, ids: 0..<50)).repeats == 40)
+    log.maintainer.wait(for: .zero)
+    #expect(log.maintainer.step() == .progressed)
+    #expect(log.maintainer.failure == nil)
+    #expect(log.statistics().indexRuns == 2)
+    #expect(try log.put(DraftBatch(topic, ids: 0..<50)).repeats == 50)
   }
 
   @Test func `a write that cannot be taken back makes the log read-only`() throws {

@@ -71,4 +71,46 @@ struct LogVerifierTests {
     #expect(report.problemCount == 1, "\(report.problems)")
     #expect(report.problems.first?.byteOffset == 32)
   }
+
+  @Test func `an identity that stands twice is a problem`() throws {
+    // Two logs born with the same bits; the end of the second one is put behind the beginning of the first.
+    func make(_ first: String, _ second: String) throws -> (LogFixture, Int) {
+      let fixture = LogFixture()
+      let log = try fixture.open()
+      let topic = try log.topic(.events, partitions: 3).id
+      try log.put(DraftBatch(topic, [Sample(id: first)]))
+      try log.flush()
+      let middle = fixture.files.bytes(fixture.lastSegment).count
+      try log.put(DraftBatch(topic, [Sample(id: second)]))
+      try log.flush()
+      return (fixture, middle)
+    }
+    let (one, middle) = try make("a", "b")
+    let (other, otherMiddle) = try make("c", "a")
+    #expect(middle == otherMiddle)
+    let path = one.lastSegment
+    one.files.setBytes(path, Array(one.files.bytes(path)[..<middle] + other.files.bytes(path)[middle...]))
+    let report = try verify(one)
+    #expect(report.records == 2)
+    #expect(report.problems.map(\.reason) == ["#1 has the identity of #0"])
+  }
+
+  @Test func `records in the wrong order are a problem`() throws {
+    let fixture = LogFixture()
+    let log = try fixture.open()
+    let topic = try log.topic(.events, partitions: 3).id
+    try log.flush()
+    let path = fixture.lastSegment
+    var cuts = [fixture.files.bytes(path).count]
+    for id in ["a", "b", "c"] {
+      try log.put(DraftBatch(topic, [Sample(id: id)]))
+      try log.flush()
+      cuts.append(fixture.files.bytes(path).count)
+    }
+    let bytes = fixture.files.bytes(path)
+    fixture.files.setBytes(path, Array(bytes[..<cuts[1]] + bytes[cuts[2]...]))
+    let report = try verify(fixture)
+    #expect(!report.isSound)
+    #expect(report.problems.first?.byteOffset == UInt64(cuts[1]))
+  }
 }
