@@ -16,7 +16,8 @@ public final class EnvelopeParser {
 
   deinit { mt_envelope_parser_free(parser) }
 
-  /// Reads one line (native envelope or CloudEvents 1.0 JSON) out of `source[line]` and appends it to `batch`:
+  /// Reads one line (native envelope or CloudEvents 1.0 JSON) out of `source[line]` and appends it to
+  /// `batch`:
   /// the bytes it names, and a draft of `topic` with its body digest. On a fault nothing is appended.
   /// `source` must hold `Limits.parserPaddingBytes` behind the line.
   ///

@@ -1,4 +1,5 @@
-/// Builds a tree out of text that `JSONValidator` has passed: it checks nothing, and its recursion is bounded by
+/// Builds a tree out of text that `JSONValidator` has passed: it checks nothing, and its recursion is
+/// bounded by
 /// the validator's depth.
 struct JSONTreeReader {
   let bytes: [UInt8]

@@ -2,8 +2,10 @@ public import MoontideCore
 
 /// Writes JSON by appending to a byte buffer.
 public enum JSONWriter {
-  /// Appends one line of an export, without its newline: the envelope fields that were given, in the order id,
-  /// source, type, version, key, time, data, meta, then `recorded` unless `recordedMicroseconds` is nil. `data`
+  /// Appends one line of an export, without its newline: the envelope fields that were given, in the order
+  /// id,
+  /// source, type, version, key, time, data, meta, then `recorded` unless `recordedMicroseconds` is nil.
+  /// `data`
   /// and `meta` are written byte for byte, texts with the fewest escapes that RFC 8259 allows.
   /// - Parameter bytes: the buffer that `envelope` names parts of.
   public static func appendLine(

@@ -19,7 +19,8 @@ public final class DirectoryWatch: @unchecked Sendable {
     if descriptor >= 0 { close(descriptor) }
   }
 
-  /// Watches a folder (not those below it). To be called again after each look at the directory: a folder that was
+  /// Watches a folder (not those below it). To be called again after each look at the directory: a folder
+  /// that was
   /// removed and made anew is another one, and a folder that is watched already costs one system call.
   public func add(_ folder: String) {
     guard descriptor >= 0 else { return }

@@ -118,7 +118,8 @@ final class FileCursor {
     return Array(head.prefix(count))
   }
 
-  /// Passes over `count` unpacked bytes and returns how many newlines were in them; nil when there are fewer bytes.
+  /// Passes over `count` unpacked bytes and returns how many newlines were in them; nil when there are
+  /// fewer bytes.
   private static func skip(_ count: UInt64, in source: GzipSource) throws(SourceFault) -> UInt64? {
     var bytes = [UInt8](repeating: 0, count: count == 0 ? 0 : Limits.ingestChunkBytes)
     var left = count
