@@ -1,1 +1,297 @@
-#include "lua_host.h"
+#include <stdlib.h>
+#include <string.h>
+
+#include "state.h"
+
+// A state from birth to death, and the calls from Swift. Each is one protected call of a C function; the message
+// handler stays at the bottom of the stack, so the height between calls is always 1.
+
+static int open_state(lua_State *L) {
+  mt_lua *state = mt_self(L);
+  typedef void (*opener)(lua_State *);
+  static const struct {
+    const char *name;
+    opener open;
+  } libraries[] = {
+      {"string", mt_open_string}, {"table", mt_open_table}, {"math", mt_open_math}, {"os", mt_open_os},
+      {"coroutine", mt_open_coroutine}};
+  for (int i = 0; i < MT_SLOT_COUNT; i++) {
+    lua_pushboolean(L, 0);
+    state->refs[i] = luaL_ref(L, LUA_REGISTRYINDEX);
+  }
+  lua_newtable(L);
+  mt_open_base(L, state);
+  for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
+    lua_newtable(L);
+    libraries[i].open(L);
+    mt_protect(L, libraries[i].name);
+    lua_setfield(L, -2, libraries[i].name);
+  }
+  lua_newtable(L);
+  lua_pushcfunction(L, luaopen_utf8);
+  lua_call(L, 0, 1);
+  lua_remove(L, -2);
+  mt_protect(L, "utf8");
+  lua_setfield(L, -2, "utf8");
+  mt_open_builders(L, state);
+  mt_open_definitions(L, state);
+  mt_set_slot(state, L, MT_SLOT_BASE);
+  mt_open_event(state);
+  mt_open_node(state);
+  mt_open_table_methods(state);
+  mt_open_ctx(state);
+  return 0;
+}
+
+mt_lua *mt_lua_new(mt_limits limits, mt_callbacks callbacks) {
+  mt_lua *state = calloc(1, sizeof *state);
+  if (state == NULL) return NULL;
+  state->limits = limits;
+  state->host = callbacks;
+  state->generation = 1;
+  mt_allocator_begin(&state->allocator, limits.memory_bytes, state);
+  state->documents[0] = mt_document_new();
+  state->documents[1] = mt_document_new();
+  if (state->documents[0] != NULL && state->documents[1] != NULL) {
+    state->L = lua_newstate(mt_allocate, &state->allocator);
+  }
+  if (state->L == NULL) {
+    mt_lua_free(state);
+    return NULL;
+  }
+  *(mt_lua **)lua_getextraspace(state->L) = state;
+  lua_pushcfunction(state->L, mt_message_handler);
+  lua_pushcfunction(state->L, open_state);
+  if (lua_pcall(state->L, 0, 0, 0) != LUA_OK) {
+    mt_lua_free(state);
+    return NULL;
+  }
+  lua_gc(state->L, LUA_GCGEN, 0, 0);
+  return state;
+}
+
+void mt_lua_free(mt_lua *state) {
+  state->running = NULL;
+  if (state->L != NULL) lua_close(state->L);
+  mt_allocator_end(&state->allocator);
+  if (state->documents[0] != NULL) mt_document_free(state->documents[0]);
+  if (state->documents[1] != NULL) mt_document_free(state->documents[1]);
+  mt_rows_free(&state->arguments);
+  mt_rows_free(&state->result);
+  free(state->state_before.bytes);
+  free(state->value.bytes);
+  free(state->scratch.bytes);
+  free(state->keys);
+  free(state);
+}
+
+typedef struct script {
+  const char *name;
+  size_t name_count;
+  const char *path;
+  size_t path_count;
+  const uint8_t *text;
+  size_t count;
+  int settings;
+} script;
+
+static int add_module(lua_State *L) {
+  const script *from = lua_touserdata(L, 1);
+  mt_push_slot(mt_self(L), L, MT_SLOT_SOURCES);
+  lua_pushlstring(L, from->name, from->name_count);
+  lua_createtable(L, 2, 0);
+  lua_pushlstring(L, from->path, from->path_count);
+  lua_rawseti(L, -2, 1);
+  lua_pushlstring(L, (const char *)from->text, from->count);
+  lua_rawseti(L, -2, 2);
+  lua_rawset(L, -3);
+  return 0;
+}
+
+int32_t mt_lua_add_module(
+    mt_lua *state, const char *name, size_t name_count, const char *path, size_t path_count,
+    const uint8_t *text, size_t count) {
+  script from = {name, name_count, path, path_count, text, count, 0};
+  mt_budget_begin(state);
+  lua_pushcfunction(state->L, add_module);
+  lua_pushlightuserdata(state->L, &from);
+  return mt_fault_finish(state, lua_pcall(state->L, 1, 0, 1)) == MT_OK;
+}
+
+static int run_script(lua_State *L) {
+  mt_lua *state = mt_self(L);
+  const script *from = lua_touserdata(L, 1);
+  lua_newtable(L);
+  mt_set_slot(state, L, MT_SLOT_DEFINITIONS);
+  lua_pushlstring(L, from->path, from->path_count);
+  mt_load_text(L, lua_tostring(L, -1), from->text, from->count);
+  lua_call(L, 0, 1);
+  if (state->unfinished > 0) {
+    return luaL_error(L, "a definition has a name but no table: kind \"name\" { … }");
+  }
+  state->value.count = 0;
+  if (from->settings) {
+    mt_encode(L, -1, &state->value, 0);
+  } else {
+    mt_push_slot(state, L, MT_SLOT_DEFINITIONS);
+    mt_encode(L, -1, &state->value, 1);
+  }
+  return 0;
+}
+
+int32_t mt_lua_run(
+    mt_lua *state, const char *path, size_t path_count, const uint8_t *text, size_t count, int32_t settings) {
+  script from = {NULL, 0, path, path_count, text, count, settings};
+  mt_budget_begin(state);
+  state->phase = settings ? MT_SETTINGS : MT_LOADING;
+  state->unfinished = 0;
+  state->module_depth = 0;
+  state->printed = 0;
+  lua_pushcfunction(state->L, run_script);
+  lua_pushlightuserdata(state->L, &from);
+  int status = lua_pcall(state->L, 1, 0, 1);
+  state->phase = MT_IDLE;
+  int32_t kind = mt_fault_finish(state, status);
+  // A syntax error is raised by code of ours after the parser has spoken; its text holds the place.
+  if (kind != MT_OK && state->fault.path[0] == 0) {
+    mt_copy_text(state->fault.path, sizeof state->fault.path, path, path_count);
+  }
+  return kind;
+}
+
+/// Begins a call about an event.
+static void begin_event(mt_lua *state, const mt_event *event) {
+  mt_budget_begin(state);
+  state->event = event;
+  state->phase = MT_HANDLING;
+  state->parsed[0] = 0;
+  state->parsed[1] = 0;
+  state->random_ready = 0;
+  state->printed = 0;
+  state->state_loaded = 0;
+}
+
+static int32_t end_event(mt_lua *state, int status) {
+  state->event = NULL;
+  state->phase = MT_IDLE;
+  state->generation++;
+  if (status == LUA_OK) return MT_OK;
+  return mt_fault_finish(state, status);
+}
+
+typedef struct call {
+  const int32_t *functions;
+  int32_t count;
+  int32_t power;
+} call;
+
+static int handle(lua_State *L) {
+  mt_lua *state = mt_self(L);
+  const call *from = lua_touserdata(L, 1);
+  if (lua_rawgeti(L, LUA_REGISTRYINDEX, from->functions[0]) != LUA_TFUNCTION) {
+    return luaL_error(L, "the handler's function is not of this state");
+  }
+  mt_push_event(state, L);
+  mt_push_slot(state, L, from->power == 1 ? MT_SLOT_DB : MT_SLOT_CTX);
+  lua_call(L, 2, 0);
+  if (from->power == 2) mt_ctx_finish(L, state);
+  return 0;
+}
+
+int32_t mt_lua_handle(mt_lua *state, int32_t function, int32_t power, const mt_event *event) {
+  call from = {&function, 1, power};
+  begin_event(state, event);
+  lua_pushcfunction(state->L, handle);
+  lua_pushlightuserdata(state->L, &from);
+  return end_event(state, lua_pcall(state->L, 1, 0, 1));
+}
+
+static int upcast(lua_State *L) {
+  mt_lua *state = mt_self(L);
+  const call *from = lua_touserdata(L, 1);
+  const mt_event *event = state->event;
+  mt_push_event(state, L);
+  lua_getfield(L, 2, "data");
+  mt_push_copy(L, 0, 1, 0);
+  lua_replace(L, 3);
+  for (int32_t i = 0; i < from->count; i++) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, from->functions[i]);
+    lua_pushvalue(L, 3);
+    lua_pushvalue(L, 2);
+    lua_call(L, 2, 1);
+    lua_pushlstring(L, (const char *)event->bytes + event->type.start, event->type.count);
+    const char *type = lua_tostring(L, -1);
+    int version = (int)event->version + i;
+    if (lua_isnil(L, 4)) {
+      return luaL_error(
+          L, "upcaster %s [%d] returned nothing: a forgotten return must not lose facts", type, version);
+    }
+    if (!lua_istable(L, 4) && mt_to_node(L, 4) == NULL) {
+      return luaL_error(L, "upcaster %s [%d] returned a %s, not the data", type, version, luaL_typename(L, 4));
+    }
+    lua_pushvalue(L, 4);
+    lua_replace(L, 3);
+    lua_settop(L, 3);
+  }
+  state->value.count = 0;
+  mt_write_json(L, 3, &state->value);
+  if (state->value.bytes[0] != '{') return luaL_error(L, "an upcaster returned a list: data is an object");
+  return 0;
+}
+
+int32_t mt_lua_upcast(mt_lua *state, const int32_t *functions, int32_t count, const mt_event *event) {
+  call from = {functions, count, 0};
+  begin_event(state, event);
+  lua_pushcfunction(state->L, upcast);
+  lua_pushlightuserdata(state->L, &from);
+  return end_event(state, lua_pcall(state->L, 1, 0, 1));
+}
+
+const mt_bytes *mt_lua_value(const mt_lua *state) { return &state->value; }
+const mt_fault *mt_lua_fault(const mt_lua *state) { return &state->fault; }
+const mt_rows *mt_lua_arguments(const mt_lua *state) { return &state->arguments; }
+
+int32_t mt_lua_result_reserve(mt_lua *state, size_t cells, size_t bytes) {
+  state->result.count = 0;
+  state->result.text.count = 0;
+  if (!mt_rows_reserve(&state->result, cells, bytes)) return 0;
+  state->result.count = cells;
+  state->result.text.count = bytes;
+  return 1;
+}
+
+mt_cell *mt_lua_result_cells(mt_lua *state) { return state->result.cells; }
+uint8_t *mt_lua_result_bytes(mt_lua *state) { return state->result.text.bytes; }
+void mt_lua_result_columns(mt_lua *state, size_t columns) { state->result_columns = columns; }
+
+void mt_lua_refuse(
+    mt_lua *state, const char *code, size_t code_count, const char *message, size_t message_count,
+    int32_t fatal) {
+  mt_copy_text(state->refusal_code, sizeof state->refusal_code, code, code_count);
+  mt_copy_text(state->refusal_message, sizeof state->refusal_message, message, message_count);
+  size_t room = sizeof state->refusal_message - 1;
+  state->refusal_count = message_count < room ? message_count : room;
+  state->refusal_fatal = fatal;
+}
+
+size_t mt_lua_memory(const mt_lua *state) { return state->allocator.used; }
+int32_t mt_lua_spent(const mt_lua *state) { return state->tripped != 0; }
+int32_t mt_lua_stack_height(const mt_lua *state) { return lua_gettop(state->L); }
+
+void mt_lua_required(mt_lua *state) {
+  // Reads two tables without allocating in Lua, so it needs no protected call.
+  lua_State *L = state->L;
+  state->value.count = 0;
+  mt_push_slot(state, L, MT_SLOT_LOADED);
+  lua_pushnil(L);
+  while (lua_next(L, -2) != 0) {
+    size_t count;
+    const char *name = lua_tolstring(L, -2, &count);
+    if (mt_bytes_reserve(&state->value, count + 1)) {
+      memcpy(state->value.bytes + state->value.count, name, count + 1);
+      state->value.count += count + 1;
+    }
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+}

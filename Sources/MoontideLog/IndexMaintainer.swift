@@ -16,6 +16,7 @@ public final class IndexMaintainer: Worker, @unchecked Sendable {
   private var nextFile: UInt64
   private var isCheckpointDue = false
   private var garbage: [String] = []
+  private var isDistrusted = false
   private var lastFailure: LogError?
 
   init(
@@ -70,6 +71,7 @@ public final class IndexMaintainer: Worker, @unchecked Sendable {
       try writeCheckpoint()
       return true
     }
+    if isDistrusted { return false }
     for kind in [LogIndex.Kind.identities, .keys] where try merge(kind) { return true }
     if isCheckpointDue {
       try writeCheckpoint()
@@ -105,7 +107,17 @@ public final class IndexMaintainer: Worker, @unchecked Sendable {
     return String(repeating: "0", count: max(0, 10 - digits.count)) + digits
   }
 
+  /// A run turned out to be damaged: from now on no checkpoint names it, and the next opening rebuilds all.
+  func distrust() throws(LogError) {
+    gate.lock()
+    defer { gate.unlock() }
+    isDistrusted = true
+    try root.remove(LogCheckpoint.fileName)
+    try root.sync()
+  }
+
   private func writeCheckpoint() throws(LogError) {
+    if isDistrusted { return }
     try directory.sync()
     func manifest(_ kind: LogIndex.Kind) -> [LogCheckpoint.Run] {
       index.runs(kind).map { .init(name: $0.name, entries: UInt64($0.count)) }
@@ -126,7 +138,7 @@ public final class IndexMaintainer: Worker, @unchecked Sendable {
     while index.oldestFrozen != nil { _ = try work() }
     gate.lock()
     defer { gate.unlock() }
-    guard isCheckpointDue || point != end else { return }
+    guard !isDistrusted, isCheckpointDue || point != end else { return }
     try commit.flush()
     point = end
     try writeCheckpoint()

@@ -68,7 +68,8 @@ final class LogIndex: @unchecked Sendable {
       }
     }
     for run in view.runs {
-      for index in hashes.indices where run.filter.mayHold(hashes[index].value) {
+      let filter = run.filter
+      for index in hashes.indices where filter.mayHold(hashes[index].value) {
         try run.find(hashes[index], log: log, scratch: &scratch, into: &addresses)
         if !addresses.isEmpty { take(index) }
       }
@@ -113,9 +114,7 @@ final class LogIndex: @unchecked Sendable {
   ) -> Bool {
     gate.lock()
     defer { gate.unlock() }
-    for index in addresses.indices {
-      active.add(identity: identities[index], key: keys[index], addresses[index])
-    }
+    active.add(identities, keys, at: addresses)
     guard active.isFull(sealEntries) else { return false }
     frozen.append(Frozen(table: active, point: point))
     active = Self.table(sealEntries)
@@ -129,6 +128,13 @@ final class LogIndex: @unchecked Sendable {
     guard active.count > 0 else { return }
     frozen.append(Frozen(table: active, point: point))
     active = Self.table(sealEntries)
+  }
+
+  /// Whether the file of that path is a run of this index.
+  func isRun(_ path: String) -> Bool {
+    gate.lock()
+    defer { gate.unlock() }
+    return (identityRuns + keyRuns).contains { $0.path == path }
   }
 
   var oldestFrozen: Frozen? {

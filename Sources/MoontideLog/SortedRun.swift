@@ -38,6 +38,7 @@ final class SortedRun: Sendable {
     self.filter = filter
   }
 
+  var path: String { file.path }
   var blockCount: Int { fences.count }
 
   static func header(log: LogIdentity, entries: Int, tailChecksum: UInt32) -> [UInt8] {

@@ -12,10 +12,11 @@ enum QuarantineRecord {
     let digest = Digest.zero.adding(note.rawBase64)
     let id = batch.bytes.appendPart("\(inode):\(note.byteOffset):\(digest)")
     let type = batch.bytes.appendPart("LineQuarantined")
+    let key = batch.bytes.appendPart(QuarantineNote.key, ByteRange(start: 0, count: QuarantineNote.key.count))
     let start = batch.bytes.count
     append(note, to: &batch.bytes)
     let data = ByteRange(start: start, count: batch.bytes.count - start)
-    let envelope = Envelope(kind: .quarantine, id: id, type: type, key: id, data: data)
+    let envelope = Envelope(kind: .quarantine, id: id, type: type, key: key, data: data)
     let body = BodyDigest.digest(of: envelope, in: batch.bytes, data: data, in: batch.bytes)
     return Draft(topic: topic, envelope: envelope, body: body)
   }

@@ -1,0 +1,113 @@
+#define _POSIX_C_SOURCE 200809L
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "state.h"
+
+// Three budgets for one call. The hook counts instructions and looks at the clock; functions in C charge what
+// they do. Once one has tripped the hook runs at every instruction and raises again, and our pcall,
+// xpcall and coroutines pass the error on, so that no script swallows it. The state is thrown away then.
+
+enum { HOOK_EVERY = 1000 };
+
+static int64_t monotonic(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static void check(mt_lua *state, lua_State *L) {
+  if (state->instructions > state->limits.instructions) {
+    mt_trip(state, L, MT_INSTRUCTIONS);
+    lua_error(L);
+  }
+  int64_t now = monotonic();
+  if (state->deadline == 0) {
+    state->deadline = now + state->limits.nanoseconds;
+  } else if (now > state->deadline) {
+    mt_trip(state, L, MT_TIME);
+    lua_error(L);
+  }
+}
+
+static void hook(lua_State *L, lua_Debug *frame) {
+  (void)frame;
+  mt_lua *state = mt_self(L);
+  if (state->tripped) {
+    lua_sethook(L, hook, LUA_MASKCOUNT, 1);
+    lua_pushstring(L, state->fault.message);
+    lua_error(L);
+  }
+  state->instructions += HOOK_EVERY;
+  check(state, L);
+}
+
+void mt_budget_begin(mt_lua *state) {
+  state->instructions = 0;
+  // The clock is read at the first hook: a call that ends before 1,000 instructions never pays for it.
+  state->deadline = 0;
+  state->running = state->L;
+  mt_fault_clear(state);
+  lua_sethook(state->L, hook, LUA_MASKCOUNT, HOOK_EVERY);
+}
+
+void mt_charge(lua_State *L, size_t work) {
+  mt_lua *state = mt_self(L);
+  uint64_t before = state->instructions;
+  state->instructions += work;
+  if (state->tripped) {
+    lua_pushstring(L, state->fault.message);
+    lua_error(L);
+  }
+  if (before / HOOK_EVERY != state->instructions / HOOK_EVERY) check(state, L);
+}
+
+void mt_trip(mt_lua *state, lua_State *L, int32_t kind) {
+  if (state->tripped) return;
+  state->tripped = kind;
+  mt_fault *fault = &state->fault;
+  fault->kind = kind;
+  size_t room = sizeof fault->message;
+  switch (kind) {
+  case MT_INSTRUCTIONS:
+    fault->message_count = (size_t)snprintf(
+        fault->message, room, "instruction budget: %llu allowed, %llu used",
+        (unsigned long long)state->limits.instructions, (unsigned long long)state->instructions);
+    break;
+  case MT_TIME:
+    fault->message_count = (size_t)snprintf(
+        fault->message, room, "time budget: %lld ms allowed, %lld ms used",
+        (long long)(state->limits.nanoseconds / 1000000),
+        (long long)((monotonic() - state->deadline + state->limits.nanoseconds) / 1000000));
+    break;
+  case MT_MEMORY:
+    fault->message_count = (size_t)snprintf(
+        fault->message, room, "memory budget: %zu bytes allowed, %zu used when more was asked for",
+        state->limits.memory_bytes, state->allocator.used);
+    break;
+  default:
+    break;
+  }
+  if (kind == MT_MEMORY) {
+    fault->line = state->denied_line;
+    if (state->denied_line > 0) memcpy(fault->path, state->denied_path, sizeof fault->path);
+  } else if (kind != MT_REFUSED) {
+    mt_fault_place(state, L, 0);
+  }
+  lua_sethook(L, hook, LUA_MASKCOUNT, 1);
+  lua_sethook(state->L, hook, LUA_MASKCOUNT, 1);
+  if (kind == MT_INSTRUCTIONS || kind == MT_TIME) lua_pushlstring(L, fault->message, fault->message_count);
+}
+
+void mt_after_failure(lua_State *L, int status) {
+  mt_lua *state = mt_self(L);
+  if (!state->tripped) {
+    // The buffers of the string library report a lack of memory as an ordinary error with this text.
+    size_t count = 0;
+    const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &count) : NULL;
+    int lacking = text != NULL && count >= 17 && strcmp(text + count - 17, "not enough memory") == 0;
+    if (status == LUA_ERRMEM || lacking) mt_trip(state, L, MT_MEMORY);
+  }
+  if (state->tripped) lua_error(L);
+}

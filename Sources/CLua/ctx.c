@@ -1,0 +1,123 @@
+#include <string.h>
+
+#include "state.h"
+
+// `ctx`: what a consumer can do. One object for the life of the state; it acts on the event being handled.
+
+static const char *const coming[] = {
+    "effect", "send", "timer", "compensate", "complete", "env"};
+
+static mt_lua *check_handling(lua_State *L) {
+  mt_lua *state = mt_self(L);
+  if (state->phase != MT_HANDLING) luaL_error(L, "ctx is there while an event is handled");
+  return state;
+}
+
+static void load_state(lua_State *L, mt_lua *state) {
+  if (state->state_loaded) return;
+  state->state_before.count = 0;
+  mt_charge(L, 50);
+  int32_t answer = state->host.load_state(state->host.context);
+  if (answer < 0) mt_raise_refusal(L);
+  if (answer > 0) {
+    const mt_bytes *kept = &state->result.text;
+    mt_bytes_add(L, &state->state_before, kept->bytes, kept->count);
+    mt_decode(L, kept->bytes, kept->count);
+  } else {
+    lua_newtable(L);
+  }
+  mt_set_slot(state, L, MT_SLOT_STATE);
+  state->state_loaded = 1;
+}
+
+static int index_ctx(lua_State *L) {
+  mt_lua *state = check_handling(L);
+  size_t count;
+  const char *name = mt_tostring(L, 2, &count);
+  if (strcmp(name, "state") == 0) {
+    load_state(L, state);
+    mt_push_slot(state, L, MT_SLOT_STATE);
+    return 1;
+  }
+  mt_push_slot(state, L, MT_SLOT_CTX_FIELDS);
+  lua_pushvalue(L, 2);
+  if (lua_rawget(L, -2) != LUA_TNIL) return 1;
+  mt_bytes *names = &state->scratch;
+  names->count = 0;
+  mt_bytes_add(L, names, "state\0emit\0effect\0send\0timer\0env", 32);
+  lua_pushfstring(L, "ctx has no field '%s'", name);
+  return mt_raise_unknown(L, lua_tostring(L, -1), name, count, names);
+}
+
+static int assign_ctx(lua_State *L) {
+  mt_lua *state = check_handling(L);
+  size_t count;
+  const char *name = mt_tostring(L, 2, &count);
+  if (strcmp(name, "state") != 0) return luaL_error(L, "ctx is read-only but for ctx.state: '%s'", name);
+  int fits = lua_type(L, 3) == LUA_TTABLE || lua_isnil(L, 3) || mt_to_node(L, 3) != NULL;
+  if (!fits) return luaL_error(L, "ctx.state is a table or nil, not a %s", luaL_typename(L, 3));
+  load_state(L, state);
+  lua_pushvalue(L, 3);
+  mt_set_slot(state, L, MT_SLOT_STATE);
+  return 0;
+}
+
+static int later(lua_State *L) {
+  const char *name = lua_tostring(L, lua_upvalueindex(1));
+  return luaL_error(L, "ctx.%s comes with a later version: use ctx.emit and ctx.state", name);
+}
+
+void mt_ctx_finish(lua_State *L, mt_lua *state) {
+  if (!state->state_loaded) return;
+  mt_push_slot(state, L, MT_SLOT_STATE);
+  mt_bytes *now = &state->value;
+  now->count = 0;
+  int empty = lua_isnil(L, -1);
+  if (lua_type(L, -1) == LUA_TTABLE) {
+    lua_pushnil(L);
+    empty = lua_next(L, -2) == 0;
+    if (!empty) lua_pop(L, 2);
+  }
+  if (!empty) mt_encode(L, -1, now, 0);
+  lua_pop(L, 1);
+  const mt_bytes *before = &state->state_before;
+  int same = before->count == now->count
+      && (now->count == 0 || memcmp(before->bytes, now->bytes, now->count) == 0);
+  if (same) return;
+  if (state->host.save_state(state->host.context, now->bytes, now->count, !empty) < 0) mt_raise_refusal(L);
+}
+
+void mt_open_ctx(mt_lua *state) {
+  lua_State *L = state->L;
+  lua_newtable(L);
+  lua_pushcfunction(L, mt_ctx_emit);
+  lua_setfield(L, -2, "emit");
+  for (size_t i = 0; i < sizeof coming / sizeof *coming; i++) {
+    lua_pushstring(L, coming[i]);
+    lua_pushcclosure(L, later, 1);
+    lua_setfield(L, -2, coming[i]);
+  }
+  // ctx.env is a table in scripts: reading a name of it says that it comes later.
+  lua_newtable(L);
+  lua_createtable(L, 0, 3);
+  lua_pushliteral(L, "env");
+  lua_pushcclosure(L, later, 1);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -3, "__newindex");
+  lua_setfield(L, -2, "__index");
+  lua_pushboolean(L, 0);
+  lua_setfield(L, -2, "__metatable");
+  lua_setmetatable(L, -2);
+  lua_setfield(L, -2, "env");
+  mt_set_slot(state, L, MT_SLOT_CTX_FIELDS);
+  lua_newuserdatauv(L, 0, 0);
+  lua_createtable(L, 0, 3);
+  lua_pushcfunction(L, index_ctx);
+  lua_setfield(L, -2, "__index");
+  lua_pushcfunction(L, assign_ctx);
+  lua_setfield(L, -2, "__newindex");
+  lua_pushboolean(L, 0);
+  lua_setfield(L, -2, "__metatable");
+  lua_setmetatable(L, -2);
+  mt_set_slot(state, L, MT_SLOT_CTX);
+}

@@ -1,0 +1,197 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "state.h"
+
+// The order of `pairs` and `next`: numbers ascending, strings by bytes, false, true. Lua's own order differs
+// from process to process, so no result may depend on it.
+
+enum { RANK_NUMBER, RANK_STRING, RANK_FALSE, RANK_TRUE };
+
+static int compare_numbers(const mt_key *a, const mt_key *b) {
+  if (!a->is_float && !b->is_float) {
+    return (a->value.integer > b->value.integer) - (a->value.integer < b->value.integer);
+  }
+  // A float that is a key has no integer value, so a comparison by long double is exact enough on x86-64
+  // (64 bits of mantissa) and falls back to the integer's order elsewhere only beyond 2^53.
+  long double x = a->is_float ? (long double)a->value.number : (long double)a->value.integer;
+  long double y = b->is_float ? (long double)b->value.number : (long double)b->value.integer;
+  return (x > y) - (x < y);
+}
+
+static int compare(const void *left, const void *right) {
+  const mt_key *a = left, *b = right;
+  if (a->rank != b->rank) return a->rank - b->rank;
+  if (a->rank == RANK_NUMBER) return compare_numbers(a, b);
+  if (a->rank != RANK_STRING) return 0;
+  size_t count = a->count < b->count ? a->count : b->count;
+  int order = memcmp(a->value.text, b->value.text, count);
+  return order != 0 ? order : (a->count > b->count) - (a->count < b->count);
+}
+
+static void read_key(lua_State *L, int index, mt_key *key) {
+  switch (lua_type(L, index)) {
+  case LUA_TNUMBER:
+    key->rank = RANK_NUMBER;
+    key->is_float = !lua_isinteger(L, index);
+    if (key->is_float) {
+      key->value.number = lua_tonumber(L, index);
+    } else {
+      key->value.integer = lua_tointeger(L, index);
+    }
+    break;
+  case LUA_TSTRING:
+    key->rank = RANK_STRING;
+    key->value.text = lua_tolstring(L, index, &key->count);
+    break;
+  case LUA_TBOOLEAN:
+    key->rank = lua_toboolean(L, index) ? RANK_TRUE : RANK_FALSE;
+    break;
+  default:
+    luaL_error(
+        L, "a table with a %s as a key has no order: use numbers, strings or booleans as keys",
+        mt_is_null(L, index) ? "null" : luaL_typename(L, index));
+  }
+}
+
+static void push_key(lua_State *L, const mt_key *key) {
+  switch (key->rank) {
+  case RANK_NUMBER:
+    if (key->is_float) {
+      lua_pushnumber(L, key->value.number);
+    } else {
+      lua_pushinteger(L, key->value.integer);
+    }
+    break;
+  case RANK_STRING: lua_pushlstring(L, key->value.text, key->count); break;
+  default: lua_pushboolean(L, key->rank == RANK_TRUE);
+  }
+}
+
+static void add_key(lua_State *L, mt_lua *state, size_t count) {
+  if (count == state->keys_capacity) {
+    size_t capacity = count == 0 ? 64 : count * 2;
+    mt_key *grown = realloc(state->keys, capacity * sizeof *grown);
+    if (grown == NULL) luaL_error(L, "not enough memory");
+    state->keys = grown;
+    state->keys_capacity = capacity;
+  }
+  read_key(L, -1, &state->keys[count]);
+}
+
+size_t mt_push_keys(lua_State *L, int index) {
+  mt_lua *state = mt_self(L);
+  index = lua_absindex(L, index);
+  size_t count = 0;
+  int sequence = 1;
+  luaL_checkstack(L, 6, "too deep");
+  lua_pushnil(L);
+  while (lua_next(L, index) != 0) {
+    lua_pop(L, 1);
+    sequence = sequence && lua_isinteger(L, -1) && lua_tointeger(L, -1) == (lua_Integer)count + 1;
+    add_key(L, state, count++);
+  }
+  mt_charge(L, count);
+  if (sequence) {
+    lua_pushnil(L);
+    return count;
+  }
+  qsort(state->keys, count, sizeof *state->keys, compare);
+  int dense = state->keys[count - 1].rank == RANK_NUMBER && !state->keys[count - 1].is_float
+      && state->keys[0].rank == RANK_NUMBER && !state->keys[0].is_float && state->keys[0].value.integer == 1
+      && state->keys[count - 1].value.integer == (lua_Integer)count;
+  for (size_t i = 0; dense && i < count; i++) dense = !state->keys[i].is_float;
+  if (dense) {
+    lua_pushnil(L);
+    return count;
+  }
+  lua_createtable(L, (int)count, 0);
+  for (size_t i = 0; i < count; i++) {
+    push_key(L, &state->keys[i]);
+    lua_rawseti(L, -2, (lua_Integer)i + 1);
+  }
+  return count;
+}
+
+/// The iterator that `pairs` makes. Upvalues: the list of keys or nil, how many, how far.
+static int step(lua_State *L) {
+  lua_Integer count = lua_tointeger(L, lua_upvalueindex(2));
+  lua_Integer at = lua_tointeger(L, lua_upvalueindex(3));
+  int sequence = lua_isnil(L, lua_upvalueindex(1));
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 1);
+  while (at < count) {
+    at++;
+    if (sequence) {
+      lua_pushinteger(L, at);
+    } else {
+      lua_rawgeti(L, lua_upvalueindex(1), at);
+    }
+    lua_pushvalue(L, -1);
+    // A key whose value was removed meanwhile is left out, as in Lua.
+    if (lua_rawget(L, 1) != LUA_TNIL) {
+      lua_pushinteger(L, at);
+      lua_replace(L, lua_upvalueindex(3));
+      return 2;
+    }
+    lua_settop(L, 1);
+  }
+  lua_pushinteger(L, at);
+  lua_replace(L, lua_upvalueindex(3));
+  lua_pushnil(L);
+  return 1;
+}
+
+int mt_pairs(lua_State *L) {
+  luaL_checkany(L, 1);
+  mt_node *node = mt_to_node(L, 1);
+  if (node != NULL) return mt_node_pairs(L, node);
+  if (lua_istable(L, 1) && luaL_getmetafield(L, 1, "__pairs") != LUA_TNIL) {
+    lua_pushvalue(L, 1);
+    lua_call(L, 1, 3);
+    return 3;
+  }
+  if (mt_push_shown(L, 1)) lua_replace(L, 1);
+  luaL_checktype(L, 1, LUA_TTABLE);
+  size_t count = mt_push_keys(L, 1);
+  lua_pushinteger(L, (lua_Integer)count);
+  lua_pushinteger(L, 0);
+  lua_pushcclosure(L, step, 3);
+  lua_pushvalue(L, 1);
+  lua_pushnil(L);
+  return 3;
+}
+
+int mt_next(lua_State *L) {
+  lua_settop(L, 2);
+  mt_node *node = mt_to_node(L, 1);
+  if (node != NULL) return mt_node_next(L, node);
+  if (mt_push_shown(L, 1)) lua_replace(L, 1);
+  luaL_checktype(L, 1, LUA_TTABLE);
+  mt_key after, best, key;
+  int from_start = lua_isnil(L, 2), found = 0;
+  size_t work = 0;
+  if (!from_start) read_key(L, 2, &after);
+  lua_settop(L, 3);  // the best key stays at 3, so that its text stays alive
+  lua_pushnil(L);
+  while (lua_next(L, 1) != 0) {
+    lua_pop(L, 1);
+    read_key(L, -1, &key);
+    work++;
+    if (!from_start && compare(&key, &after) <= 0) continue;
+    if (found && compare(&key, &best) >= 0) continue;
+    best = key;
+    found = 1;
+    lua_pushvalue(L, -1);
+    lua_replace(L, 3);
+  }
+  mt_charge(L, work);
+  if (!found) {
+    lua_pushnil(L);
+    return 1;
+  }
+  lua_pushvalue(L, 3);
+  lua_pushvalue(L, 3);
+  lua_rawget(L, 1);
+  return 2;
+}

@@ -1,0 +1,276 @@
+#ifndef MOONTIDE_STATE_H
+#define MOONTIDE_STATE_H
+
+// What the files of this target share. Nothing here is seen by Swift.
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <lualib.h>
+
+#include "document.h"
+#include "lua_host.h"
+
+enum { MT_SMALL_MAX = 512, MT_CLASS_BYTES = 16, MT_CLASSES = MT_SMALL_MAX / MT_CLASS_BYTES };
+
+/// Free lists by size over chunks; what is larger comes from malloc. `used` never passes `cap`.
+typedef struct mt_allocator {
+  void *free[MT_CLASSES];
+  void *chunks;
+  uint8_t *fresh;
+  size_t fresh_count;
+  size_t used;
+  size_t cap;
+  struct mt_lua *owner;
+} mt_allocator;
+
+/// Values kept in the registry, found by `refs[…]`.
+enum {
+  MT_SLOT_BASE,          // table: what every environment starts from
+  MT_SLOT_DEFINITIONS,   // list of what constructors registered
+  MT_SLOT_SOURCES,       // module name → { path, text }
+  MT_SLOT_LOADED,        // module name → its value, or `false` while it loads
+  MT_SLOT_EVENT,         // metatable of events
+  MT_SLOT_NODE,          // metatable of parts of event.data
+  MT_SLOT_CACHE,         // table: tape index → node, of one event
+  MT_SLOT_ARRAY,         // metatable that marks JSON arrays
+  MT_SLOT_COMMAND,       // metatable that marks commands
+  MT_SLOT_DB,            // userdata
+  MT_SLOT_DB_TABLES,     // what db shows
+  MT_SLOT_DB_NAMES,      // list of table objects by name
+  MT_SLOT_TABLE,         // metatable of db.T
+  MT_SLOT_CTX,           // userdata
+  MT_SLOT_CTX_FIELDS,    // functions of ctx
+  MT_SLOT_STATE,         // ctx.state of this event
+  MT_SLOT_COUNT
+};
+
+enum { MT_IDLE, MT_LOADING, MT_SETTINGS, MT_HANDLING };
+
+/// The fields of an event, in the order of their names in `event_proxy.c`.
+enum {
+  MT_FIELD_ID, MT_FIELD_SOURCE, MT_FIELD_TYPE, MT_FIELD_VERSION, MT_FIELD_TOPIC, MT_FIELD_PARTITION,
+  MT_FIELD_OFFSET, MT_FIELD_POSITION, MT_FIELD_KEY, MT_FIELD_TIME, MT_FIELD_RECORDED, MT_FIELD_DATA,
+  MT_FIELD_META, MT_FIELD_COUNT
+};
+
+typedef struct mt_key {
+  int32_t rank;
+  int32_t is_float;
+  union {
+    lua_Integer integer;
+    lua_Number number;
+    const char *text;
+  } value;
+  size_t count;
+} mt_key;
+
+/// A part of a document: full userdata.
+typedef struct mt_node {
+  uint64_t generation;
+  uint32_t at;         // index on the tape of `{` or `[`
+  uint32_t document;   // 0 data, 1 meta
+  uint32_t seen_index; // arrays: the element (from 1) that was read last, and where it lies
+  uint32_t seen_at;
+} mt_node;
+
+enum { MT_MISSED_MAX = 1024 };
+
+struct mt_lua {
+  lua_State *L;
+  lua_State *running;
+  mt_allocator allocator;
+  mt_limits limits;
+  mt_callbacks host;
+  int refs[MT_SLOT_COUNT];
+
+  // The budget of this call.
+  uint64_t instructions;
+  int64_t deadline;
+  int32_t tripped;
+
+  int32_t phase;
+  int32_t module_depth;
+  int32_t unfinished;
+
+  // The event of this call; a proxy of another generation is stale.
+  uint64_t generation;
+  const mt_event *event;
+  mt_document *documents[2];
+  const uint64_t *tape[2];
+  const uint8_t *strings[2];
+  int32_t parsed[2];
+  uint64_t cache_generation;
+  const char *fields[MT_FIELD_COUNT];
+
+  int32_t state_loaded;
+  mt_bytes state_before;
+
+  int32_t random_ready;
+  uint64_t random[4];
+  size_t printed;
+
+  mt_rows arguments;
+  mt_rows result;
+  size_t result_columns;
+  int32_t tables;
+  mt_bytes value;
+  mt_bytes scratch;
+  mt_key *keys;
+  size_t keys_capacity;
+
+  mt_fault fault;
+  int32_t denied_line;
+  char denied_path[256];
+  char refusal_code[64];
+  char refusal_message[4104];
+  size_t refusal_count;
+  int32_t refusal_fatal;
+  char refusal_raised[4400];
+  size_t refusal_raised_count;
+  int32_t refusal_kind;
+  char loading_path[256];
+
+  uint64_t missed[MT_MISSED_MAX];
+  size_t missed_count;
+};
+
+/// The address of this is the sentinel `null`.
+extern char mt_null;
+/// The address of this is the key, in a metatable, of what a read-only table shows.
+extern char mt_protected;
+
+static inline mt_lua *mt_self(lua_State *L) { return *(mt_lua **)lua_getextraspace(L); }
+static inline void mt_push_slot(mt_lua *state, lua_State *L, int slot) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, state->refs[slot]);
+}
+/// Puts the value at the top into the slot and pops it.
+static inline void mt_set_slot(mt_lua *state, lua_State *L, int slot) {
+  lua_rawseti(L, LUA_REGISTRYINDEX, state->refs[slot]);
+}
+static inline int mt_is_null(lua_State *L, int index) {
+  return lua_type(L, index) == LUA_TLIGHTUSERDATA && lua_touserdata(L, index) == &mt_null;
+}
+static inline void mt_push_null(lua_State *L) { lua_pushlightuserdata(L, &mt_null); }
+
+// allocator.c
+void mt_allocator_begin(mt_allocator *allocator, size_t cap, mt_lua *owner);
+void mt_allocator_end(mt_allocator *allocator);
+void *mt_allocate(void *allocator, void *block, size_t old, size_t new);
+
+// bytes.c: buffers of our own; `mt_…_room` raise when there is no memory.
+int mt_bytes_reserve(mt_bytes *bytes, size_t more);
+void mt_bytes_room(lua_State *L, mt_bytes *bytes, size_t more);
+void mt_bytes_add(lua_State *L, mt_bytes *bytes, const void *from, size_t count);
+static inline void mt_bytes_add1(lua_State *L, mt_bytes *bytes, uint8_t byte) {
+  if (bytes->count == bytes->capacity) mt_bytes_room(L, bytes, 1);
+  bytes->bytes[bytes->count++] = byte;
+}
+int mt_rows_reserve(mt_rows *rows, size_t cells, size_t bytes);
+void mt_rows_free(mt_rows *rows);
+
+// budget.c
+void mt_budget_begin(mt_lua *state);
+/// Charges work done in C; raises when the budget is used up.
+void mt_charge(lua_State *L, size_t work);
+/// Marks the state as spent; does not raise.
+void mt_trip(mt_lua *state, lua_State *L, int32_t kind);
+/// After a failed protected call: a lack of memory trips; raises again once tripped.
+void mt_after_failure(lua_State *L, int status);
+
+// fault.c
+int mt_message_handler(lua_State *L);
+void mt_fault_clear(mt_lua *state);
+/// Fills in the frames, and path and line from the innermost.
+void mt_fault_place(mt_lua *state, lua_State *L, int level);
+/// After a failed call of Swift: completes the fault from the error value at the top, which it pops.
+int32_t mt_fault_finish(mt_lua *state, int status);
+void mt_copy_text(char *to, size_t room, const char *from, size_t count);
+/// Raises the text at the top as a syntax error.
+int mt_raise_syntax(lua_State *L);
+/// Raises the refusal that Swift left.
+int mt_raise_refusal(lua_State *L);
+/// Like luaL_error; for text that names what is `near` to `word` among NUL-separated candidates.
+int mt_raise_unknown(
+    lua_State *L, const char *what, const char *word, size_t count, const mt_bytes *candidates);
+
+// keys.c
+/// Pushes a list of the keys of the table at `index` in our order, or nil when they are 1..n in order;
+/// returns how many. Raises for other types of keys.
+size_t mt_push_keys(lua_State *L, int index);
+int mt_next(lua_State *L);
+int mt_pairs(lua_State *L);
+
+// event_proxy.c, node.c
+void mt_open_event(mt_lua *state);
+void mt_push_event(mt_lua *state, lua_State *L);
+void mt_open_node(mt_lua *state);
+void mt_push_node_value(mt_lua *state, lua_State *L, uint32_t document, uint32_t at);
+void mt_push_document(mt_lua *state, lua_State *L, uint32_t document);
+/// The node at `index`, checked for its generation; NULL when it is something else.
+mt_node *mt_to_node(lua_State *L, int index);
+int mt_node_next(lua_State *L, mt_node *node);
+int mt_node_pairs(lua_State *L, mt_node *node);
+uint32_t mt_node_count(mt_lua *state, const mt_node *node);
+/// A deep copy as plain tables, arrays marked.
+void mt_push_copy(lua_State *L, uint32_t document, uint32_t at, int depth);
+static inline const char *mt_tape_string(mt_lua *state, uint32_t document, uint32_t at, size_t *count) {
+  const uint8_t *s = state->strings[document] + mt_tape_payload(state->tape[document][at]);
+  *count = (size_t)s[0] | (size_t)s[1] << 8 | (size_t)s[2] << 16 | (size_t)s[3] << 24;
+  return (const char *)s + 4;
+}
+
+// sandbox_*.c: each leaves its functions in the table at the top.
+void mt_open_base(lua_State *L, mt_lua *state);
+void mt_open_string(lua_State *L);
+void mt_open_table(lua_State *L);
+void mt_open_coroutine(lua_State *L);
+void mt_open_math(lua_State *L);
+void mt_open_os(lua_State *L);
+/// Turns the table at the top into a read-only view of it.
+void mt_protect(lua_State *L, const char *name);
+/// Pushes what a read-only view shows; 0 and nothing pushed when it is none.
+int mt_push_shown(lua_State *L, int index);
+/// Pushes a text without addresses.
+const char *mt_tostring(lua_State *L, int index, size_t *count);
+int mt_is_array(lua_State *L, int index);
+
+// builders.c: events.X, commands.X, what comes later
+void mt_open_builders(lua_State *L, mt_lua *state);
+void mt_envelope_names(lua_State *L, mt_bytes *names);
+
+// definitions.c, modules.c
+void mt_open_definitions(lua_State *L, mt_lua *state);
+int mt_require(lua_State *L);
+/// Pushes the function of a text chunk with an environment of its own; raises a syntax error.
+void mt_load_text(lua_State *L, const char *path, const uint8_t *text, size_t count);
+
+// rows.c, db.c
+/// What `db.T` is; its user values are columns by name, names of columns, its name.
+typedef struct mt_table {
+  int32_t index;
+  int32_t columns;
+  int32_t keys;
+} mt_table;
+void mt_open_table_methods(mt_lua *state);
+int mt_refuse_db_change(lua_State *L);
+/// Pushes the row that begins at cell `at` of the result; the list of names is at `names`.
+void mt_push_row(lua_State *L, const mt_lua *state, size_t at, int columns, int names);
+void mt_cell_from(lua_State *L, int index, mt_rows *rows, const char *column);
+void mt_push_cell(lua_State *L, const mt_rows *rows, const mt_cell *cell);
+
+// ctx.c, emit.c
+void mt_open_ctx(mt_lua *state);
+void mt_ctx_finish(lua_State *L, mt_lua *state);
+int mt_ctx_emit(lua_State *L);
+
+// json_writer.c
+/// Appends the value at `index` as JSON to `out`; raises for what JSON cannot say.
+void mt_write_json(lua_State *L, int index, mt_bytes *out);
+
+// state_codec.c
+/// Appends the value in our coding; `functions` allows functions, as references.
+void mt_encode(lua_State *L, int index, mt_bytes *out, int functions);
+/// Pushes the value.
+void mt_decode(lua_State *L, const uint8_t *bytes, size_t count);
+
+#endif
