@@ -113,7 +113,7 @@ public enum EnvelopeRule: String, ExplainedCode {
       "Compare both with `moontide dead show`; give the new fact an id of its own and append it."
     case .number:
       """
-      Write the number as a string, or as a number with a fraction if rounding is meant; append the line again.
+      Write the number as a string, or with a fraction if rounding is meant; append the line again.
       """
     case .compression:
       "Replace the file by a sound one: events that are already known are recognised and not taken twice."

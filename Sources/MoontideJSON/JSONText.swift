@@ -20,8 +20,7 @@ public enum JSONText {
   }
 
   /// The text with a line for every member and element and `indent` spaces a level, for a person. Empty
-  /// objects
-  /// and arrays stay on one line.
+  /// objects and arrays stay on one line.
   public static func pretty(_ bytes: [UInt8], _ range: ByteRange, indent: Int = 2) -> String {
     var tokens: [UInt8] = []
     minify(bytes, range, into: &tokens)
