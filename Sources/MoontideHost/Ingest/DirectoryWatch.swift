@@ -1,7 +1,7 @@
 import Glibc
 
-/// Tells that something changed in folders, by inotify; where the system has no watches left, waiting is just
-/// waiting, and the caller looks again. `wait` belongs to one thread, `add` to the same.
+/// Tells that something changed in folders, by inotify; where the system has no watches left, waiting is
+/// just waiting, and the caller looks again. `wait` belongs to one thread, `add` to the same.
 ///
 /// `@unchecked Sendable`: it is made on one thread and then owned by another.
 public final class DirectoryWatch: @unchecked Sendable {
@@ -19,8 +19,9 @@ public final class DirectoryWatch: @unchecked Sendable {
     if descriptor >= 0 { close(descriptor) }
   }
 
-  /// Watches a folder (not those below it). To be called again after each look at the directory: a folder that was
-  /// removed and made anew is another one, and a folder that is watched already costs one system call.
+  /// Watches a folder (not those below it). To be called again after each look at the directory: a folder
+  /// that was removed and made anew is another one, and a folder that is watched already costs one system
+  /// call.
   public func add(_ folder: String) {
     guard descriptor >= 0 else { return }
     let events = IN_CREATE | IN_MODIFY | IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ATTRIB

@@ -4,8 +4,8 @@ import MoontideJSON
 
 /// Makes the record that keeps a bad line.
 enum QuarantineRecord {
-  /// A draft whose `data` is the note as JSON, its bytes appended to `batch`. Its id comes from inode, offset
-  /// and bytes, so that the same line of the same file is kept once however often it is met.
+  /// A draft whose `data` is the note as JSON, its bytes appended to `batch`. Its id comes from inode,
+  /// offset and bytes, so that the same line of the same file is kept once however often it is met.
   static func draft(
     _ note: QuarantineNote, inode: UInt64, topic: TopicID, into batch: DraftBatch
   ) -> Draft {
