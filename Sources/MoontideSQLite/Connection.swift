@@ -19,10 +19,13 @@ final class Connection {
   /// Decides what statements may do; asked while they are prepared.
   let authorizer = Authorizer()
   private var cache: [String: Statement] = [:]
+  /// Once for the process. Refused when SQLite is in use already, which only leaves it slower.
+  private static let isPrepared: Bool = mt_without_memory_counts() == SQLITE_OK
 
   /// Opens the database. `vfs` names a registered VFS, nil takes SQLite's own.
   /// Throws `io`, `damaged` or `full`, as SQLite says.
   init(_ path: String, _ mode: Mode, vfs: String? = nil) throws(StoreError) {
+    _ = Connection.isPrepared
     let flags =
       switch mode {
       case .readOnly: SQLITE_OPEN_READONLY

@@ -12,7 +12,7 @@ final class FullTextTable: RowTable {
   private let keyColumn: Int?
   private let width: Int
   private let map: String
-  private var slots = StatementSlots()
+  private let slots = StatementSlots()
   /// Nil until it is read from the file; forgotten by a rollback.
   private var isStale: Bool?
 

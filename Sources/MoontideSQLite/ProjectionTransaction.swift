@@ -5,9 +5,9 @@ final class ProjectionTransaction: EffectTransaction {
   private let connection: Connection
   private let bookkeeping: Bookkeeping
   private let rows: [any RowTable]
-  private var isFolding = false
-  private var hasSavepoint = false
-  private var isOpen = false
+  @exclusivity(unchecked) private var isFolding = false
+  @exclusivity(unchecked) private var hasSavepoint = false
+  @exclusivity(unchecked) private var isOpen = false
   private var kept: [String: Statement] = [:]
 
   init(_ connection: Connection, _ rows: [any RowTable]) {

@@ -24,27 +24,44 @@ extension RowTable {
 }
 
 /// A statement for each (operation, columns): a table meets few of them.
-struct StatementSlots {
+final class StatementSlots {
   private struct Slot {
     var form: UInt8
     var first: UInt64
     var second: UInt64
-    var statement: Statement
+    /// Kept alive by `statements`.
+    var statement: Unmanaged<Statement>
   }
-  private var slots: [Slot] = []
+  @exclusivity(unchecked) private var slots: [Slot] = []
+  private var statements: [Statement] = []
 
   /// The statement of a form, of the columns in `first` and `second`, made by `text` when it is new.
   @inline(__always)
-  mutating func statement(
+  func statement(
     _ form: UInt8, _ first: UInt64, _ second: UInt64, _ connection: Connection, _ text: () -> String
   ) throws(StoreError) -> Statement {
-    for slot in slots where slot.first == first && slot.form == form && slot.second == second {
-      return slot.statement
+    let found = slots.withUnsafeBufferPointer { slots -> Unmanaged<Statement>? in
+      for index in 0..<slots.count
+      where slots[index].first == first && slots[index].form == form && slots[index].second == second {
+        return slots[index].statement
+      }
+      return nil
     }
+    if let found { return found.takeUnretainedValue() }
+    return try make(form, first, second, connection, text())
+  }
+
+  private func make(
+    _ form: UInt8, _ first: UInt64, _ second: UInt64, _ connection: Connection, _ text: String
+  ) throws(StoreError) -> Statement {
     // Scripts name columns in few combinations; a generator of combinations starts over now and then.
-    if slots.count >= Limits.preparedStatementsMax { slots.removeAll() }
-    let made = try connection.prepare(text())
-    slots.append(Slot(form: form, first: first, second: second, statement: made))
+    if slots.count >= Limits.preparedStatementsMax {
+      slots.removeAll()
+      statements.removeAll()
+    }
+    let made = try connection.prepare(text)
+    statements.append(made)
+    slots.append(Slot(form: form, first: first, second: second, statement: .passUnretained(made)))
     return made
   }
 }

@@ -5,7 +5,8 @@ import MoontideCore
 /// binds all parameters anew.
 final class Statement {
   let handle: OpaquePointer
-  private unowned let connection: Connection
+  /// Every keeper of a statement keeps its connection too.
+  private unowned(unsafe) let connection: Connection
 
   init(_ handle: OpaquePointer, of connection: Connection) {
     self.handle = handle
