@@ -97,8 +97,8 @@ final class Connection {
     return try statement.step() ? statement.integer(0) : nil
   }
 
-  /// Meets SQLite's table-valued functions once: at its first use each declares its columns, which the authorizer
-  /// would refuse as a creation.
+  /// Meets SQLite's table-valued functions once: at its first use each declares its columns, which the
+  /// authorizer would refuse as a creation.
   func meetTableFunctions() throws(StoreError) {
     _ = try prepare("select 1 from json_each('[]'), json_tree('[]')")
   }

@@ -5,9 +5,9 @@ import Synchronization
 /// SQLite's files through the `FileSystem` seam, so that a simulator's faults meet COMMIT as well.
 /// <https://www.sqlite.org/vfs.html>
 ///
-/// Locks and the WAL's shared memory live in the process, in `VFSLocks`: all connections to a file must be of one
-/// process and one VFS. "Durable" is the seam's: a sync of the file, and of the directory after files were made
-/// or removed.
+/// Locks and the WAL's shared memory live in the process, in `VFSLocks`: all connections to a file must be of
+/// one process and one VFS. "Durable" is the seam's: a sync of the file, and of the directory after files
+/// were made or removed.
 public final class FileSystemVFS: Sendable {
   /// What `ProjectionStore` and `ConsumerFile` take as `vfs`.
   public let name: String

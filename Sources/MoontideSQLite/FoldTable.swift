@@ -1,12 +1,14 @@
 import MoontideCore
 
-/// Row operations of one batch on one table, merged by key before they reach SQLite: an open-addressing table of
-/// pending rows in the order in which they were first touched. Reused from batch to batch; allocates only to grow.
+/// Row operations of one batch on one table, merged by key before they reach SQLite: an open-addressing table
+/// of pending rows in the order in which they were first touched. Reused from batch to batch; allocates only
+/// to grow.
 ///
 /// What comes out equals the operations done one by one: only values that SQLite stores as they are get in,
 /// sums are of integers whose every partial sum fits, and any doubt asks for a flush and a plain statement.
 ///
-/// `@exclusivity(unchecked)`: one thread, no closure keeps an access open, and the checks cost a tenth of a batch.
+/// `@exclusivity(unchecked)`: one thread, no closure keeps an access open, and the checks cost a tenth of a
+/// batch.
 final class FoldTable {
   enum Answer {
     case done(Bool)
@@ -16,12 +18,14 @@ final class FoldTable {
     case flushFirst
   }
 
-  /// A stored number and the sum of what is added stay below this (2^62), so that no partial sum leaves int64.
+  /// A stored number and the sum of what is added stay below this (2^62), so that no partial sum leaves
+  /// int64.
   static let sumMax: UInt64 = 1 << 62
 
   private let shape: TableShape
   private let width: Int
-  /// Of the table's key and columns; freed with this object. Plain memory, since arrays are counted at each use.
+  /// Of the table's key and columns; freed with this object. Plain memory, since arrays are counted at each
+  /// use.
   private let keyColumns: UnsafeMutableBufferPointer<Int>
   private let affinities: UnsafeMutableBufferPointer<TableShape.Affinity>
   private let keyMask: UInt64

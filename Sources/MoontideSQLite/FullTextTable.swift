@@ -1,10 +1,10 @@
 import MoontideCore
 
-/// Row operations on an FTS5 table. FTS5 has no index on an UNINDEXED column, so `_mt_fts_NAME` maps each key to
-/// its rowid. A rowid stays with its key until the row is deleted.
+/// Row operations on an FTS5 table. FTS5 has no index on an UNINDEXED column, so `_mt_fts_NAME` maps each key
+/// to its rowid. A rowid stays with its key until the row is deleted.
 ///
-/// SQL of the script may change the table past this map. The map is then marked stale in `_mt_meta` and made anew
-/// before the next operation that needs it, so that what is stored depends on the operations alone.
+/// SQL of the script may change the table past this map. The map is then marked stale in `_mt_meta` and made
+/// anew before the next operation that needs it, so that what is stored depends on the operations alone.
 final class FullTextTable: RowTable {
   let shape: TableShape
   private let connection: Connection

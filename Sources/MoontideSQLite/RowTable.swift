@@ -116,8 +116,8 @@ struct RowSQL {
     "ifnull(\(shape.columns[column].defaultSQL.map { "(\($0))" } ?? "0"), 0)"
   }
 
-  /// Parameters: the columns in `set` (the key among them) in order, then those in `add`. With `guarded`, a row in
-  /// which the sum could come out otherwise than by single additions is left alone.
+  /// Parameters: the columns in `set` (the key among them) in order, then those in `add`. With `guarded`, a
+  /// row in which the sum could come out otherwise than by single additions is left alone.
   func merge(set: UInt64, add: UInt64, guarded: Bool) -> String {
     let sets = list(set)
     let adds = shape.columns.indices.filter { add & 1 << UInt64($0) != 0 }

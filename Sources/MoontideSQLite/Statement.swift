@@ -1,8 +1,8 @@
 import CSQLite
 import MoontideCore
 
-/// A prepared statement. Bound bytes are borrowed (SQLITE_STATIC): they must live until `reset`, and every use
-/// binds all parameters anew.
+/// A prepared statement. Bound bytes are borrowed (SQLITE_STATIC): they must live until `reset`, and every
+/// use binds all parameters anew.
 final class Statement {
   let handle: OpaquePointer
   /// Every keeper of a statement keeps its connection too.

@@ -1,8 +1,8 @@
 import CSQLite
 import MoontideCore
 
-/// The functions that SQLite calls on a `FileSystemVFS`; each finds its Swift object behind a `context` and turns
-/// errors into codes.
+/// The functions that SQLite calls on a `FileSystemVFS`; each finds its Swift object behind a `context` and
+/// turns errors into codes.
 enum VFSCallbacks {
   /// An open file.
   final class FileBox {
