@@ -19,8 +19,8 @@ public final class ConsumerFile: Sendable {
     create table _mt_state(topic text, key blob, value blob not null,
       primary key(topic, key)) without rowid;
     create table _mt_outbox(sequence integer primary key, topic text not null, id blob not null,
-      source blob not null, type blob not null, version integer not null, key blob not null, time blob not null,
-      data blob not null, meta blob not null, cause integer not null);
+      source blob not null, type blob not null, version integer not null, key blob not null,
+      time blob not null, data blob not null, meta blob not null, cause integer not null);
     create table _mt_parked(topic text, key blob, position integer not null, status integer not null,
       attempts integer not null, due integer not null, primary key(topic, key)) without rowid;
     create table _mt_held(topic text, key blob, position integer,

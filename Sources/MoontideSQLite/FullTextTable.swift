@@ -31,7 +31,8 @@ final class FullTextTable: RowTable {
   static func createMap(of shape: TableShape, in connection: Connection) throws(StoreError) {
     guard !shape.table.keyColumns.isEmpty else { return }
     try connection.script(
-      "create table \(quoted(mapName(shape.name)))(key primary key not null, id integer not null) without rowid"
+      "create table \(quoted(mapName(shape.name)))(key primary key not null, id integer not null)"
+        + " without rowid"
     )
   }
 
@@ -176,8 +177,7 @@ final class FullTextTable: RowTable {
       sql.each(mask, order: keyColumn == nil ? ["rowid"] : sql.keys)
     }
     bind(each, row, mask)
-    while try each.step() { each.read(into: result) }
-    each.reset()
+    try each.readAll(into: result)
     return true
   }
 

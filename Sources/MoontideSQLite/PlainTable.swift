@@ -200,8 +200,7 @@ final class PlainTable: RowTable {
       sql.each(mask, order: shape.kind == .keyless ? ["rowid"] : sql.keys)
     }
     bind(statement, row, mask, from: 1)
-    while try statement.step() { statement.read(into: result) }
-    statement.reset()
+    try statement.readAll(into: result)
     return true
   }
 

@@ -23,6 +23,20 @@ extension RowTable {
   func changedOutside() throws(StoreError) {}
 }
 
+extension Statement {
+  /// Appends all rows that are left, and resets. Throws `refused` when they are too many to hold.
+  func readAll(into result: RowBuffer) throws(StoreError) {
+    while try step() {
+      read(into: result)
+      if result.cells.count > Limits.resultCellsMax {
+        reset()
+        throw .refused("a result has at most \(Limits.resultCellsMax) values: ask for fewer rows or columns")
+      }
+    }
+    reset()
+  }
+}
+
 /// A statement for each (operation, columns): a table meets few of them.
 final class StatementSlots {
   private struct Slot {

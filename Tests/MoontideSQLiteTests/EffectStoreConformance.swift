@@ -1,8 +1,8 @@
 import MoontideCore
 import Testing
 
-/// What every `EffectStore` must do, whatever keeps it. A backend's tests call each function with a way to make
-/// a store and to open it again.
+/// What every `EffectStore` must do, whatever keeps it. A backend's tests call each function with a way to
+/// make a store and to open it again.
 struct EffectStoreConformance {
   /// Gives the same store's contents again, as after a restart.
   let reopen: () throws -> any EffectStore

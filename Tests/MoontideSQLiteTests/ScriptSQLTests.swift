@@ -96,4 +96,22 @@ import Testing
     #expect(try tx.sql("select k from t") == [.text("true")])
     try tx.rollback()
   }
+
+  @Test func `a statement that would not end is stopped at the same place each time`() throws {
+    let store = try makeStore(Scratch(), Self.schema)
+    let tx = try store.begin(folding: false)
+    try tx.row(.put, 0, [.text("a"), .int(1)])
+    let endless = "with recursive n(i) as (select 1 union all select i + 1 from n)"
+    let refusal = StoreError.refused("the statement took more than \(Limits.statementStepsMax) steps")
+    #expect(throws: refusal) { try tx.sql(endless + " select count(*) from n") }
+    #expect(try tx.row(.get, 0, [.text("a")]).0)
+    #expect(throws: refusal) { try tx.sql(endless + " insert into t select i, i from n where i < 0") }
+    // SQLite took the transaction away: nothing may be written outside of it.
+    #expect(throws: StoreError.self) { try tx.row(.put, 0, [.text("b"), .int(2)]) }
+    #expect(throws: StoreError.self) { try tx.commit() }
+    try tx.rollback()
+    let after = try store.begin(folding: false)
+    #expect(try after.sql("select count(*) from t") == [.int(0)])
+    try after.rollback()
+  }
 }
