@@ -15,6 +15,7 @@ final class FullTextTable: RowTable {
   private let slots = StatementSlots()
   /// Nil until it is read from the file; forgotten by a rollback.
   private var isStale: Bool?
+  private var isMarkedUnsettled = false
 
   init(_ shape: TableShape, _ connection: Connection) {
     self.shape = shape
@@ -36,9 +37,55 @@ final class FullTextTable: RowTable {
     )
   }
 
-  func discard() { isStale = nil }
+  func discard() {
+    isStale = nil
+    isMarkedUnsettled = false
+  }
+
+  /// Rewrites the index from the rows if they changed since the last time. Outside a transaction.
+  func settle() throws(StoreError) {
+    let read = try connection.statement("select 1 from _mt_meta where name = ?1")
+    read.bind(1, text: unsettledName)
+    let isUnsettled = try read.step()
+    read.reset()
+    guard isUnsettled else { return }
+    try connection.run("begin immediate")
+    do throws(StoreError) {
+      // A contentless table cannot be rebuilt: its rows are nowhere.
+      if !isContentless { try connection.run("insert into \(sql.name)(\(sql.name)) values ('rebuild')") }
+      let clear = try connection.statement("delete from _mt_meta where name = ?1")
+      clear.bind(1, text: unsettledName)
+      try clear.finish()
+      try connection.run("commit")
+    } catch {
+      if connection.isInTransaction { try connection.run("rollback") }
+      throw error
+    }
+  }
+
+  private var unsettledName: String { "unsettled_fts_" + shape.name }
+
+  /// `content=''` among the options.
+  private var isContentless: Bool {
+    let tokens = SQLWords(shape.sql).tokens
+    guard tokens.count >= 3 else { return false }
+    return tokens.indices.dropLast(2).contains { index in
+      tokens[index].text.lowercased() == "content" && tokens[index + 1].text == "="
+        && tokens[index + 2].text.isEmpty
+    }
+  }
+
+  /// Once a transaction: the index shows where this batch ends until it is settled.
+  private func markUnsettled() throws(StoreError) {
+    if isMarkedUnsettled { return }
+    let mark = try connection.statement("insert or ignore into _mt_meta(name, value) values (?1, 1)")
+    mark.bind(1, text: unsettledName)
+    try mark.finish()
+    isMarkedUnsettled = true
+  }
 
   func changedOutside() throws(StoreError) {
+    try markUnsettled()
     guard keyColumn != nil, isStale != true else { return }
     let mark = try connection.statement("insert or replace into _mt_meta(name, value) values (?1, 1)")
     mark.bind(1, text: staleName)
@@ -60,7 +107,8 @@ final class FullTextTable: RowTable {
     try connection.run("delete from \(map)")
     // Of rows that share a key the oldest is the one that operations see.
     try connection.run(
-      "insert into \(map)(key, id) select \(key), min(rowid) from \(sql.name) where \(key) is not null group by 1"
+      "insert into \(map)(key, id) select \(key), min(rowid) from \(sql.name) where \(key) is not null"
+        + " group by 1"
     )
     let clear = try connection.statement("delete from _mt_meta where name = ?1")
     clear.bind(1, text: staleName)
@@ -128,6 +176,7 @@ final class FullTextTable: RowTable {
   }
 
   private func insert(_ row: CellSpan, _ mask: UInt64) throws(StoreError) -> Int64 {
+    try markUnsettled()
     let insert = try slots.statement(3, mask, 0, connection) { sql.insert(mask) }
     bind(insert, row, mask)
     try insert.finish()
@@ -137,6 +186,7 @@ final class FullTextTable: RowTable {
   private func change(_ id: Int64, _ row: CellSpan) throws(StoreError) {
     let mask = row.mask(width)
     guard mask != 0 else { return }
+    try markUnsettled()
     let names = shape.names(mask).map(quoted)
     let update = try slots.statement(4, mask, 0, connection) {
       "update \(sql.name) set " + names.enumerated().map { "\($1) = ?\($0 + 1)" }.joined(separator: ", ")
@@ -153,6 +203,7 @@ final class FullTextTable: RowTable {
 
   private func delete(_ key: CellSpan) throws(StoreError) -> Bool {
     guard let id = try rowID(key) else { return false }
+    try markUnsettled()
     let delete = try slots.statement(6, 0, 0, connection) { "delete from \(sql.name) where rowid = ?1" }
     delete.bind(1, id)
     try delete.finish()

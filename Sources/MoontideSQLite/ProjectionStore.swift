@@ -155,13 +155,7 @@ public final class ProjectionStore: EffectStore {
   /// function of its rows alone: an index's segments otherwise show where batches ended. Outside a
   /// transaction.
   public func settle() throws(StoreError) {
-    for table in rows where table.shape.kind == .fullText {
-      // A contentless table cannot be rebuilt: its rows are nowhere.
-      let words = SQLWords(table.shape.sql).words.map { $0.lowercased() }
-      if words.contains("content") { continue }
-      let name = quoted(table.shape.name)
-      try connection.run("insert into \(name)(\(name)) values ('rebuild')")
-    }
+    for table in rows { try table.settle() }
   }
 
   /// Ends the bulk mode: everything is flushed, and other connections may read the file.

@@ -14,6 +14,8 @@ protocol RowTable: AnyObject {
   func discard()
   /// SQL of the script changed the table, in the same transaction.
   func changedOutside() throws(StoreError)
+  /// Makes what is stored a function of the rows alone, outside a transaction.
+  func settle() throws(StoreError)
 }
 
 extension RowTable {
@@ -21,6 +23,7 @@ extension RowTable {
   func flush() throws(StoreError) {}
   func discard() {}
   func changedOutside() throws(StoreError) {}
+  func settle() throws(StoreError) {}
 }
 
 extension Statement {

@@ -6,6 +6,7 @@ import Testing
   static let schema = """
     create table t(k text primary key, n integer unique);
     create virtual table search using fts5(k unindexed, body);
+    create virtual table pages using fts5(content);
     """
 
   @Test func `a script queries and changes its own tables`() throws {
@@ -64,6 +65,7 @@ import Testing
         let tx = try store.begin(folding: true)
         for index in start..<min(start + batch, 200) {
           try tx.row(.put, 1, [.text("k\(index % 60)"), .text("word\(index) common w\(index % 9)")])
+          try tx.row(.put, 2, [.text("page \(index) common")])
           if index % 11 == 0 { try tx.row(.delete, 1, [.text("k\(index % 13)")]) }
         }
         try tx.commit()
