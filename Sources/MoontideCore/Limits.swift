@@ -166,6 +166,11 @@ public enum Limits {
   public static let storeValueBytesMax: Int32 = 16 << 20
   /// Bytes of merged rows that one table holds back before it writes them.
   public static let foldedBytesMax = 16 << 20
+  /// Steps of SQLite's machine that one statement of a script may take, some seconds: counted, not timed, so that
+  /// every replay stops at the same place.
+  public static let statementStepsMax = 300_000_000
+  /// Values that one `each` or `query` of a script may return: they are all held in memory.
+  public static let resultCellsMax = 4_000_000
   /// Statements of different texts that a store keeps prepared for `db:query` and `db:exec`.
   public static let preparedStatementsMax = 256
   /// Databases that SQLite attaches at once, as it is built on Debian.
