@@ -112,6 +112,7 @@ int32_t mt_lua_add_module(
     mt_lua *state, const char *name, size_t name_count, const char *path, size_t path_count,
     const uint8_t *text, size_t count) {
   script from = {name, name_count, path, path_count, text, count, 0};
+  if (state->tripped) return 0;
   mt_budget_begin(state);
   lua_pushcfunction(state->L, add_module);
   lua_pushlightuserdata(state->L, &from);
@@ -142,6 +143,7 @@ static int run_script(lua_State *L) {
 int32_t mt_lua_run(
     mt_lua *state, const char *path, size_t path_count, const uint8_t *text, size_t count, int32_t settings) {
   script from = {NULL, 0, path, path_count, text, count, settings};
+  if (state->tripped) return state->fault.kind;
   mt_budget_begin(state);
   state->phase = settings ? MT_SETTINGS : MT_LOADING;
   state->unfinished = 0;
@@ -200,6 +202,7 @@ static int handle(lua_State *L) {
 
 int32_t mt_lua_handle(mt_lua *state, int32_t function, int32_t power, const mt_event *event) {
   call from = {&function, 1, power};
+  if (state->tripped) return state->fault.kind;
   begin_event(state, event);
   lua_pushcfunction(state->L, handle);
   lua_pushlightuserdata(state->L, &from);
@@ -241,6 +244,7 @@ static int upcast(lua_State *L) {
 
 int32_t mt_lua_upcast(mt_lua *state, const int32_t *functions, int32_t count, const mt_event *event) {
   call from = {functions, count, 0};
+  if (state->tripped) return state->fault.kind;
   begin_event(state, event);
   lua_pushcfunction(state->L, upcast);
   lua_pushlightuserdata(state->L, &from);

@@ -120,6 +120,7 @@ struct mt_lua {
 
   mt_fault fault;
   int32_t denied_line;
+  size_t denied_bytes;  // held and asked for when memory ran out
   char denied_path[256];
   char refusal_code[64];
   char refusal_message[4104];
