@@ -3,8 +3,8 @@
 
 #include "state.h"
 
-// A state from birth to death, and the calls from Swift. Each is one protected call of a C function; the message
-// handler stays at the bottom of the stack, so the height between calls is always 1.
+// A state from birth to death, and the calls from Swift. Each is one protected call of a C function; the
+// message handler stays at the bottom of the stack, so the height between calls is always 1.
 
 static int open_state(lua_State *L) {
   mt_lua *state = mt_self(L);
@@ -13,8 +13,8 @@ static int open_state(lua_State *L) {
     const char *name;
     opener open;
   } libraries[] = {
-      {"string", mt_open_string}, {"table", mt_open_table}, {"math", mt_open_math}, {"os", mt_open_os},
-      {"coroutine", mt_open_coroutine}};
+      {"string", mt_open_string}, {"utf8", mt_open_utf8}, {"table", mt_open_table}, {"math", mt_open_math},
+      {"os", mt_open_os}, {"coroutine", mt_open_coroutine}};
   for (int i = 0; i < MT_SLOT_COUNT; i++) {
     lua_pushboolean(L, 0);
     state->refs[i] = luaL_ref(L, LUA_REGISTRYINDEX);
@@ -27,12 +27,6 @@ static int open_state(lua_State *L) {
     mt_protect(L, libraries[i].name);
     lua_setfield(L, -2, libraries[i].name);
   }
-  lua_newtable(L);
-  lua_pushcfunction(L, luaopen_utf8);
-  lua_call(L, 0, 1);
-  lua_remove(L, -2);
-  mt_protect(L, "utf8");
-  lua_setfield(L, -2, "utf8");
   mt_open_builders(L, state);
   mt_open_definitions(L, state);
   mt_set_slot(state, L, MT_SLOT_BASE);
@@ -230,7 +224,8 @@ static int upcast(lua_State *L) {
           L, "upcaster %s [%d] returned nothing: a forgotten return must not lose facts", type, version);
     }
     if (!lua_istable(L, 4) && mt_to_node(L, 4) == NULL) {
-      return luaL_error(L, "upcaster %s [%d] returned a %s, not the data", type, version, luaL_typename(L, 4));
+      return luaL_error(
+          L, "upcaster %s [%d] returned a %s, not the data", type, version, luaL_typename(L, 4));
     }
     lua_pushvalue(L, 4);
     lua_replace(L, 3);

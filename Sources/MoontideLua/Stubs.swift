@@ -29,7 +29,7 @@ public enum Stubs {
     Entry("array", [("list", "table?")], "table", "Marks a table as a JSON array, also when it is empty."),
     Entry("moontide.time", [("text", "string")], "integer", "Microseconds since 1970 of an RFC 3339 time."),
     Entry(
-      "table.copy", [("value", "table")], "table", "A copy: of event data a deep one, of a table a flat one."),
+      "table.copy", [("value", "table")], "table", "A copy: deep of event data, flat of a table."),
     Entry(
       "events", nil, "table<string, fun(data?: table, envelope?: Envelope): Emitted>",
       "Makes events: events.OrderPlaced { … }."),
@@ -41,7 +41,7 @@ public enum Stubs {
       "upcaster", [("type", "string")], "fun(body: table)",
       "Defines how old versions of an event become new ones."),
     Entry(
-      "Table:put", [("row", "table")], nil, "Writes the named columns of the row with that key, creating it."),
+      "Table:put", [("row", "table")], nil, "Writes the named columns of the row of that key, or a new one."),
     Entry("Table:get", [("key", "any")], "table?", "The row with that key, or nil; NULL is an absent field."),
     Entry(
       "Table:update", [("key", "any"), ("changes", "table")], "boolean",
@@ -101,7 +101,7 @@ public enum Stubs {
   /// The file: `---@meta`, the classes, then one declaration an entry.
   public static let luaCATS: String = {
     var text =
-      "---@meta\n-- What Moontide offers to scripts beside Lua 5.4. Written by `moontide new`; editors read it.\n"
+      "---@meta\n-- What Moontide offers to scripts beside Lua 5.4. Written by `moontide new`.\n"
     for one in classes {
       text += "\n---@class \(one.name)\n"
       for field in one.fields { text += "---@field \(field.name) \(field.type)\n" }

@@ -12,7 +12,8 @@ import Testing
     "local function loop() while true do end end xpcall(loop, loop) while true do end",
     "local function loop() while true do end end while true do xpcall(loop, loop) end",
     "local function loop() while true do end end while true do coroutine.resume(coroutine.create(loop)) end",
-    "local function loop() while true do end end pcall(coroutine.wrap(function() pcall(loop) end)) while true do end",
+    "local function loop() while true do end end pcall(coroutine.wrap(function() pcall(loop) end)) "
+      + "while true do end",
     "while true do coroutine.wrap(function() end)() end",
     "local t = setmetatable({}, {}) getmetatable(t).__close = function() while true do end end "
       + "local c <close> = t while true do end",

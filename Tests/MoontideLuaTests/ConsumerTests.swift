@@ -8,14 +8,16 @@ import Testing
     let bench = try Bench()
     try bench.run(
       """
-      ctx.state = { i = math.mininteger, f = 1.0, s = "a\\0é", t = true, n = null, list = { 1, { 2 } }, empty = array {},
+      ctx.state = { i = math.mininteger, f = 1.0, s = "a\\0é", t = true, n = null,
+        list = { 1, { 2 } }, empty = array {},
         [3] = "three", [2.5] = "x", [false] = 0, copy = event.data, inf = 1/0 }
       """, data: #"{"z":[],"a":{"b":[1.0,null]}}"#)
     let first = bench.host.state
     let lines = try bench.lines(
       """
       local s = ctx.state
-      print(s.i, s.f, s.s, s.t, s.n == null, s.list[2][1], s[3], s[2.5], s[false], s.copy.a.b[1], s.copy.a.b[2], s.inf)
+      print(s.i, s.f, s.s, s.t, s.n == null, s.list[2][1], s[3], s[2.5],
+        s[false], s.copy.a.b[1], s.copy.a.b[2], s.inf)
       ctx.emit { type = "T", data = { e = s.empty, z = s.copy.z } }
       """)
     #expect(lines == ["-9223372036854775808\t1.0\ta\0é\ttrue\ttrue\t2\tthree\tx\t0\t1.0\tnull\tinf"])
@@ -120,7 +122,8 @@ import Testing
     try bench.run(
       """
       ctx.emit { type = "T", key = 5, id = "i", time = "2026-01-01T00:00:00Z", version = 3, topic = "other",
-        data = { b = { 1, 1.5, 1e100, 0.1, -0.0, 100.0, 123456789012345678 }, a = { {}, array {}, { x = false } } }, meta = { m = 1 } }
+        data = { b = { 1, 1.5, 1e100, 0.1, -0.0, 100.0, 123456789012345678 },
+          a = { {}, array {}, { x = false } } }, meta = { m = 1 } }
       ctx.emit(events.Bare())
       """)
     #expect(

@@ -8,7 +8,8 @@ import Testing
     let lines = try Bench().lines(
       """
       print(event.id, event.source, event.type, event.version, event.topic, event.partition, event.offset)
-      print(event.position, event.key, event.time, event.recorded, type(event), type(event.data), event.meta.a)
+      print(event.position, event.key, event.time, event.recorded, type(event),
+        type(event.data), event.meta.a)
       """, meta: #"{"a":1}"#)
     #expect(
       lines == [
@@ -21,7 +22,8 @@ import Testing
     let lines = try Bench().lines(
       """
       local d = event.data
-      print(math.type(d.i), math.type(d.f), d.f, d.max, d.min, d.e, d.n == null, d.n == nil, d.x == nil, d.yes, d.no)
+      print(math.type(d.i), math.type(d.f), d.f, d.max, d.min, d.e, d.n == null, d.n == nil,
+        d.x == nil, d.yes, d.no)
       print(type(d.n), tostring(d.n), d.s, #d.s)
       """,
       data:
@@ -29,7 +31,8 @@ import Testing
         + #""no":false,"s":"\u00e9\u0000x"}"#)
     #expect(
       lines == [
-        "integer\tfloat\t1.0\t9223372036854775807\t-9223372036854775808\t1000.0\ttrue\tfalse\ttrue\ttrue\tfalse",
+        "integer\tfloat\t1.0\t9223372036854775807\t-9223372036854775808\t1000.0\t"
+          + "true\tfalse\ttrue\ttrue\tfalse",
         "null\tnull\té\0x\t4",
       ])
   }
@@ -45,9 +48,11 @@ import Testing
       for k, v in pairs(event.data) do print(k, type(v)) end
       for i, v in ipairs(event.data.list) do print(i, v) end
       for i, v in pairs(event.data.list) do print(i, v) end
-      print(#event.data.list, #event.data, table.concat(event.data.list, "-"), table.unpack(event.data.list, 2))
+      print(#event.data.list, #event.data, table.concat(event.data.list, "-"),
+        table.unpack(event.data.list, 2))
       print(next(event.data), next(event.data, "b"), next(event.data, "list"))
-      print(select("#", table.unpack(event.data.none)), #event.data.none, event.data.list[0], event.data.list[4])
+      print(select("#", table.unpack(event.data.none)), #event.data.none,
+        event.data.list[0], event.data.list[4])
       """, data: #"{"z":{},"b":true,"list":[3,1,2],"none":[]}"#)
     #expect(
       lines == [
@@ -61,7 +66,8 @@ import Testing
     let lines = try Bench().lines(
       """
       local d = event.data
-      print(d == event.data, d.a == d.a, d.a == d.b, d.a.c == event.data.a.c, rawequal(d.a, d.a), event.meta == event.meta)
+      print(d == event.data, d.a == d.a, d.a == d.b, d.a.c == event.data.a.c, rawequal(d.a, d.a),
+        event.meta == event.meta)
       """, data: #"{"a":{"c":[]},"b":{"c":[]}}"#, meta: "{}")
     #expect(lines == ["true\ttrue\tfalse\ttrue\ttrue\ttrue"])
   }
@@ -106,7 +112,8 @@ import Testing
     try bench.handle(function, data: #"{"a":{"b":2}}"#)
     #expect(
       bench.host.lines == [
-        "false\thandlers/t.lua:1: event.data cannot be used after its handler has returned: copy what is needed"
+        "false\thandlers/t.lua:1: event.data cannot be used after its handler has returned: "
+          + "copy what is needed"
       ])
   }
 
@@ -126,11 +133,13 @@ import Testing
   @Test func `data goes out as it came in`() throws {
     let bench = try Bench()
     let data =
-      #"{"z":1.0,"a":[],"o":{},"n":null,"t":[true,false,{"x":"\"\\\n\u0001é"}],"e":1e-7,"m":-0.0,"big":1e300}"#
+      #"{"z":1.0,"a":[],"o":{},"n":null,"t":[true,false,{"x":"\"\\\n\u0001é"}],"#
+      + #""e":1e-7,"m":-0.0,"big":1e300}"#
     try bench.run(#"ctx.emit { type = "T", data = event.data }"#, data: data)
     #expect(
       bench.host.emitted[0][6]
-        == #"'{"z":1.0,"a":[],"o":{},"n":null,"t":[true,false,{"x":"\"\\\n\u0001é"}],"e":1e-07,"m":-0.0,"big":1e+300}'"#
+        == #"'{"z":1.0,"a":[],"o":{},"n":null,"t":[true,false,{"x":"\"\\\n\u0001é"}],"#
+        + #""e":1e-07,"m":-0.0,"big":1e+300}'"#
     )
   }
 }

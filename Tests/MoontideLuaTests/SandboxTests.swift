@@ -68,7 +68,8 @@ import Testing
   @Test func `pairs and next have one order`() throws {
     let lines = try Bench().lines(
       """
-      local t = { b = 1, a = 2, [true] = 3, [false] = 4, [2.5] = 5, [2] = 6, [-1] = 7, aa = 8, [10] = 9, ["é"] = 10 }
+      local t = { b = 1, a = 2, [true] = 3, [false] = 4, [2.5] = 5, [2] = 6, [-1] = 7, aa = 8,
+        [10] = 9, ["é"] = 10 }
       local keys = {}
       for k in pairs(t) do keys[#keys + 1] = tostring(k) end
       print(table.concat(keys, " "))
@@ -91,7 +92,8 @@ import Testing
     let body = """
       print(math.random(1000), math.random(), math.random(5, 9), math.random(0))
       print({}, print, coroutine.create(print), function() end, null, event, event.data)
-      print(string.format("%s %s %d", {}, print, 3), tostring(setmetatable({}, { __tostring = function() return "T" end })))
+      print(string.format("%s %s %d", {}, print, 3),
+        tostring(setmetatable({}, { __tostring = function() return "T" end })))
       local t = {}; for i = 1, 300 do t["k" .. i * 7919 % 301] = i end
       local keys = {}; for k in pairs(t) do keys[#keys + 1] = k end; print(table.concat(keys, ","))
       local list = {}; for i = 1, 500 do list[i] = { i % 7, i } end
@@ -126,14 +128,17 @@ import Testing
     let lines = try Bench().lines(
       """
       print(("x"):rep(3, "-"), ("abc"):find("b", 1, true), ("a.b"):find("%."), ("hello"):gsub("l", "L"))
-      print(pcall(error, { code = 1 }), select("#", pcall(error)), xpcall(error, function(m) return "h:" .. m end, "e"))
+      print(pcall(error, { code = 1 }), select("#", pcall(error)),
+        xpcall(error, function(m) return "h:" .. m end, "e"))
       print(tostring(nil), tonumber("0x10"), #"abc", type(nil), utf8.char(233), math.maxinteger, "10" + 1)
       local co = coroutine.wrap(function(a) local b = coroutine.yield(a + 1) return b * 2 end)
       print(co(1), co(10), pcall(co))
       print(coroutine.resume(coroutine.create(function() error("in", 0) end)))
       print(select(2, pcall(function() local x = nil; return x.y end)))
-      print(table.concat(table.move({ 1, 2, 3 }, 1, 3, 2), ","), table.remove({ 1, 2 }), rawlen({ 1 }), rawget({ a = 1 }, "a"))
-      local s = { 3, 1, 2 }; table.sort(s); print(table.concat(s)); table.sort(s, function(a, b) return a > b end)
+      print(table.concat(table.move({ 1, 2, 3 }, 1, 3, 2), ","), table.remove({ 1, 2 }),
+        rawlen({ 1 }), rawget({ a = 1 }, "a"))
+      local s = { 3, 1, 2 }; table.sort(s); print(table.concat(s))
+      table.sort(s, function(a, b) return a > b end)
       print(table.concat(s), rawequal(s, s), next({}), ("%5.1f|%q"):format(1.25, "a"))
       """)
     #expect(
@@ -141,7 +146,7 @@ import Testing
         "x-x-x\t2\t2\theLLo\t2", "false\t2\tfalse\th:e",
         "nil\t16\t3\tnil\té\t9223372036854775807\t11", "2\t20\tfalse\tcannot resume dead coroutine",
         "false\tin",
-        "handlers/t.lua:8: attempt to index a nil value (local 'x')", "1,1,2,3\t2\t1\t1", "123",
+        "handlers/t.lua:9: attempt to index a nil value (local 'x')", "1,1,2,3\t2\t1\t1", "123",
         "321\ttrue\tnil\t  1.2|\"a\"",
       ])
   }

@@ -6,8 +6,8 @@ import Testing
 /// Prints nanoseconds per call; asserts only what holds in a debug build on a busy machine.
 @Suite(.serialized) struct SpeedTests {
   static let data =
-    #"{"order_id":"990001","customer":"ann@example.com","total_cents":1299,"currency":"EUR","lines":[{"sku":"A-1","#
-    + #""qty":2,"price":499},{"sku":"B-22","qty":1,"price":301}],"note":"leave it at the door, please","paid":true}"#
+    #"{"order_id":"990001","customer":"ann@example.com","total_cents":1299,"currency":"EUR","lines":["#
+    + #"{"sku":"A-1","qty":2,"price":499},{"sku":"B-22","qty":1,"price":301}],"note":"leave it at the door"}"#
 
   func measure(_ name: String, _ body: String, power: LuaPower) throws -> Double {
     let bench = Bench.Quiet()
