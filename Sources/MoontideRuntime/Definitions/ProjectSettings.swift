@@ -32,7 +32,8 @@ public struct ProjectSettings: Sendable, Hashable {
     guard case .table(let table) = value else {
       let problem = Diagnostic(
         code: RuntimeCode.wrongKind.rawValue, "moontide.lua returns a table of settings",
-        at: library.place(path: script.path, line: 1), details: [.init("help", "return { budget = { time = \"2s\" } }")])
+        at: library.place(path: script.path, line: 1),
+        details: [.init("help", "return { budget = { time = \"2s\" } }")])
       return (ProjectSettings(), [problem])
     }
     var reader = SettingsReader(table, script: library.tokens(script.path), path: script.path)
@@ -71,7 +72,8 @@ private struct SettingsReader {
         if let name = entry.value.text, case .integer = entry.key {
           settings.environment.append(name)
         } else {
-          reader.wrongKind(entry.value, ["env", DefinitionReader.pathKey(entry.key)], wanted: "a list of names")
+          reader.wrongKind(
+            entry.value, ["env", DefinitionReader.pathKey(entry.key)], wanted: "a list of names")
         }
       }
     }
@@ -122,7 +124,8 @@ private struct SettingsReader {
       let key = DefinitionReader.pathKey(entry.key)
       guard let text = entry.key.text, let name = TopicName(text), !name.isSystem else {
         reader.report(
-          .badName, "\(reader.title): a topic has 1 to 64 of A-Z a-z 0-9 . _ - and does not begin with _, unlike \(key)",
+          .badName,
+          "\(reader.title): a topic has 1 to 64 of A-Z a-z 0-9 . _ - and does not begin with _, unlike \(key)",
           at: reader.keyPlace(["topics", key]))
         continue
       }

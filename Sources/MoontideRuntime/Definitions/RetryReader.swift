@@ -11,7 +11,8 @@ extension DefinitionReader {
       return policy
     }
     checkKeys(of: table, at: ["retry"], allowed: ["attempts", "backoff", "factor", "max"])
-    policy.attempts = integer(table, ["retry", "attempts"], in: 1...Limits.retryAttemptsMax) ?? policy.attempts
+    policy.attempts =
+      integer(table, ["retry", "attempts"], in: 1...Limits.retryAttemptsMax) ?? policy.attempts
     policy.backoff = duration(table, ["retry", "backoff"]) ?? policy.backoff
     policy.max = duration(table, ["retry", "max"]) ?? policy.max
     switch table["factor"] {

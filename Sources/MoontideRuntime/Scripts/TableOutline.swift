@@ -46,7 +46,9 @@ struct TableOutline {
     let isReturn = { (index: Int) in
       script.tokens[index].kind == .keyword && script.text(script.tokens[index]) == "return"
     }
-    guard let found = script.tokens.indices.last(where: isReturn), script.isSymbol(found + 1, "{") else { return nil }
+    guard let found = script.tokens.indices.last(where: isReturn), script.isSymbol(found + 1, "{") else {
+      return nil
+    }
     nameToken = found
     fields = readTable(at: found + 1, depth: 0).fields
   }
