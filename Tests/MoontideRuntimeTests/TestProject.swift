@@ -11,6 +11,7 @@ import Testing
 final class TestProject {
   let scratch: Scratch
   let clock = ManualClock()
+  let files = PosixFileSystem()
   let log: SegmentedLog
   private(set) var catalog: ProjectCatalog
   let told = Told()
@@ -19,7 +20,7 @@ final class TestProject {
   init(_ scripts: [String: String], modules: [String: String] = [:]) throws {
     scratch = try Scratch()
     log = try SegmentedLog(
-      directory: scratch.file("log"), files: PosixFileSystem(), clock: clock, randomness: SeededRandomness(1))
+      directory: scratch.file("log"), files: files, clock: clock, randomness: SeededRandomness(1))
     catalog = TestProject.load(scripts, modules: modules)
   }
 
@@ -105,7 +106,7 @@ final class TestProject {
   /// The read model of a projection, made when it is not there.
   func projectionStore(_ name: String) throws -> ProjectionStore {
     let path = scratch.file("\(name).sqlite")
-    if try PosixFileSystem().status(path) != nil { return try ProjectionStore.open(path: path) }
+    if try files.status(path) != nil { return try ProjectionStore.open(path: path) }
     let definition = try definition(name)
     return try ProjectionStore.create(
       path: path, schema: definition.schema ?? "",
