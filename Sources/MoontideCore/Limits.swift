@@ -35,7 +35,8 @@ public enum Limits {
 
   // MARK: Ingest
 
-  /// What is read of a file at once: about 1,000 events of 340 bytes, where one append and one flush are cheap.
+  /// What is read of a file at once: about 1,000 events of 340 bytes, where one append and one flush are
+  /// cheap.
   public static let ingestChunkBytes = 384 << 10
   /// A batch is closed at this size, or with so many lines: short lines must not make an endless one.
   public static let ingestBatchBytes = 512 << 10
@@ -166,8 +167,8 @@ public enum Limits {
   public static let storeValueBytesMax: Int32 = 16 << 20
   /// Bytes of merged rows that one table holds back before it writes them.
   public static let foldedBytesMax = 16 << 20
-  /// Steps of SQLite's machine that one statement of a script may take, some seconds: counted, not timed, so that
-  /// every replay stops at the same place.
+  /// Steps of SQLite's machine that one statement of a script may take, some seconds: counted, not timed, so
+  /// that every replay stops at the same place.
   public static let statementStepsMax = 300_000_000
   /// Values that one `each` or `query` of a script may return: they are all held in memory.
   public static let resultCellsMax = 4_000_000

@@ -1,7 +1,8 @@
 import CBenchFloor
 import Foundation
 
-/// Runs floor, opponent and Moontide in turn, round by round, so that a drift of the machine meets all of them.
+/// Runs floor, opponent and Moontide in turn, round by round, so that a drift of the machine meets all of
+/// them.
 struct Contest {
   let workload: Workload
   let rounds: Int

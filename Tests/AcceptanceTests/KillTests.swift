@@ -3,8 +3,8 @@ import Testing
 
 /// SIGKILL at random moments, and a refold from nothing. `MOONTIDE_KILLS` sets how many kills.
 ///
-/// Where an emitted event comes to lie between those of the directory is a matter of timing. `activities` sees
-/// both, so it is WITHOUT ROWID: a rowid would tell which of them came first.
+/// Where an emitted event comes to lie between those of the directory is a matter of timing. `activities`
+/// sees both, so it is WITHOUT ROWID: a rowid would tell which of them came first.
 @Suite(.serialized) struct KillTests {
   private static let handlers = """
     projection "cases" {

@@ -1,6 +1,7 @@
 public import MoontideCore
 
-/// What can be asked of a project, whether this process holds it or another one runs it. One thread at a time.
+/// What can be asked of a project, whether this process holds it or another one runs it. One thread at a
+/// time.
 public protocol ProjectAccess: AnyObject {
   /// Runs one read-only SQL statement over read models and `sys` tables and hands its rows to `sink`.
   func query(_ request: QueryRequest, to sink: any RowSink) throws(Diagnostic)

@@ -13,8 +13,8 @@ public struct LogCheck: Sendable {
 }
 
 extension MoontideProject {
-  /// Reads every byte of the project's log and checks sums, positions, offsets and identities. `progress` is told
-  /// bytes done and in all; what it throws ends the check. Holds the project meanwhile.
+  /// Reads every byte of the project's log and checks sums, positions, offsets and identities. `progress` is
+  /// told bytes done and in all; what it throws ends the check. Holds the project meanwhile.
   public static func verify(
     _ paths: ProjectPaths, progress: (UInt64, UInt64) throws(Diagnostic) -> Void
   ) throws(Diagnostic) -> LogCheck {

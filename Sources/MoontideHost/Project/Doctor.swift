@@ -80,7 +80,8 @@ public struct Doctor {
     try account(definition, entry, project, report)
   }
 
-  /// published = applied + lag + held + dead-lettered + skipped, as far as scripts and starts have not changed.
+  /// published = applied + lag + held + dead-lettered + skipped, as far as scripts and starts have not
+  /// changed.
   private func account(
     _ definition: HandlerDefinition, _ entry: HandlerSurvey.Entry, _ project: MoontideProject,
     _ report: DoctorReport

@@ -20,8 +20,8 @@ public final class MoontideProject: Sendable {
   /// The log, for a program that embeds Moontide.
   public var log: any EventLog { segmentedLog }
 
-  /// Takes the project's lock, loads settings and scripts, and opens the log, recovering it if the last process
-  /// was killed. Throws everything that is wrong with the scripts at once.
+  /// Takes the project's lock, loads settings and scripts, and opens the log, recovering it if the last
+  /// process was killed. Throws everything that is wrong with the scripts at once.
   public static func open(_ paths: ProjectPaths) throws(ProjectFault) -> MoontideProject {
     let files = PosixFileSystem()
     let lock = try ProjectFault.told { () throws(Diagnostic) in try held(paths, files: files) }
@@ -65,8 +65,9 @@ public final class MoontideProject: Sendable {
     }
   }
 
-  /// Ingests the event directory and runs the handlers until `stop` says so, or, with `once`, until everything is
-  /// applied. One run at a time. `started` is given the way to ask and publish beside it, for any thread.
+  /// Ingests the event directory and runs the handlers until `stop` says so, or, with `once`, until
+  /// everything is applied. One run at a time. `started` is given the way to ask and publish beside it, for
+  /// any thread.
   public func run(
     _ options: RunOptions, observer: any RunObserver, until stop: () -> Bool,
     started: (any ProjectAccess & Sendable) -> Void = { _ in }

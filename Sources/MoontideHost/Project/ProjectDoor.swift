@@ -1,7 +1,8 @@
 public import MoontideCore
 import MoontideLog
 
-/// The way to a project: through the process that runs it, or, when nobody does, by holding it for the moment.
+/// The way to a project: through the process that runs it, or, when nobody does, by holding it for the
+/// moment.
 public enum ProjectDoor {
   /// How long a command waits for another short one to let go of the project.
   private static let patience = Duration.seconds(10)

@@ -46,8 +46,8 @@ struct QuerySession {
           }
           models.append(.init(name: String(file.dropLast(".sqlite".count)), path: path, tables: names))
         } catch {
-          // A file that is just being made, or is damaged, has no tables to offer: a query that names one of them
-          // hears that there is none, and `doctor` says why.
+          // A file that is just being made, or is damaged, has no tables to offer: a query that names one of
+          // them hears that there is none, and `doctor` says why.
           continue
         }
       }

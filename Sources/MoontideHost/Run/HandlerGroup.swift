@@ -2,7 +2,8 @@ import MoontideCore
 import MoontideRuntime
 import MoontideSQLite
 
-/// One handler at work: its lanes and its relay, each on a thread of its own. Any thread may ask how it stands.
+/// One handler at work: its lanes and its relay, each on a thread of its own. Any thread may ask how it
+/// stands.
 final class HandlerGroup: Sendable {
   let definition: HandlerDefinition
   let boards: [StatusBoard]

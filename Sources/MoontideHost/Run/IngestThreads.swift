@@ -65,7 +65,8 @@ extension LineParsingWorker: WaitingWorker {}
 extension AppendingWorker: WaitingWorker {}
 extension FlushingWorker: WaitingWorker {}
 
-/// `@unchecked Sendable`: `wait` is called by the stage's own thread; waking goes through the progress of ingest.
+/// `@unchecked Sendable`: `wait` is called by the stage's own thread; waking goes through the progress of
+/// ingest.
 private final class StagePause: WorkerPause, @unchecked Sendable {
   private let stage: any WaitingWorker
   init(_ stage: any WaitingWorker) { self.stage = stage }

@@ -3,8 +3,8 @@ import MoontideRuntime
 import MoontideSQLite
 import Synchronization
 
-/// A projection at work: its worker, and, while it is rebuilt beside the old read model, the moment at which the
-/// new one takes its place. Owned by its thread.
+/// A projection at work: its worker, and, while it is rebuilt beside the old read model, the moment at which
+/// the new one takes its place. Owned by its thread.
 final class ProjectionRun: ClosingWorker {
   private let definition: HandlerDefinition
   private let keeper: StoreKeeper
@@ -63,7 +63,8 @@ final class ProjectionRun: ClosingWorker {
     rebuilding.isSet = false
   }
 
-  /// Ends the run: with `settled` the search indexes are brought into the form that depends on the rows alone.
+  /// Ends the run: with `settled` the search indexes are brought into the form that depends on the rows
+  /// alone.
   func close(settled: Bool) throws(Diagnostic) {
     // When it cannot, its status says why and has been reported; the next run reads a little again.
     worker?.settle()

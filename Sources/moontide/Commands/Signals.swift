@@ -8,8 +8,8 @@ enum Signals {
   /// How many requests to end have come.
   static var received: Int { count.load(ordering: .relaxed) }
 
-  /// Writing to a closed pipe, or beyond a file size limit, becomes an error of the call instead of the end of
-  /// the process.
+  /// Writing to a closed pipe, or beyond a file size limit, becomes an error of the call instead of the end
+  /// of the process.
   static func install() {
     signal(SIGPIPE, SIG_IGN)
     signal(SIGXFSZ, SIG_IGN)
