@@ -2,7 +2,7 @@ import MoontideCore
 
 /// One file that is being read: where it stands, and as whom its lines are appended. Owned by one thread.
 final class FileCursor {
-  /// What is remembered of a file between two visits.
+  /// What is remembered of a file between two visits; it is left alone until its status changes.
   struct Track {
     var status: FileStatus
     var offset: UInt64
@@ -11,7 +11,7 @@ final class FileCursor {
     var generation: Int
     /// Lines before `offset`, if they are counted.
     var lines: UInt64?
-    /// A damaged or unreadable file is left alone until its status changes.
+    /// What the progress bar was told about this file.
     var fileBytes: UInt64
   }
 

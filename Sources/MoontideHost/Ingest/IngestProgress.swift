@@ -23,6 +23,8 @@ public final class IngestProgress: Sendable {
   let parsed = Mailbox<ParsedBatch>(capacity: Limits.ingestBatchesMax)
   /// Something waits for a flush.
   let written = Mailbox<Bool>(capacity: 1)
+  /// Always empty: where the parser waits for time to pass.
+  let rest = Mailbox<Bool>(capacity: 1)
 
   init() {
     for _ in 0..<Limits.ingestBatchesMax { free.put(ParsedBatch()) }
@@ -46,6 +48,7 @@ public final class IngestProgress: Sendable {
     free.wake()
     parsed.wake()
     written.wake()
+    rest.wake()
   }
 
   var isStopping: Bool { stopping.load(ordering: .acquiring) || failure != nil }
@@ -65,5 +68,6 @@ public final class IngestProgress: Sendable {
     free.wake()
     parsed.wake()
     written.wake()
+    rest.wake()
   }
 }

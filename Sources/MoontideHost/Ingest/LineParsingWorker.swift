@@ -55,7 +55,7 @@ public final class LineParsingWorker: Worker {
     } else if let watch {
       watch.wait(for: timeout)
     } else {
-      progress.parsed.wait(for: timeout)
+      progress.rest.wait(for: timeout)
     }
   }
 
