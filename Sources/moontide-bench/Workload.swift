@@ -28,7 +28,14 @@ struct Workload {
     try Command.run(
       "python3", [folder.appending(path: "gen.py").path, "\(events)"], output: lines)
     let program =
-      "import sys\nseen=set()\nfor l in open(sys.argv[1]):\n i=l[7:43]\n if i not in seen:\n  seen.add(i); sys.stdout.write(l)"
+      """
+      import sys
+      seen = set()
+      for line in open(sys.argv[1]):
+        if line[7:43] not in seen:
+          seen.add(line[7:43])
+          sys.stdout.write(line)
+      """
     try Command.run("python3", ["-c", program, lines.path], output: distinctLines)
     answer = try Command.run("python3", [folder.appending(path: "ref.py").path, lines.path])
       .trimmingCharacters(in: .whitespacesAndNewlines)
@@ -53,7 +60,8 @@ struct Workload {
       import hashlib,sqlite3,sys
       db=sqlite3.connect('file:'+sys.argv[1]+'?mode=ro',uri=True)
       h=hashlib.md5()
-      for r in db.execute('select order_id,status,total,updated from order_status order by cast(order_id as blob)'):
+      rows='select order_id,status,total,updated from order_status order by cast(order_id as blob)'
+      for r in db.execute(rows):
         h.update(f'{r[0]}|{r[1]}|{r[2]}|{r[3]}\\n'.encode())
       for r in db.execute('select user_id,total from revenue order by cast(user_id as blob)'):
         h.update(f'{r[0]}|{r[1]}\\n'.encode())

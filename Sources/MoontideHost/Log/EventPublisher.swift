@@ -72,7 +72,8 @@ final class EventPublisher {
       let holder = conflicts[0].position.map { "event \($0)" } ?? "an earlier line of this call"
       throw Diagnostic(
         code: EnvelopeRule.conflict.code,
-        "an id names one event for ever: \(batch.bytes.text(draft.envelope.id)) is \(holder), with another body",
+        "an id names one event for ever: \(batch.bytes.text(draft.envelope.id)) is \(holder), "
+          + "with another body",
         at: SourcePlace(file: "append", line: lineNumbers[conflicts[0].index]),
         details: [
           .init("state", "nothing of this call was published"),

@@ -59,40 +59,52 @@ public enum HostCode: String, ExplainedCode {
       "Without -C DIR the project is the working directory, or the nearest one above it, that has a folder "
         + "events/ or a file moontide.lua. There is none."
     case .file:
-      "Opening, reading, writing or syncing a file failed; the message has the system's reason. What was acknowledged before is on disk."
+      "Opening, reading, writing or syncing a file failed; the message has the system's reason. "
+        + "What was acknowledged before is on disk."
     case .scriptTooLarge: "A script is read whole and kept by every state that runs it."
     case .socket:
-      "A run listens on .moontide/socket so that query, lag and append work beside it. The folder does not allow that."
+      "A run listens on .moontide/socket so that query, lag and append work beside it. The "
+        + "folder does not allow that."
     case .connection:
-      "The process that runs the project ended, or was killed, while it answered. What it had acknowledged is on disk."
+      "The process that runs the project ended, or was killed, while it answered. What it had "
+        + "acknowledged is on disk."
     case .versions: "A command talks to the running process in a format that both must know."
     case .locked:
-      "data/lock is held by another moontide process: two writers would tear the log. Commands that read, and "
+      "data/lock is held by another moontide process: two writers would tear the log. Commands "
+        + "that read, and "
         + "append, go through the running process by themselves; this one cannot."
     case .output: "stdout or stderr was closed or its disk is full. The project itself is not harmed."
     case .query:
-      "SQLite refused the statement, it reads something that is not there, or it is more than the read-only connection allows."
+      "SQLite refused the statement, it reads something that is not there, or it is more than "
+        + "the read-only connection allows."
     case .noSuchDeadLetter: "A dead letter's id is d- and the position of its event or line in the log."
     case .noSuchEvent: "No event of the log has that position or id."
     case .setting:
-      "The settings are one Lua table of data. A key that is not known, or a value of another kind, would otherwise be ignored in silence."
+      "The settings are one Lua table of data. A key that is not known, or a value of another "
+        + "kind, would otherwise be ignored in silence."
     case .partitions:
-      "Changing how many partitions a topic has would move keys to other partitions and break the order of a key."
+      "Changing how many partitions a topic has would move keys to other partitions and break "
+        + "the order of a key."
     case .noSuchHandler: "No definition in handlers/ has that name."
     case .afterToken:
-      "The token of an append stands for a position. A read model has not come past it: its handler lags, is halted, or nothing runs."
+      "The token of an append stands for a position. A read model has not come past it: its "
+        + "handler lags, is halted, or nothing runs."
     case .logReadOnly:
-      "A write or a flush failed in a way that leaves unknown what is on disk. Nothing that was not acknowledged "
+      "A write or a flush failed in a way that leaves unknown what is on disk. Nothing that was "
+        + "not acknowledged "
         + "counts; a flush that failed is never retried. Opening the log again reads what is really there."
     case .logDamaged:
-      "Bytes before the durable end do not have the checksum they were written with: the disk, or something else "
+      "Bytes before the durable end do not have the checksum they were written with: the disk, "
+        + "or something else "
         + "that wrote to the file, changed them. Nothing is skipped in silence."
     case .logFormat: "A newer version wrote these files; this one would misread them."
     case .tooMuch: "One event, one batch and the number of topics have bounds so that memory has one."
     case .sequenceGap:
-      "Each producer numbers what it writes, so that nothing is written twice or left out. A number is missing."
+      "Each producer numbers what it writes, so that nothing is written twice or left out. A "
+        + "number is missing."
     case .storeDamaged:
-      "SQLite finds the file's structure broken. A read model is derived and can be made anew; a consumer's file holds what exists nowhere else."
+      "SQLite finds the file's structure broken. A read model is derived and can be made anew; "
+        + "a consumer's file holds what exists nowhere else."
     }
   }
 
@@ -105,15 +117,18 @@ public enum HostCode: String, ExplainedCode {
     case .connection: "Run the command again: it then works on the files, or on the new run."
     case .versions: "Stop the run and start it again with the installed version."
     case .locked:
-      "Wait for the process whose pid the message names, or stop it with Ctrl-C; never delete data/lock under it."
+      "Wait for the process whose pid the message names, or stop it with Ctrl-C; never delete "
+        + "data/lock under it."
     case .output: "Send the output to where there is room."
     case .query:
-      "moontide query DIR \"select * from sys.handlers\" lists the read models; each is a schema with its tables."
+      "moontide query DIR \"select * from sys.handlers\" lists the read models; each is a "
+        + "schema with its tables."
     case .noSuchDeadLetter: "moontide dead ls"
     case .noSuchEvent: "moontide events tail"
     case .setting: "Correct moontide.lua at the place shown; moontide check reports all problems at once."
     case .partitions:
-      "Set the topic's partitions back in moontide.lua, or export its events into a new topic: moontide events export --topic T --output FOLDER"
+      "Set the topic's partitions back in moontide.lua, or export its events into a new topic: "
+        + "moontide events export --topic T --output FOLDER"
     case .noSuchHandler: "moontide handlers"
     case .afterToken: "moontide lag shows who is behind; start moontide run if nothing runs."
     case .logReadOnly: "See to the disk, then run again: recovery drops only what was never acknowledged."
@@ -122,7 +137,8 @@ public enum HostCode: String, ExplainedCode {
     case .tooMuch: "Split the event, or put the large part elsewhere and its address into the event."
     case .sequenceGap: "This is a fault of moontide: keep data/ and report it."
     case .storeDamaged:
-      "Delete a read model (data/readmodels/NAME.sqlite): the next run rebuilds it. Restore a consumer's file from a backup."
+      "Delete a read model (data/readmodels/NAME.sqlite): the next run rebuilds it. Restore a "
+        + "consumer's file from a backup."
     }
   }
 }

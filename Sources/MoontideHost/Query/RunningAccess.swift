@@ -52,7 +52,8 @@ final class RunningAccess: ProjectAccess, Sendable {
       if now >= deadline || behind.halted != nil {
         throw Diagnostic(
           .afterToken,
-          "\(behind.definition.kind.rawValue) \(behind.definition.name) has come to \(behind.position), not past \(token)"
+          "\(behind.definition.kind.rawValue) \(behind.definition.name) has come to \(behind.position), "
+            + "not past \(token)"
         )
       }
       progressed.wait(past: seen, for: deadline - now)
@@ -64,7 +65,8 @@ final class RunningAccess: ProjectAccess, Sendable {
     for handler in try HandlerSurvey(project).summaries() where handler.checkpoint < token {
       throw Diagnostic(
         .afterToken,
-        "\(handler.kind.rawValue) \(handler.name) has come to \(handler.checkpoint), not past \(token), and nothing runs"
+        "\(handler.kind.rawValue) \(handler.name) has come to \(handler.checkpoint), not past \(token), "
+          + "and nothing runs"
       )
     }
   }

@@ -8,7 +8,7 @@ struct AppendCommand: ParsableCommand {
     commandName: "append", abstract: "Publish events; returns when they are on disk.",
     discussion: """
       moontide append OrderPlaced -d '{"total":100}' --key o-1   one event
-      moontide append -                                          event lines from stdin, --topic for all of them
+      moontide append -                                          event lines from stdin, all to --topic
 
       Prints the token that `query --after` takes to read your own writes.
       """)

@@ -24,10 +24,7 @@ struct EventFilter: ParsableArguments {
     var text = "select position, topic, partition, offset, type, version, key, time, id, data from sys.events"
     text += " where position >= \(position)"
     for (column, value) in [("topic", topic), ("type", type), ("key", key)] {
-      if let value {
-        text +=
-          " and \(column) = '\(value.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "''"))'"
-      }
+      if let value { text += " and \(column) = \(SQLText.quoted(value))" }
     }
     text += " order by position"
     if let limit { text += " limit \(limit)" }
@@ -141,9 +138,8 @@ struct EventsShow: ParsableCommand {
       var vertical = options
       if !options.json && options.format == nil { vertical.format = .line }
       let sink = PrintingSink(vertical)
-      let quoted = word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "''")
       let isPosition = UInt64(word.hasPrefix("#") ? String(word.dropFirst()) : word)
-      let condition = isPosition.map { "position = \($0)" } ?? "id = '\(quoted)'"
+      let condition = isPosition.map { "position = \($0)" } ?? "id = \(SQLText.quoted(word))"
       try ProjectDoor.access(project).query(
         QueryRequest("select * from sys.events where \(condition)", timeout: .seconds(600)), to: sink)
       guard sink.count > 0 else {
@@ -198,10 +194,10 @@ struct EventsVerify: ParsableCommand {
       }
       try bar.finish()
       try session.show(result.problems)
+      let verdict = result.problems.isEmpty ? "all good" : "\(result.problemCount) problems"
       try session.note(
         "\(Figures.grouped(result.records)) records in \(Figures.grouped(result.batches)) batches, "
-          + "\(Figures.grouped(result.bytes)) bytes: \(result.problems.isEmpty ? "all good" : "\(result.problemCount) problems")"
-      )
+          + "\(Figures.grouped(result.bytes)) bytes: \(verdict)")
       if !result.problems.isEmpty { throw ExitCodes.failed }
     }
   }

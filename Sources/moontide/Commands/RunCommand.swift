@@ -7,8 +7,8 @@ struct RunCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "run", abstract: "Ingest the event directory and run every handler.",
     discussion: """
-      Goes on until Ctrl-C, taking lines as they are appended; with --once it ends when everything is applied. \
-      The first Ctrl-C finishes what is in flight and checkpoints, a second one ends at once.
+      Goes on until Ctrl-C, taking lines as they are appended; with --once it ends when everything is \
+      applied. The first Ctrl-C finishes what is in flight and checkpoints, a second one ends at once.
       """)
 
   @OptionGroup var options: GlobalOptions
