@@ -137,7 +137,7 @@ public final class IndexMaintainer: Worker, @unchecked Sendable {
     func manifest(_ kind: LogIndex.Kind) -> [LogCheckpoint.Run] {
       index.runs(kind).map { .init(name: $0.name, entries: UInt64($0.count)) }
     }
-    let marks = catalog.allMarks
+    let marks = catalog.marks(below: point)
     let checkpoint = LogCheckpoint(
       point: point, marks: marks.marks, offsetMarks: marks.offsetMarks, identityRuns: manifest(.identities),
       keyRuns: manifest(.keys), nextFile: nextFile)

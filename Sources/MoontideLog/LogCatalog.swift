@@ -67,11 +67,15 @@ final class LogCatalog: @unchecked Sendable {
     return segments
   }
 
-  /// Of a checkpoint: the marks, in order, and those of offsets.
-  var allMarks: (marks: [Mark], offsetMarks: [UInt32: [OffsetMark]]) {
+  /// The marks below a point, for a checkpoint: copies, so that nothing is shared with the appender.
+  func marks(below point: LogPoint) -> (marks: [Mark], offsetMarks: [UInt32: [OffsetMark]]) {
+    let end = LogAddress(segment: point.segment, offset: point.offset)
     gate.lock()
     defer { gate.unlock() }
-    return (marks, offsetMarks)
+    return (
+      marks.filter { $0.address < end },
+      offsetMarks.mapValues { list in list.filter { $0.position < point.position } }
+    )
   }
 
   func segment(_ number: Int) -> Segment? {

@@ -48,8 +48,6 @@ struct LogCheckpoint: Sendable {
       bytes.addText(producer.text)
       bytes.add(end)
     }
-    let covered = LogAddress(segment: point.segment, offset: point.offset)
-    let marks = marks.filter { $0.address < covered }
     bytes.add(UInt64(marks.count))
     for mark in marks {
       bytes.add(mark.position)
@@ -58,7 +56,6 @@ struct LogCheckpoint: Sendable {
     }
     bytes.add(UInt64(offsetMarks.count))
     for (partition, list) in offsetMarks {
-      let list = list.filter { $0.position < point.position }
       bytes.add(partition)
       bytes.add(UInt64(list.count))
       for mark in list {

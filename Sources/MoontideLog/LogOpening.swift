@@ -1,8 +1,8 @@
 import MoontideCore
 import Synchronization
 
-/// Opens a log: finds its segments, trusts a checkpoint that fits, reads what lies behind it, and drops a torn
-/// tail.
+/// Opens a log: finds its segments, trusts a checkpoint that fits, reads what lies behind it, and drops a
+/// torn tail.
 struct LogOpening {
   let root: LogDirectory
   let options: LogOptions
@@ -60,8 +60,9 @@ struct LogOpening {
     recovery.indexesRebuilt = checkpoint == nil && replay.state.position > 0
     let state = replay.state
     let last = catalog.allSegments.count - 1
+    let file = catalog.allSegments[last].file
     commit.advance(
-      .init(file: segments[last].file, position: state.position, batches: state.batch),
+      .init(file: file, position: state.position, batches: state.batch),
       synced: true)
     return Opened(
       log: log, state: state, catalog: catalog, index: index, commit: commit, maintainer: maintainer,

@@ -4,8 +4,8 @@ import Glibc
 ///
 /// `@unchecked Sendable`: `LogIndex` guards it with its gate until it is frozen.
 ///
-/// Its tables are raw memory, given back with the object: every event passes here twice, and an array in a class
-/// costs a check of exclusive access and a reference count for each look; untouched pages cost nothing.
+/// Its tables are raw memory, given back with the object: every event passes here twice, and an array in a
+/// class costs a check of exclusive access and a reference count for each look; untouched pages cost nothing.
 final class MemoryIndex: @unchecked Sendable {
   /// Open addressing by the top bits of the hash; word 0 is an empty slot.
   private let identities: UnsafeMutablePointer<IndexEntry>

@@ -34,7 +34,8 @@ struct VerifyWalk {
     if !isGapKnown, base.basePosition != position || base.firstBatch != batch {
       report.add(
         file, 32,
-        "the segment begins at \(Position(base.basePosition)), the one before it ends at \(Position(position))"
+        "the segment begins at \(Position(base.basePosition)), the one before it ends at "
+          + "\(Position(position))"
       )
       isGapKnown = true
       wasDamaged = true
@@ -82,7 +83,8 @@ struct VerifyWalk {
     func tell(_ reason: String, at: Int = 0) { report.add(file, offset + UInt64(at), reason) }
     if header.batch != batch || header.basePosition != position, !isGapKnown {
       tell(
-        "batch \(header.batch) at \(Position(header.basePosition)) where batch \(batch) at \(Position(position)) is next"
+        "batch \(header.batch) at \(Position(header.basePosition)) where batch \(batch) at "
+          + "\(Position(position)) is next"
       )
     }
     if header.recorded < recorded { tell("a batch was recorded before the one before it") }

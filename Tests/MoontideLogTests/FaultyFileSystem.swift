@@ -5,7 +5,11 @@ import MoontideCore
 ///
 /// `@unchecked Sendable`: everything mutable is guarded by `lock`.
 final class FaultyFileSystem: FileSystem, @unchecked Sendable {
-  final class Content { var bytes: [UInt8] = [] }
+  final class Content {
+    var bytes: [UInt8] = []
+    /// How many of them a power cut leaves for sure.
+    var syncedCount = 0
+  }
 
   private let lock = NSRecursiveLock()
   private var contents: [String: Content] = [:]
@@ -35,11 +39,13 @@ final class FaultyFileSystem: FileSystem, @unchecked Sendable {
   /// Is called in each sync of a file, before it counts.
   func setOnSync(_ body: (@Sendable () -> Void)?) { guarded { $0.onSync = body } }
 
+  func syncedBytes(_ path: String) -> Int { guarded { $0.contents[path]?.syncedCount ?? 0 } }
   func bytes(_ path: String) -> [UInt8] { guarded { $0.contents[path]?.bytes ?? [] } }
   func setBytes(_ path: String, _ bytes: [UInt8]) {
     guarded { files in
       let content = Content()
       content.bytes = bytes
+      content.syncedCount = bytes.count
       files.contents[path] = content
     }
   }
@@ -140,6 +146,7 @@ final class FaultyFileSystem: FileSystem, @unchecked Sendable {
       files.guarded { $0.onSync }?()
       let failed = files.guarded { files -> Bool in
         files.syncCount += 1
+        if !files.syncsFail { content.syncedCount = content.bytes.count }
         return files.syncsFail
       }
       if failed { throw files.error("sync", path, EIO) }
