@@ -27,12 +27,11 @@ let package = Package(
     // Libraries of the system.
     .systemLibrary(name: "CLuaLibrary", pkgConfig: "lua5.4", providers: [.apt(["liblua5.4-dev"])]),
     .systemLibrary(name: "CSQLiteLibrary", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
-    .systemLibrary(name: "CSimdjsonLibrary", pkgConfig: "simdjson", providers: [.apt(["libsimdjson-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
     // Our C: small, each behind one Swift room.
     .target(name: "CChecksum", cSettings: c),
-    .target(name: "CSimdjson", dependencies: ["CSimdjsonLibrary"], cxxSettings: cxx),
+    .target(name: "CSimdjson", cxxSettings: cxx, linkerSettings: [.linkedLibrary("simdjson")]),
     .target(name: "CLua", dependencies: ["CLuaLibrary", "CSimdjson"], cSettings: c),
     .target(name: "CSQLite", dependencies: ["CSQLiteLibrary"], cSettings: c),
 
@@ -53,11 +52,17 @@ let package = Package(
       swiftSettings: swift),
     .executableTarget(
       name: "moontide",
-      dependencies: ["MoontideHost", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      dependencies: [
+        "MoontideCore", "MoontideHost",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
       swiftSettings: swift),
+    .target(name: "CBenchFloor", dependencies: ["CSimdjson", "CSQLiteLibrary"], cxxSettings: cxx),
     .executableTarget(
       name: "moontide-bench",
-      dependencies: ["MoontideHost", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      dependencies: [
+        "MoontideHost", "CBenchFloor", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
       swiftSettings: swift),
 
     .testTarget(name: "MoontideCoreTests", dependencies: ["MoontideCore"], swiftSettings: swift),
@@ -69,7 +74,10 @@ let package = Package(
       name: "MoontideRuntimeTests", dependencies: ["MoontideRuntime", "MoontideLog", "MoontideSQLite"],
       swiftSettings: swift),
     .testTarget(name: "MoontideHostTests", dependencies: ["MoontideHost"], swiftSettings: swift),
-    .testTarget(name: "CommandTests", dependencies: ["moontide"], swiftSettings: swift),
+    .testTarget(
+      name: "CommandTests", dependencies: ["moontide", "MoontideCore", "MoontideHost"], swiftSettings: swift),
+    .testTarget(
+      name: "AcceptanceTests", dependencies: ["moontide"], exclude: ["Projects"], swiftSettings: swift),
     .testTarget(name: "TidyTests", swiftSettings: swift),
   ],
   cxxLanguageStandard: .cxx17

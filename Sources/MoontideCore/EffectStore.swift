@@ -49,8 +49,8 @@ public struct StoreTable: Sendable, Hashable {
   }
 }
 
-/// What `db.T:name` does. "A row" below is one cell per column, in the order of `StoreTable.columns`, `absent`
-/// where the script named none; "a key" one cell per key column.
+/// What `db.T:name` does. "A row" below is one cell per column, in the order of `StoreTable.columns`,
+/// `absent` where the script named none; "a key" one cell per key column.
 @frozen public enum RowOperation: UInt8, Sendable {
   /// arguments: a row. Writes the named columns of the row with that key, creating it.
   case put = 1

@@ -66,3 +66,19 @@ public struct FileError: Error, Sendable, Hashable {
     self.reason = reason
   }
 }
+
+extension FileSystem {
+  /// The first `bytesMax` bytes of a file.
+  public func contents(_ path: String, bytesMax: Int) throws(FileError) -> [UInt8] {
+    let file = try open(path, .read)
+    let count = Int(min(try file.size(), UInt64(bytesMax)))
+    var bytes = [UInt8](repeating: 0, count: count)
+    var done = 0
+    while done < count {
+      let read = try file.read(at: UInt64(done), count: count - done, into: &bytes, at: done)
+      if read == 0 { break }
+      done += read
+    }
+    return Array(bytes[..<done])
+  }
+}

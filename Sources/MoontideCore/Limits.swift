@@ -33,20 +33,64 @@ public enum Limits {
   /// simdjson reads up to this many bytes beyond its input.
   public static let parserPaddingBytes = 64
 
+  // MARK: Ingest
+
+  /// What is read of a file at once: about 1,000 events of 340 bytes, where one append and one flush are cheap.
+  public static let ingestChunkBytes = 384 << 10
+  /// A batch is closed at this size, or with so many lines: short lines must not make an endless one.
+  public static let ingestBatchBytes = 512 << 10
+  public static let ingestBatchLinesMax = 4_096
+  /// Batches between reader and log; more only cost memory.
+  public static let ingestBatchesMax = 4
+  /// How much of a file's beginning identifies it.
+  public static let sourceHeadBytes = 4 << 10
+  /// What is read of a packed file at once.
+  public static let unpackBytes = 64 << 10
+  /// Folders below the event directory; a loop of links ends here.
+  public static let eventFolderDepthMax = 16
+  /// Problems that are remembered for showing; further ones are only counted.
+  public static let problemsMax = 1_000
+  // MARK: Indexes of the log
+
+  /// Entries of an index in memory before it is sealed into a run on disk: 2^18 of them take 15 MB, and
+  /// ten million events make fewer than ten runs with merges of four.
+  public static let indexSealEntries = 1 << 18
+  /// Sealed tables that may wait for the background before an append writes one itself.
+  public static let indexFrozenMax = 2
+  /// Runs of one size that are merged into one; every lookup asks each run.
+  public static let indexMergeWidth = 4
+  /// Bits of a run's filter for each entry: about one false hit in a thousand.
+  public static let indexFilterBits = 16
+  /// Bytes of a segment between two marks of its sparse index: what a seek reads in vain at most, unless a
+  /// batch is larger.
+  public static let markBytes: UInt64 = 128 << 10
+  /// Offsets of a partition between two marks.
+  public static let offsetMarkInterval: UInt64 = 512
+  /// Problems that one verification lists; damage that is everywhere need not be told byte by byte.
+  public static let verifyProblemsMax = 1_000
+
   // MARK: Reading
 
   /// One read of a handler: enough to amortise a transaction, small enough for memory.
   public static let readBytesMax = 4 << 20
   public static let readRecordsMax = 5_000
+  /// The same when a handler is far behind: larger transactions merge more writes of a row.
+  public static let readRecordsDeepMax = 20_000
+  public static let readBytesDeepMax = 8 << 20
+  /// From this lag on a handler is far behind, in records.
+  public static let deepLag: UInt64 = 100_000
 
   // MARK: Handlers
 
+  /// A handler's name is a file name and a schema of SQL; as long as a topic's.
   public static let handlerNameBytesMax = 64
   /// Columns of one table that `put` can name; a bit mask of 64 holds them.
   public static let columnsMax = 64
   /// Events that one event may emit.
   public static let emittedPerEventMax = 1_000
+  /// A real chain of events has a handful; a loop has no end.
   public static let causationDepthDefault = 32
+  public static let causationDepthMax = 10_000
   /// Events that may wait behind one parked key before the handler halts.
   public static let heldPerKeyMax = 100_000
   /// An error's message as it is kept.
@@ -54,11 +98,34 @@ public enum Limits {
   /// What `print` may write for one event.
   public static let printBytesMax = 4 << 10
   public static let lanesMax = 64
+  /// A batch of slow events is committed early, so that stopping never waits long.
+  public static let batchTimeMax = Duration.seconds(1)
+  /// Tries of one event; with the longest backoff more would take weeks.
+  public static let retryAttemptsMax = 1_000
+  /// Keys that may be parked at once: they are held in memory.
+  public static let parkedKeysMax = 100_000
+  /// Events of parked keys that are tried in one step before the log is read again.
+  public static let retriesPerStep = 64
+  /// Event types whose handler is remembered; beyond it patterns are compared anew.
+  public static let typesRememberedMax = 4_096
+  /// Outbox events that go to the log at once.
+  public static let relayRecordsMax = 1_000
+  /// How long a place may go unwritten while nothing matches; what is lost is only reading again.
+  public static let settleInterval = Duration.seconds(1)
+  /// Messages of workers that wait to be shown: more are counted, not kept.
+  public static let inboxItemsMax = 10_000
+  /// How long a worker waits for room on a full disk before it tries again.
+  public static let fullDiskPause = Duration.seconds(1)
+  /// An idle worker looks again after this time even when nobody wakes it.
+  public static let idlePause = Duration.seconds(1)
 
   // MARK: Lua budgets, per event (settings may change them)
 
+  /// A second of plain Lua on a slow machine; real handlers use thousands.
   public static let instructionsDefault: UInt64 = 50_000_000
+  /// What the instruction count does not see: C functions and SQL.
   public static let handlerTimeDefault = Duration.seconds(2)
+  /// Of one state: sixteen of the largest events as Lua tables.
   public static let memoryBytesDefault = 64 << 20
   /// A text that a library function of a script takes or makes: as long as one event.
   public static let luaTextBytesMax = 4 << 20
@@ -73,8 +140,41 @@ public enum Limits {
 
   // MARK: Queries
 
+  /// A person waits that long; a runaway join does not hold a read model for ever.
   public static let queryTimeDefault = Duration.seconds(30)
+  /// Rows of one answer; beyond it is an export, which has its own commands.
   public static let queryRowsMax = 1_000_000
   /// The path of a Unix socket on Linux, without the closing NUL.
   public static let socketPathBytesMax = 107
+
+  // MARK: Output
+
+  /// Rows that a printed table looks at before it knows its widths; they are held in memory.
+  public static let tableProbeRowsMax = 1_000
+  /// Columns of an excerpt where no terminal says its width.
+  public static let excerptColumnsDefault = 120
+  // MARK: Stores
+
+  /// How long a connection waits for a lock of another process: a recovery or a checkpoint takes less.
+  public static let storeBusyMillisecondsMax: Int32 = 10_000
+  /// Page cache of one store; a handler's working set, within the goal for RSS.
+  public static let storeCacheKibibytes = 64 << 10
+  /// Pages of 4 KiB in the WAL before SQLite copies them into the file: late, so that a page that changes
+  /// in many batches is copied once.
+  public static let storeCheckpointPages = 8_000
+  /// One value, row or SQL text in a store: an event of `eventBytesMax` and room to quote it.
+  public static let storeValueBytesMax: Int32 = 16 << 20
+  /// Bytes of merged rows that one table holds back before it writes them.
+  public static let foldedBytesMax = 16 << 20
+  /// Steps of SQLite's machine that one statement of a script may take, some seconds: counted, not timed, so that
+  /// every replay stops at the same place.
+  public static let statementStepsMax = 300_000_000
+  /// Values that one `each` or `query` of a script may return: they are all held in memory.
+  public static let resultCellsMax = 4_000_000
+  /// Statements of different texts that a store keeps prepared for `db:query` and `db:exec`.
+  public static let preparedStatementsMax = 256
+  /// Databases that SQLite attaches at once, as it is built on Debian.
+  public static let attachedMax = 10
+  /// Result bytes of one query.
+  public static let queryBytesMax = 256 << 20
 }

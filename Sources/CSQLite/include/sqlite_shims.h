@@ -1,4 +1,41 @@
 #ifndef MOONTIDE_SQLITE_H
 #define MOONTIDE_SQLITE_H
 #include <sqlite3.h>
+
+// What Swift cannot say by itself: variadic calls, cast constants, and C structs that begin with SQLite's.
+
+/// Switches off SQLite's count of allocated bytes, which takes a mutex at every allocation. Works only before
+/// the first connection of the process; returns SQLite's code.
+int mt_without_memory_counts(void);
+
+/// sqlite3_db_config of an on/off option; returns SQLite's code.
+int mt_db_config(sqlite3 *db, int option, int value);
+
+/// Calls xSync on the main database file, whatever its VFS; returns SQLite's code.
+int mt_sync_database(sqlite3 *db);
+
+/// Text and blob results that SQLite copies.
+void mt_result_text(sqlite3_context *context, const char *text, int bytes);
+void mt_result_blob(sqlite3_context *context, const void *blob, int bytes);
+
+/// A message that SQLite frees, for the error fields of virtual tables.
+char *mt_message(const char *text);
+
+/// A virtual table and its cursor; `context` is a retained Swift object.
+typedef struct mt_vtab {
+  sqlite3_vtab base;
+  void *context;
+} mt_vtab;
+
+typedef struct mt_cursor {
+  sqlite3_vtab_cursor base;
+  void *context;
+} mt_cursor;
+
+/// An open file of a VFS of ours; `context` is a retained Swift object.
+typedef struct mt_file {
+  sqlite3_file base;
+  void *context;
+} mt_file;
+
 #endif

@@ -1,0 +1,155 @@
+// The floors of the benchmark; see the header. Plain code without tricks: what the work itself costs.
+#include "bench_floor.h"
+
+#include <fcntl.h>
+#include <simdjson.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+namespace {
+
+double now(clockid_t clock) {
+  timespec t;
+  clock_gettime(clock, &t);
+  return double(t.tv_sec) + double(t.tv_nsec) / 1e9;
+}
+
+struct database {
+  sqlite3 *handle = nullptr;
+  std::string error;
+
+  ~database() { sqlite3_close_v2(handle); }
+
+  bool run(const char *sql) {
+    char *message = nullptr;
+    if (sqlite3_exec(handle, sql, nullptr, nullptr, &message) == SQLITE_OK) return true;
+    error = message ? message : "sqlite";
+    sqlite3_free(message);
+    return false;
+  }
+
+  sqlite3_stmt *prepare(const char *sql) {
+    sqlite3_stmt *statement = nullptr;
+    if (sqlite3_prepare_v2(handle, sql, -1, &statement, nullptr) != SQLITE_OK) error = sqlite3_errmsg(handle);
+    return statement;
+  }
+};
+
+void bind(sqlite3_stmt *statement, int index, std::string_view text) {
+  sqlite3_bind_text(statement, index, text.data(), int(text.size()), SQLITE_STATIC);
+}
+
+bool step(sqlite3_stmt *statement) {
+  bool done = sqlite3_step(statement) == SQLITE_DONE;
+  sqlite3_reset(statement);
+  return done;
+}
+
+void fail(bench_floor_result &result, const std::string &text) {
+  snprintf(result.error, sizeof result.error, "%s", text.c_str());
+}
+
+const char *schema =
+    "pragma journal_mode=wal; pragma synchronous=normal; pragma cache_size=-65536;"
+    "pragma wal_autocheckpoint=16384; pragma secure_delete=off;"
+    "create table order_status(order_id text primary key, status text, total int, updated text) without rowid;"
+    "create table revenue(user_id text primary key, total int) without rowid;"
+    "create table progress(k int primary key, position int);";
+
+}  // namespace
+
+extern "C" bench_floor_result bench_floor_process(const char *lines_path, const char *database_path, int64_t batch) {
+  bench_floor_result result = {};
+  database db;
+  FILE *in = fopen(lines_path, "rb");
+  if (!in || sqlite3_open(database_path, &db.handle) != SQLITE_OK || !db.run(schema)) {
+    fail(result, "cannot open: " + db.error);
+    if (in) fclose(in);
+    return result;
+  }
+  sqlite3_stmt *put = db.prepare(
+      "insert into order_status values(?1,?2,?3,?4) on conflict(order_id) do update set "
+      "status=excluded.status,total=excluded.total,updated=excluded.updated");
+  sqlite3_stmt *add = db.prepare(
+      "insert into revenue values(?1,?2) on conflict(user_id) do update set total=total+excluded.total");
+  sqlite3_stmt *progress = db.prepare("insert or replace into progress values(1,?1)");
+  sqlite3_stmt *begin = db.prepare("begin"), *commit = db.prepare("commit");
+  double wall = now(CLOCK_MONOTONIC), cpu = now(CLOCK_PROCESS_CPUTIME_ID);
+  simdjson::dom::parser parser;
+  std::vector<char> line(1 << 20);
+  bool ok = step(begin);
+  while (ok && fgets(line.data(), int(line.size() - simdjson::SIMDJSON_PADDING), in)) {
+    size_t count = strlen(line.data());
+    simdjson::dom::element event;
+    if (parser.parse(line.data(), count, false).get(event)) {
+      fail(result, "a line is not JSON");
+      break;
+    }
+    std::string_view type = event["type"], time = event["time"], order = event["data"]["order_id"];
+    int64_t total = event["data"]["total"];
+    bind(put, 1, order);
+    bind(put, 2, type);
+    sqlite3_bind_int64(put, 3, total);
+    bind(put, 4, time);
+    ok = step(put);
+    if (ok && type == "OrderPlaced") {
+      std::string_view user = event["data"]["user"]["id"];
+      bind(add, 1, user);
+      sqlite3_bind_int64(add, 2, total);
+      ok = step(add);
+    }
+    if (++result.events % batch == 0) {
+      sqlite3_bind_int64(progress, 1, result.events);
+      ok = ok && step(progress) && step(commit) && step(begin);
+    }
+  }
+  sqlite3_bind_int64(progress, 1, result.events);
+  ok = ok && step(progress) && step(commit);
+  result.wall_seconds = now(CLOCK_MONOTONIC) - wall;
+  result.cpu_seconds = now(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+  if (!ok && !result.error[0]) fail(result, sqlite3_errmsg(db.handle));
+  for (sqlite3_stmt *statement : {put, add, progress, begin, commit}) sqlite3_finalize(statement);
+  fclose(in);
+  return result;
+}
+
+extern "C" bench_floor_result bench_floor_latency(const char *directory, int64_t rounds, double *median_seconds) {
+  bench_floor_result result = {};
+  std::string folder = directory;
+  database db;
+  int file = open((folder + "/floor.log").c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0644);
+  if (file < 0 || sqlite3_open((folder + "/floor.sqlite").c_str(), &db.handle) != SQLITE_OK || !db.run(schema)) {
+    fail(result, "cannot open: " + db.error);
+    if (file >= 0) close(file);
+    return result;
+  }
+  sqlite3_stmt *progress = db.prepare("insert or replace into progress values(1,?1)");
+  std::vector<double> seconds;
+  char record[400] = {1};
+  for (int64_t round = 0; round < rounds; round++) {
+    double start = now(CLOCK_MONOTONIC);
+    if (write(file, record, sizeof record) != ssize_t(sizeof record) || fdatasync(file) != 0) {
+      fail(result, "cannot write");
+      break;
+    }
+    sqlite3_bind_int64(progress, 1, round);
+    if (!step(progress)) {
+      fail(result, sqlite3_errmsg(db.handle));
+      break;
+    }
+    seconds.push_back(now(CLOCK_MONOTONIC) - start);
+  }
+  sqlite3_finalize(progress);
+  close(file);
+  std::sort(seconds.begin(), seconds.end());
+  *median_seconds = seconds.empty() ? 0 : seconds[seconds.size() / 2];
+  result.events = int64_t(seconds.size());
+  return result;
+}

@@ -1,0 +1,30 @@
+// The floors of the benchmark: the same work with neither Lua nor a host around it.
+#ifndef MOONTIDE_BENCH_FLOOR_H
+#define MOONTIDE_BENCH_FLOOR_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct {
+  int64_t events;
+  double wall_seconds;
+  double cpu_seconds;
+  // Empty when it worked.
+  char error[256];
+} bench_floor_result;
+
+// Reads the event lines of `lines_path` (each identity once), parses each with simdjson, and runs the two
+// upserts of the order workload as one prepared statement each, committing every `batch` events.
+bench_floor_result bench_floor_process(const char *lines_path, const char *database_path, int64_t batch);
+
+// One fdatasync of a small write and one SQLite commit of one row, `rounds` times: the median of each sum,
+// in seconds.
+bench_floor_result bench_floor_latency(const char *directory, int64_t rounds, double *median_seconds);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,147 @@
+import Glibc
+import MoontideCore
+import Synchronization
+
+/// Answers other `moontide` processes while this one runs the project: one thread takes connections, one
+/// thread a connection serves it. Ends with `stop`.
+final class ControlServer: @unchecked Sendable {
+  // Unchecked: everything that changes is atomic; the service says itself that it may be called from here.
+  private let listener: Int32
+  private let folder: String
+  private let service: @Sendable () -> any ProjectAccess
+  private let connections = Atomic<Int>(0)
+  private let stopping = Atomic<Bool>(false)
+
+  /// More at once wait for their turn.
+  static let connectionsMax = 16
+
+  /// - Parameter service: makes the access of one connection; called on its thread.
+  init(folder: String, service: @escaping @Sendable () -> any ProjectAccess) throws(Diagnostic) {
+    guard let address = ControlAddress(folder: folder) else {
+      throw FileError(operation: "open", path: folder, errno: errno, reason: String(cString: strerror(errno)))
+        .diagnostic
+    }
+    self.folder = folder
+    self.service = service
+    listener = try address.listen()
+    spawn { [self] in accept() }
+  }
+
+  /// Takes no more connections, lets those that are being served finish, and removes the socket.
+  func stop() {
+    stopping.store(true, ordering: .releasing)
+    shutdown(listener, Int32(SHUT_RDWR))
+    if let address = ControlAddress(folder: folder) { address.remove() }
+    while connections.load(ordering: .acquiring) > 0 { usleep(1_000) }
+    close(listener)
+  }
+
+  private func accept() {
+    while !stopping.load(ordering: .acquiring) {
+      let descriptor = Glibc.accept(listener, nil, nil)
+      if descriptor < 0 {
+        if errno == EMFILE || errno == ENFILE { usleep(50_000) }
+        continue
+      }
+      _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+      while connections.load(ordering: .acquiring) >= ControlServer.connectionsMax { usleep(1_000) }
+      connections.add(1, ordering: .acquiringAndReleasing)
+      let socket = ControlSocket(descriptor: descriptor)
+      spawn { [self] in
+        serve(socket)
+        connections.subtract(1, ordering: .acquiringAndReleasing)
+      }
+    }
+  }
+
+  private func serve(_ socket: ControlSocket) {
+    let access = service()
+    do throws(Diagnostic) {
+      while let frame = try socket.receive() {
+        do throws(Diagnostic) {
+          try answer(frame, access, socket)
+          try socket.send(WireFrame(.done))
+        } catch { try socket.send(WireFrame(error)) }
+      }
+    } catch {
+      // The other side went away; nobody is left to be told, and what it asked for is done or not begun.
+      return
+    }
+  }
+
+  private func answer(_ request: WireFrame, _ access: any ProjectAccess, _ socket: ControlSocket)
+    throws(Diagnostic)
+  {
+    var frame = request
+    switch frame.kind {
+    case .query:
+      guard let request = frame.queryRequest() else { throw ControlServer.misread }
+      try access.query(request, to: SocketSink(socket))
+    case .append:
+      guard let request = frame.publishRequest() else { throw ControlServer.misread }
+      let outcome = try access.append(request)
+      var reply = WireFrame(.outcome)
+      reply.put(Int64(outcome.published))
+      reply.put(Int64(outcome.repeats))
+      reply.put(Int64(outcome.end.value))
+      try socket.send(reply)
+    case .export:
+      guard let request = frame.exportRequest() else { throw ControlServer.misread }
+      try access.export(request, to: SocketSink(socket))
+    default: throw ControlServer.misread
+    }
+  }
+
+  private static var misread: Diagnostic {
+    Diagnostic(
+      code: HostCode.versions.code, "the running moontide does not understand this command",
+      details: [.init("help", "both processes must be of the same version: stop the run and start it again")])
+  }
+
+  private func spawn(_ body: @escaping @Sendable () -> Void) {
+    final class Box {
+      let body: @Sendable () -> Void; init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+    }
+    var attributes = pthread_attr_t()
+    pthread_attr_init(&attributes)
+    pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
+    pthread_attr_setstacksize(&attributes, 4 << 20)
+    var thread = pthread_t()
+    let box = Unmanaged.passRetained(Box(body))
+    let result = pthread_create(
+      &thread, &attributes,
+      { pointer in
+        Unmanaged<Box>.fromOpaque(pointer!).takeRetainedValue().body()
+        return nil
+      }, box.toOpaque())
+    pthread_attr_destroy(&attributes)
+    precondition(result == 0, "cannot start a thread: \(String(cString: strerror(result)))")
+  }
+}
+
+/// Rows and lines as frames.
+private final class SocketSink: RowSink, ByteSink {
+  private let socket: ControlSocket
+
+  init(_ socket: ControlSocket) { self.socket = socket }
+
+  func columns(_ names: [String]) throws(Diagnostic) {
+    var frame = WireFrame(.columns)
+    frame.put(Int64(names.count))
+    for name in names { frame.put(name) }
+    try socket.send(frame)
+  }
+
+  func row(_ row: RowBuffer) throws(Diagnostic) {
+    var frame = WireFrame(.row)
+    frame.put(row)
+    try socket.send(frame)
+  }
+
+  func write(_ bytes: [UInt8], topic: TopicName) throws(Diagnostic) {
+    var frame = WireFrame(.bytes)
+    frame.put(topic.text)
+    frame.put(bytes)
+    try socket.send(frame)
+  }
+}

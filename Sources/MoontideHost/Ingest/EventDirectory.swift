@@ -1,0 +1,78 @@
+public import MoontideCore
+import MoontideJSON
+
+/// Finds the files of a project's event directory. A pure reader of names: it keeps nothing between scans.
+public struct EventDirectory: Sendable {
+  /// What one look at the directory found.
+  public struct Scan: Sendable {
+    /// In byte order of their path: the order in which they are read.
+    public var files: [SourceFile] = []
+    /// All folders, for watching.
+    public var folders: [String] = []
+    /// Folders that are no topics, and what the file system refused.
+    public var problems: [Diagnostic] = []
+  }
+
+  /// The path of `events/`, for opening.
+  public let path: String
+  /// What messages call it.
+  public let name: String
+  private let files: any FileSystem
+
+  public init(path: String, name: String = "events", files: any FileSystem) {
+    self.path = path
+    self.name = name
+    self.files = files
+  }
+
+  /// Looks through the folder: files `*.jsonl` and `*.jsonl.gz`, dot files left out. A file directly in it
+  /// feeds the topic `events`, one below a folder the topic of the outermost folder's name. A directory that
+  /// is not there is an empty one.
+  public func scan() -> Scan {
+    var scan = Scan()
+    walk(path, name: name, topic: nil, depth: 0, into: &scan)
+    scan.files.sort { Array($0.name.utf8).lexicographicallyPrecedes(Array($1.name.utf8)) }
+    return scan
+  }
+
+  private func walk(_ folder: String, name: String, topic: TopicName?, depth: Int, into scan: inout Scan) {
+    guard depth <= Limits.eventFolderDepthMax else {
+      scan.problems.append(
+        problem(.topicFolder, name, "folders may be nested \(Limits.eventFolderDepthMax) deep"))
+      return
+    }
+    do throws(FileError) {
+      guard try files.status(folder)?.isDirectory == true else { return }
+      scan.folders.append(folder)
+      for entry in try files.list(folder) where !entry.hasPrefix(".") {
+        try look(at: "\(folder)/\(entry)", name: "\(name)/\(entry)", entry, topic, depth, into: &scan)
+      }
+    } catch {
+      scan.problems.append(
+        problem(.sourceFile, name, "\(error.operation) of \(name) failed: \(error.reason)"))
+    }
+  }
+
+  private func look(
+    at path: String, name: String, _ entry: String, _ topic: TopicName?, _ depth: Int, into scan: inout Scan
+  ) throws(FileError) {
+    // Deleted between list and status: nothing is there.
+    guard let status = try files.status(path) else { return }
+    if status.isDirectory {
+      guard let topic = topic ?? TopicName(entry), !topic.isSystem else {
+        let rule = "a folder of events must have the name of a topic, not `\(entry)`"
+        scan.problems.append(problem(.topicFolder, name, rule))
+        return
+      }
+      walk(path, name: name, topic: topic, depth: depth + 1, into: &scan)
+    } else if entry.hasSuffix(".jsonl") || entry.hasSuffix(".jsonl.gz") {
+      scan.files.append(
+        SourceFile(
+          path: path, name: name, topic: topic ?? .events, isGzip: entry.hasSuffix(".gz"), status: status))
+    }
+  }
+
+  private func problem(_ rule: EnvelopeRule, _ name: String, _ title: String) -> Diagnostic {
+    Diagnostic(.warning, code: rule.code, title, details: [.init("folder", name), .init("help", rule.mend)])
+  }
+}

@@ -1,0 +1,45 @@
+import MoontideCore
+import MoontideRuntime
+
+/// Counts the events that a handler has before it.
+struct LagCounter {
+  let log: any EventLog
+
+  /// Matching events from the checkpoint of their partition on and below the durable end. Reads what lies
+  /// between: nothing for a handler that has caught up.
+  func count(
+    _ definition: HandlerDefinition, from checkpoints: [TopicPartition: Position]
+  ) throws(Diagnostic) -> UInt64 {
+    let end = log.durableEnd
+    let topics = log.topics().filter { definition.listens(to: $0.name) }
+    var starts: [TopicID: [Position]] = [:]
+    for topic in topics {
+      starts[topic.id] = (0..<topic.partitions).map {
+        checkpoints[TopicPartition(topic: topic.name, partition: $0)] ?? .start
+      }
+    }
+    guard var next = starts.values.lazy.flatMap({ $0 }).min() else { return 0 }
+    var count: UInt64 = 0
+    var matches: [[UInt8]: Bool] = [:]
+    let batch = RecordBatch()
+    while next < end {
+      next = try LogError.told { () throws(LogError) in
+        try log.read(from: next, records: Limits.readRecordsMax, bytes: Limits.readBytesMax, into: batch)
+      }
+      for record in batch.records where record.envelope.kind == .event && record.position < end {
+        guard let partitions = starts[record.topic], record.position >= partitions[Int(record.partition)]
+        else { continue }
+        let type = Array(batch.bytes[record.envelope.type.indices])
+        let isMatch: Bool
+        if let known = matches[type] {
+          isMatch = known
+        } else {
+          isMatch = definition.matches(type: String(decoding: type, as: UTF8.self))
+          matches[type] = isMatch
+        }
+        if isMatch { count += 1 }
+      }
+    }
+    return count
+  }
+}

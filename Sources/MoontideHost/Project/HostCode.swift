@@ -1,0 +1,145 @@
+public import MoontideCore
+
+/// The codes of the project, its settings, its processes and the command line.
+public enum HostCode: String, ExplainedCode {
+  case notADirectory = "E0601"
+  case noProject = "E0602"
+  case file = "E0603"
+  case scriptTooLarge = "E0604"
+  case socket = "E0605"
+  case connection = "E0606"
+  case versions = "E0607"
+  case locked = "E0608"
+  case output = "E0609"
+  case query = "E0610"
+  case noSuchDeadLetter = "E0611"
+  case noSuchEvent = "E0612"
+  case setting = "E0613"
+  case partitions = "E0614"
+  case noSuchHandler = "E0615"
+  case afterToken = "E0617"
+  case logReadOnly = "E0501"
+  case logDamaged = "E0502"
+  case logFormat = "E0503"
+  case tooMuch = "E0504"
+  case sequenceGap = "E0505"
+  case storeDamaged = "E0401"
+
+  public var title: String {
+    switch self {
+    case .notADirectory: "a project is a directory"
+    case .noProject: "a command needs a project"
+    case .file: "the system refused a file"
+    case .scriptTooLarge: "a script has a largest size"
+    case .socket: "the run cannot be reached by other commands"
+    case .connection: "the connection to the running moontide broke"
+    case .versions: "the running moontide is of another version"
+    case .locked: "one process holds a project's data"
+    case .output: "the output takes no more"
+    case .query: "the query cannot be answered"
+    case .noSuchDeadLetter: "there is no such dead letter"
+    case .noSuchEvent: "there is no such event"
+    case .setting: "moontide.lua has a setting that cannot be used"
+    case .partitions: "a topic's partitions are fixed at its creation"
+    case .noSuchHandler: "there is no such handler"
+    case .afterToken: "the read models did not come past the token in time"
+    case .logReadOnly: "the log takes no more until it is reopened"
+    case .logDamaged: "the log is damaged"
+    case .logFormat: "the log was written by a newer moontide"
+    case .tooMuch: "the log has bounds"
+    case .sequenceGap: "a producer goes on where it stopped"
+    case .storeDamaged: "the file of a handler is damaged"
+    }
+  }
+
+  public var meaning: String {
+    switch self {
+    case .notADirectory: "What was named as the project is not there, or is a file."
+    case .noProject:
+      "Without -C DIR the project is the working directory, or the nearest one above it, that has a folder "
+        + "events/ or a file moontide.lua. There is none."
+    case .file:
+      "Opening, reading, writing or syncing a file failed; the message has the system's reason. What was acknowledged before is on disk."
+    case .scriptTooLarge: "A script is read whole and kept by every state that runs it."
+    case .socket:
+      "A run listens on .moontide/socket so that query, lag and append work beside it. The folder does not allow that."
+    case .connection:
+      "The process that runs the project ended, or was killed, while it answered. What it had acknowledged is on disk."
+    case .versions: "A command talks to the running process in a format that both must know."
+    case .locked:
+      "data/lock is held by another moontide process: two writers would tear the log. Commands that read, and "
+        + "append, go through the running process by themselves; this one cannot."
+    case .output: "stdout or stderr was closed or its disk is full. The project itself is not harmed."
+    case .query:
+      "SQLite refused the statement, it reads something that is not there, or it is more than the read-only connection allows."
+    case .noSuchDeadLetter: "A dead letter's id is d- and the position of its event or line in the log."
+    case .noSuchEvent: "No event of the log has that position or id."
+    case .setting:
+      "The settings are one Lua table of data. A key that is not known, or a value of another kind, would otherwise be ignored in silence."
+    case .partitions:
+      "Changing how many partitions a topic has would move keys to other partitions and break the order of a key."
+    case .noSuchHandler: "No definition in handlers/ has that name."
+    case .afterToken:
+      "The token of an append stands for a position. A read model has not come past it: its handler lags, is halted, or nothing runs."
+    case .logReadOnly:
+      "A write or a flush failed in a way that leaves unknown what is on disk. Nothing that was not acknowledged "
+        + "counts; a flush that failed is never retried. Opening the log again reads what is really there."
+    case .logDamaged:
+      "Bytes before the durable end do not have the checksum they were written with: the disk, or something else "
+        + "that wrote to the file, changed them. Nothing is skipped in silence."
+    case .logFormat: "A newer version wrote these files; this one would misread them."
+    case .tooMuch: "One event, one batch and the number of topics have bounds so that memory has one."
+    case .sequenceGap:
+      "Each producer numbers what it writes, so that nothing is written twice or left out. A number is missing."
+    case .storeDamaged:
+      "SQLite finds the file's structure broken. A read model is derived and can be made anew; a consumer's file holds what exists nowhere else."
+    }
+  }
+
+  public var mend: String {
+    switch self {
+    case .notADirectory, .noProject: "Name the project with -C DIR, or make one: moontide new NAME"
+    case .file: "Check that the path exists, that this user may use it, and that the disk has room: df -h"
+    case .scriptTooLarge: "Split the script into modules below lib/ and require them."
+    case .socket: "Delete .moontide/ (it holds caches only) and run again."
+    case .connection: "Run the command again: it then works on the files, or on the new run."
+    case .versions: "Stop the run and start it again with the installed version."
+    case .locked:
+      "Wait for the process whose pid the message names, or stop it with Ctrl-C; never delete data/lock under it."
+    case .output: "Send the output to where there is room."
+    case .query:
+      "moontide query DIR \"select * from sys.handlers\" lists the read models; each is a schema with its tables."
+    case .noSuchDeadLetter: "moontide dead ls"
+    case .noSuchEvent: "moontide events tail"
+    case .setting: "Correct moontide.lua at the place shown; moontide check reports all problems at once."
+    case .partitions:
+      "Set the topic's partitions back in moontide.lua, or export its events into a new topic: moontide events export --topic T --output FOLDER"
+    case .noSuchHandler: "moontide handlers"
+    case .afterToken: "moontide lag shows who is behind; start moontide run if nothing runs."
+    case .logReadOnly: "See to the disk, then run again: recovery drops only what was never acknowledged."
+    case .logDamaged: "moontide events verify lists every damaged place; restore the segment from a backup."
+    case .logFormat: "Install the version that wrote it, or a newer one."
+    case .tooMuch: "Split the event, or put the large part elsewhere and its address into the event."
+    case .sequenceGap: "This is a fault of moontide: keep data/ and report it."
+    case .storeDamaged:
+      "Delete a read model (data/readmodels/NAME.sqlite): the next run rebuilds it. Restore a consumer's file from a backup."
+    }
+  }
+}
+
+extension Diagnostic {
+  /// A problem of this room with its next step.
+  init(_ code: HostCode, _ title: String, at place: SourcePlace? = nil, help: String? = nil) {
+    self.init(code: code.code, title, at: place, details: [Detail("help", help ?? code.mend)])
+  }
+}
+
+/// Several problems at once: what keeps a project from being opened.
+public struct ProjectFault: Error, Sendable {
+  /// At least one.
+  public var problems: [Diagnostic]
+  public init(_ problems: [Diagnostic]) {
+    precondition(!problems.isEmpty, "a fault has at least one problem")
+    self.problems = problems
+  }
+}

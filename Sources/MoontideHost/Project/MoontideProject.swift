@@ -1,0 +1,145 @@
+public import MoontideCore
+import MoontideJSON
+import MoontideLog
+import MoontideRuntime
+
+/// A project that this process holds: its log is open and its scripts are loaded. Nothing runs before `run`.
+/// End with `close`.
+public final class MoontideProject: Sendable {
+  public let paths: ProjectPaths
+  /// What is not an error and should be known.
+  public let warnings: [Diagnostic]
+  let settings: ProjectSettings
+  let catalog: ProjectCatalog
+  let files: any FileSystem
+  let clock: any WallClock
+  let randomness: any Randomness
+  let segmentedLog: SegmentedLog
+  private let lock: ProjectLock
+
+  /// The log, for a program that embeds Moontide.
+  public var log: any EventLog { segmentedLog }
+
+  /// Takes the project's lock, loads settings and scripts, and opens the log, recovering it if the last process
+  /// was killed. Throws everything that is wrong with the scripts at once.
+  public static func open(_ paths: ProjectPaths) throws(ProjectFault) -> MoontideProject {
+    let files = PosixFileSystem()
+    let lock = try ProjectFault.told { () throws(Diagnostic) in try held(paths, files: files) }
+    let loaded = try ProjectFault.told { () throws(Diagnostic) in try LoadedScripts.load(paths, files: files)
+    }
+    if loaded.problems.contains(where: { $0.severity == .error }) { throw ProjectFault(loaded.problems) }
+    return try ProjectFault.told { () throws(Diagnostic) in
+      try MoontideProject(paths, loaded, files: files, lock: lock)
+    }
+  }
+
+  /// Holds the project for one command. Scripts that do not load are left out: asking goes on without them.
+  static func hold(_ paths: ProjectPaths) throws(Diagnostic) -> MoontideProject {
+    let files = PosixFileSystem()
+    let lock = try held(paths, files: files)
+    return try MoontideProject(paths, try LoadedScripts.load(paths, files: files), files: files, lock: lock)
+  }
+
+  /// The same by a path, as an embedding program would name it.
+  public static func open(at path: String) throws(ProjectFault) -> MoontideProject {
+    let paths = try ProjectFault.told { () throws(Diagnostic) in
+      try ProjectFinder.find(path, files: PosixFileSystem())
+    }
+    return try open(paths)
+  }
+
+  private init(
+    _ paths: ProjectPaths, _ loaded: LoadedScripts, files: any FileSystem, lock: ProjectLock
+  ) throws(Diagnostic) {
+    self.paths = paths
+    self.files = files
+    self.lock = lock
+    settings = loaded.settings
+    catalog = loaded.catalog
+    warnings = loaded.problems
+    clock = SystemClock()
+    randomness = SystemRandomness()
+    let (clock, randomness) = (clock, randomness)
+    segmentedLog = try LogError.told { () throws(LogError) in
+      try SegmentedLog(directory: paths.log, files: files, clock: clock, randomness: randomness)
+    }
+  }
+
+  /// Ingests the event directory and runs the handlers until `stop` says so, or, with `once`, until everything is
+  /// applied. One run at a time. `started` is given the way to ask and publish beside it, for any thread.
+  public func run(
+    _ options: RunOptions, observer: any RunObserver, until stop: () -> Bool,
+    started: (any ProjectAccess & Sendable) -> Void = { _ in }
+  ) throws(Diagnostic) -> RunReport {
+    try ProjectRun(self, options, observer).run(until: stop, started: started)
+  }
+
+  /// Ingests what is there, runs every handler to its end, and returns.
+  @discardableResult public func runOnce() throws(Diagnostic) -> RunReport {
+    var options = RunOptions()
+    options.once = true
+    return try run(options, observer: QuietObserver(), until: { false })
+  }
+
+  /// The rows of one read-only statement, each as texts by column name; NULL is left out.
+  public func query(_ sql: String) throws(Diagnostic) -> [[String: String]] {
+    let sink = CollectingSink()
+    try RunningAccess(self).query(QueryRequest(sql), to: sink)
+    return sink.rows
+  }
+
+  /// Writes down what makes the next opening quick. Not needed for safety.
+  public func close() throws(Diagnostic) {
+    try LogError.told { () throws(LogError) in try segmentedLog.close() }
+  }
+
+  /// Everything that is wrong with a project's scripts, settings and schemas. Takes no lock, runs nothing.
+  public static func check(_ paths: ProjectPaths) throws(Diagnostic) -> CheckResult {
+    let loaded = try LoadedScripts.load(paths, files: PosixFileSystem())
+    let kinds = Dictionary(grouping: loaded.catalog.definitions, by: \.kind).mapValues(\.count)
+    var counts = [HandlerKind.projection, .consumer].compactMap { kind in
+      kinds[kind].map { "\($0) \(kind.rawValue)\($0 == 1 ? "" : "s")" }
+    }
+    if !loaded.catalog.upcasters.isEmpty {
+      counts.append("upcasters of \(loaded.catalog.upcasters.count) types")
+    }
+    return CheckResult(
+      problems: loaded.problems, summary: counts.isEmpty ? "no handlers" : counts.joined(separator: ", "))
+  }
+
+  /// All codes that the rooms below the command line report.
+  public static let explainedCodes: [any ExplainedCode.Type] = [
+    EnvelopeRule.self, RuntimeCode.self, HostCode.self,
+  ]
+
+  /// The lock of a writer, and the folders that it needs.
+  static func held(_ paths: ProjectPaths, files: any FileSystem) throws(Diagnostic) -> ProjectLock {
+    try FileError.told { () throws(FileError) in
+      for folder in [paths.data, paths.log, paths.readModels, paths.handlerFiles, paths.cache] {
+        try files.createDirectory(folder)
+      }
+    }
+    switch try ProjectLock.take(paths.lock, .exclusive, patience: .milliseconds(500)) {
+    case .success(let lock): return lock
+    case .failure(let held):
+      let owner = held.pid.map { "process \($0)" } ?? "another process"
+      throw Diagnostic(
+        .locked, "\(owner) holds \(paths.root)",
+        help: "query, lag and append work beside it; stop it with Ctrl-C before another run")
+    }
+  }
+}
+
+/// What `check` found.
+public struct CheckResult: Sendable {
+  /// Errors, warnings and notes, by file and line.
+  public var problems: [Diagnostic]
+  /// `2 projections, 1 consumer`
+  public var summary: String
+}
+
+extension ProjectFault {
+  static func told<T>(_ body: () throws(Diagnostic) -> T) throws(ProjectFault) -> T {
+    do throws(Diagnostic) { return try body() } catch { throw ProjectFault([error]) }
+  }
+}

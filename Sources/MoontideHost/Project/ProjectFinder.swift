@@ -1,0 +1,51 @@
+import Glibc
+public import MoontideCore
+
+/// Finds the project that a command means.
+public enum ProjectFinder {
+  /// The project at `directory`, or nil: then the nearest one at or above the working directory that has
+  /// `events/` or `moontide.lua`.
+  public static func find(_ directory: String?, files: any FileSystem) throws(Diagnostic) -> ProjectPaths {
+    if let directory {
+      let path = try absolute(directory)
+      guard try isDirectory(path, files) else {
+        throw Diagnostic(
+          code: HostCode.notADirectory.code, "a project is a directory; there is none at \(directory)",
+          details: [.init("help", "moontide new NAME makes a project that runs at once")])
+      }
+      return ProjectPaths(root: path)
+    }
+    let start = try absolute(".")
+    var path = start
+    while true {
+      if try isProject(path, files) { return ProjectPaths(root: path) }
+      guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { break }
+      path = String(path[..<slash])
+    }
+    throw Diagnostic(
+      code: HostCode.noProject.code,
+      "no project here: neither \(start) nor a directory above it has events/ or moontide.lua",
+      details: [.init("help", "name one: moontide COMMAND -C DIR · make one: moontide new NAME")])
+  }
+
+  static func isProject(_ path: String, _ files: any FileSystem) throws(Diagnostic) -> Bool {
+    if try isDirectory(path + "/events", files) { return true }
+    return try FileError.told { () throws(FileError) in try files.status(path + "/moontide.lua") != nil }
+  }
+
+  private static func isDirectory(_ path: String, _ files: any FileSystem) throws(Diagnostic) -> Bool {
+    try FileError.told { () throws(FileError) in try files.status(path)?.isDirectory ?? false }
+  }
+
+  /// With every link resolved where the path exists, so that two names of a project are one.
+  private static func absolute(_ path: String) throws(Diagnostic) -> String {
+    guard let resolved = realpath(path, nil) else {
+      throw Diagnostic(
+        code: HostCode.notADirectory.code,
+        "a project is a directory; there is none at \(path): \(String(cString: strerror(errno)))",
+        details: [.init("help", "moontide new NAME makes a project that runs at once")])
+    }
+    defer { free(resolved) }
+    return String(cString: resolved)
+  }
+}

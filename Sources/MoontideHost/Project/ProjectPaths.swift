@@ -1,0 +1,31 @@
+/// Where everything of one project lies. All paths are below `root`.
+public struct ProjectPaths: Sendable, Hashable {
+  /// Absolute, without a closing slash.
+  public let root: String
+
+  public init(root: String) { self.root = root }
+
+  public var settings: String { root + "/moontide.lua" }
+  public var events: String { root + "/events" }
+  public var handlers: String { root + "/handlers" }
+  public var lib: String { root + "/lib" }
+  public var queries: String { root + "/queries" }
+  public var data: String { root + "/data" }
+  public var log: String { data + "/log" }
+  public var lock: String { data + "/lock" }
+  public var readModels: String { data + "/readmodels" }
+  public var handlerFiles: String { data + "/handlers" }
+  /// Caches; deletable.
+  public var cache: String { root + "/.moontide" }
+  public var socket: String { cache + "/socket" }
+
+  public func readModel(_ name: String) -> String { "\(readModels)/\(name).sqlite" }
+  public func handlerFile(_ name: String) -> String { "\(handlerFiles)/\(name).sqlite" }
+  /// A read model that is being rebuilt beside the one in use.
+  public func rebuilding(_ name: String) -> String { "\(readModels)/.\(name).rebuilding.sqlite" }
+
+  /// The path below `root`, for messages.
+  public func relative(_ path: String) -> String {
+    path.hasPrefix(root + "/") ? String(path.dropFirst(root.utf8.count + 1)) : path
+  }
+}

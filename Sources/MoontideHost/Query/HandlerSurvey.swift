@@ -1,0 +1,112 @@
+import MoontideCore
+import MoontideRuntime
+import MoontideSQLite
+
+/// How all handlers stand: from their threads where they run, else from their files.
+struct HandlerSurvey {
+  private let paths: ProjectPaths
+  private let files: any FileSystem
+  private let catalog: ProjectCatalog
+  private let log: any EventLog
+  private let groups: [HandlerGroup]
+
+  init(_ project: MoontideProject, groups: [HandlerGroup] = []) {
+    paths = project.paths
+    files = project.files
+    catalog = project.catalog
+    log = project.log
+    self.groups = groups
+  }
+
+  /// What one handler's file says; nil while it has none.
+  struct Entry {
+    var definition: HandlerDefinition?
+    var identity: StoreIdentity
+    var ledger: HandlerLedger
+    var deadLetters: [DeadLetter]
+  }
+
+  /// Handlers that are defined, then files whose handler is not defined any more.
+  func summaries() throws(Diagnostic) -> [HandlerSummary] {
+    var summaries: [HandlerSummary] = []
+    for definition in catalog.definitions {
+      summaries.append(try summary(definition, try entry(definition)))
+    }
+    return summaries.sorted { $0.name < $1.name }
+  }
+
+  /// The files of all defined handlers.
+  func entries() throws(Diagnostic) -> [Entry] {
+    var entries: [Entry] = []
+    for definition in catalog.definitions { if let entry = try entry(definition) { entries.append(entry) } }
+    return entries
+  }
+
+  func entry(_ definition: HandlerDefinition) throws(Diagnostic) -> Entry? {
+    let path = file(of: definition)
+    guard try FileError.told({ () throws(FileError) in try files.status(path) }) != nil else { return nil }
+    do throws(StoreOpeningError) {
+      let reader = try StoreReader(path: path)
+      return try StoreOpeningError.told { () throws(StoreError) in
+        Entry(
+          definition: definition, identity: reader.identity, ledger: try reader.ledger(),
+          deadLetters: try reader.deadLetters())
+      }
+    } catch { throw error.diagnostic(path) }
+  }
+
+  private func file(of definition: HandlerDefinition) -> String {
+    definition.kind == .projection ? paths.readModel(definition.name) : paths.handlerFile(definition.name)
+  }
+
+  private func summary(_ definition: HandlerDefinition, _ entry: Entry?) throws(Diagnostic) -> HandlerSummary
+  {
+    let group = groups.first { $0.definition.name == definition.name }
+    let ledger = entry?.ledger ?? HandlerLedger()
+    var checkpoints = ledger.checkpoints
+    if let entry, entry.identity.scriptVersion != definition.scriptVersion, definition.kind == .projection {
+      // It will be folded anew.
+      checkpoints = [:]
+    }
+    let held = ledger.parked.reduce(0) { $0 + $1.held.count + ($1.status == .retrying ? 1 : 0) }
+    let statuses = group?.boards.map(\.status) ?? []
+    return HandlerSummary(
+      name: definition.name, kind: definition.kind,
+      version: entry?.identity.scriptVersion ?? definition.scriptVersion,
+      state: state(group, ledger, entry, definition), checkpoint: ledger.checkpoints.values.min() ?? .start,
+      applied: ledger.applied, emitted: ledger.nextOutbox, held: UInt64(held),
+      parked: UInt64(ledger.parked.count), dead: UInt64(ledger.deadLetters),
+      lag: try LagCounter(log: log).count(definition, from: checkpoints), degradedSince: ledger.degradedSince,
+      rate: group == nil ? nil : statuses.reduce(0) { $0 + $1.ratePerSecond },
+      p99Milliseconds: statuses.compactMap(\.handlerTimeP99).max().map { $0 / .milliseconds(1) })
+  }
+
+  private func state(
+    _ group: HandlerGroup?, _ ledger: HandlerLedger, _ entry: Entry?, _ definition: HandlerDefinition
+  ) -> String {
+    if group?.halted != nil { return "halted" }
+    if group?.isRebuilding == true { return "rebuilding" }
+    if let since = ledger.degradedSince { return "degraded since \(since)" }
+    if group != nil { return "running" }
+    guard let entry else { return "new" }
+    let isEdited = entry.identity.scriptVersion != definition.scriptVersion
+    return isEdited && definition.kind == .projection ? "to be rebuilt" : "stopped"
+  }
+
+  /// Emitted events of a consumer that are not in the log yet.
+  static func outboxCount(_ project: MoontideProject, _ definition: HandlerDefinition) throws(Diagnostic)
+    -> Int
+  {
+    let path = project.paths.handlerFile(definition.name)
+    do throws(StoreOpeningError) {
+      let reader = try StoreReader(path: path)
+      return try StoreOpeningError.told { () throws(StoreError) in try reader.outboxCount() }
+    } catch { throw error.diagnostic(path) }
+  }
+}
+
+extension StoreOpeningError {
+  static func told<T>(_ body: () throws(StoreError) -> T) throws(StoreOpeningError) -> T {
+    do throws(StoreError) { return try body() } catch { throw .store(error) }
+  }
+}

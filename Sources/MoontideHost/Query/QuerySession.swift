@@ -1,0 +1,95 @@
+import MoontideCore
+import MoontideSQLite
+
+/// Answers SQL over a project's read models and system tables. One thread; made for each connection.
+struct QuerySession {
+  let paths: ProjectPaths
+  let files: any FileSystem
+  let clock: any WallClock
+  let tables: [any SystemTable]
+
+  func run(_ request: QueryRequest, to sink: any RowSink) throws(Diagnostic) {
+    let engine: QueryEngine
+    do throws(StoreError) { engine = try QueryEngine(try catalog(), tables: tables, clock: clock) } catch {
+      throw error.diagnostic
+    }
+    var fault: Diagnostic?
+    do throws(QueryError) {
+      try engine.run(request.sql, bounds: .init(time: request.timeout, rows: request.rowsMax, bytes: .max)) {
+        names in
+        do throws(Diagnostic) { try sink.columns(names) } catch { fault = error }
+      } row: { row in
+        if fault != nil { return false }
+        do throws(Diagnostic) {
+          try sink.row(row)
+          return true
+        } catch {
+          fault = error
+          return false
+        }
+      }
+    } catch { throw fault ?? diagnostic(error, request) }
+    if let fault { throw fault }
+  }
+
+  /// The read models whose files are there.
+  private func catalog() throws(StoreError) -> QueryCatalog {
+    var models: [QueryCatalog.Model] = []
+    do throws(FileError) {
+      guard try files.status(paths.readModels) != nil else { return QueryCatalog() }
+      for file in try files.list(paths.readModels) where file.hasSuffix(".sqlite") && !file.hasPrefix(".") {
+        let path = paths.readModels + "/" + file
+        do throws(StoreOpeningError) {
+          let reader = try StoreReader(path: path)
+          let names = try StoreOpeningError.told { () throws(StoreError) in
+            try reader.tables().map(\.name) + reader.views()
+          }
+          models.append(.init(name: String(file.dropLast(".sqlite".count)), path: path, tables: names))
+        } catch {
+          // A file that is just being made, or is damaged, has no tables to offer: a query that names one of them
+          // hears that there is none, and `doctor` says why.
+          continue
+        }
+      }
+    } catch { throw .io(path: error.path, reason: error.reason) }
+    return QueryCatalog(models)
+  }
+
+  private func diagnostic(_ error: QueryError, _ request: QueryRequest) -> Diagnostic {
+    switch error {
+    case .wrong(let message, let byteOffset, let suggestion):
+      return Diagnostic(
+        .query, message, at: byteOffset.map { QuerySession.place(in: request.sql, byteOffset: $0) },
+        help: suggestion.map { "did you mean \($0)?" })
+    case .ambiguous(let name, let candidates):
+      return Diagnostic(
+        .query, "\(name) is in several read models",
+        help: "say which: \(candidates.joined(separator: " or "))")
+    case .tooManyModels(let limit):
+      return Diagnostic(.query, "one query reads at most \(limit) read models", help: "split the query")
+    case .timedOut(let after):
+      return Diagnostic(
+        .query, "the query was stopped after \(after / .seconds(1)) s",
+        help: "narrow it, or give it more with --timeout SECONDS")
+    case .cancelled: return Diagnostic(.query, "the query was stopped", help: "run it again")
+    case .tooManyRows(let limit):
+      return Diagnostic(.query, "a query gives at most \(limit) rows", help: "add a limit, or ask for less")
+    case .tooManyBytes(let limit):
+      return Diagnostic(.query, "a query gives at most \(limit) bytes", help: "add a limit, or ask for less")
+    case .store(let error): return error.diagnostic
+    }
+  }
+
+  /// The line and column of a byte of the statement.
+  static func place(in sql: String, byteOffset: Int) -> SourcePlace {
+    let before = String(decoding: sql.utf8.prefix(byteOffset), as: UTF8.self)
+    let lines = before.split(separator: "\n", omittingEmptySubsequences: false)
+    let all = sql.split(separator: "\n", omittingEmptySubsequences: false)
+    let line = lines.count
+    let rest = String(decoding: sql.utf8.dropFirst(byteOffset), as: UTF8.self)
+    let width = max(1, rest.prefix { $0.isLetter || $0.isNumber || $0 == "_" }.count)
+    return SourcePlace(
+      file: "query", line: line, column: (lines.last?.count ?? 0) + 1, width: width,
+      excerpt: line <= all.count ? String(all[line - 1]) : nil)
+  }
+}

@@ -1,0 +1,71 @@
+import MoontideCore
+import MoontideRuntime
+
+/// A project that this process holds, running or not. Any thread; each call stands for itself.
+final class RunningAccess: ProjectAccess, Sendable {
+  private let project: MoontideProject
+  private let groups: [HandlerGroup]
+  private let bell: Bell
+  private let progressed: Bell
+
+  /// - Parameters:
+  ///   - groups: the handlers at work; none when nothing runs.
+  ///   - bell: rung when something was published.
+  ///   - progressed: rings when a handler has come further.
+  init(
+    _ project: MoontideProject, groups: [HandlerGroup] = [], bell: Bell = Bell(), progressed: Bell = Bell()
+  ) {
+    self.project = project
+    self.groups = groups
+    self.bell = bell
+    self.progressed = progressed
+  }
+
+  func query(_ request: QueryRequest, to sink: any RowSink) throws(Diagnostic) {
+    if let after = request.after { try wait(past: after, for: request.timeout) }
+    let tables = SystemTables(survey: HandlerSurvey(project, groups: groups), log: project.log)
+    try QuerySession(paths: project.paths, files: project.files, clock: project.clock, tables: tables.all)
+      .run(request, to: sink)
+  }
+
+  func append(_ request: PublishRequest) throws(Diagnostic) -> PublishOutcome {
+    let partitions = project.settings.partitions
+    return try EventPublisher(
+      log: project.log, partitions: { partitions[$0] }, published: { [bell] in bell.ring() }
+    ).publish(request)
+  }
+
+  func export(_ request: ExportRequest, to sink: any ByteSink) throws(Diagnostic) {
+    try EventExporter(log: project.log).export(request, to: sink)
+  }
+
+  /// Until every handler's committed place is past the token.
+  private func wait(past token: Position, for timeout: Duration) throws(Diagnostic) {
+    let deadline = project.clock.monotonic + timeout
+    while true {
+      let seen = progressed.count
+      guard let behind = groups.first(where: { $0.position < token }) else {
+        if groups.isEmpty { try checkFiles(token) }
+        return
+      }
+      let now = project.clock.monotonic
+      if now >= deadline || behind.halted != nil {
+        throw Diagnostic(
+          .afterToken,
+          "\(behind.definition.kind.rawValue) \(behind.definition.name) has come to \(behind.position), not past \(token)"
+        )
+      }
+      progressed.wait(past: seen, for: deadline - now)
+    }
+  }
+
+  /// Nothing runs: what the files say is all there will be.
+  private func checkFiles(_ token: Position) throws(Diagnostic) {
+    for handler in try HandlerSurvey(project).summaries() where handler.checkpoint < token {
+      throw Diagnostic(
+        .afterToken,
+        "\(handler.kind.rawValue) \(handler.name) has come to \(handler.checkpoint), not past \(token), and nothing runs"
+      )
+    }
+  }
+}

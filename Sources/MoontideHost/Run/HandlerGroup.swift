@@ -1,0 +1,134 @@
+import MoontideCore
+import MoontideRuntime
+import MoontideSQLite
+
+/// One handler at work: its lanes and its relay, each on a thread of its own. Any thread may ask how it stands.
+final class HandlerGroup: Sendable {
+  let definition: HandlerDefinition
+  let boards: [StatusBoard]
+  private let relayBoard: RelayBoard?
+  private let rebuilding = RebuildFlag()
+  private let threads: [WorkerThread]
+
+  /// What all handlers of a run share.
+  struct Setting {
+    let project: MoontideProject
+    let surroundings: HandlerSurroundings
+    let bell: Bell
+    let progressed: Bell
+  }
+
+  /// Opens what can fail before anything runs, and starts the threads.
+  init(_ definition: HandlerDefinition, _ setting: Setting) throws(Diagnostic) {
+    self.definition = definition
+    let lanes = definition.kind == .consumer ? definition.lanes : 1
+    boards = (0..<lanes).map { StatusBoard(definition, lane: $0) }
+    if definition.kind == .consumer {
+      let relayBoard = RelayBoard()
+      self.relayBoard = relayBoard
+      threads = try HandlerGroup.consumer(definition, boards, relayBoard, setting)
+    } else {
+      relayBoard = nil
+      threads = [HandlerGroup.projection(definition, boards[0], rebuilding, setting)]
+    }
+    for thread in threads { thread.start() }
+  }
+
+  private static func projection(
+    _ definition: HandlerDefinition, _ board: StatusBoard, _ rebuilding: RebuildFlag, _ setting: Setting
+  ) -> WorkerThread {
+    let project = setting.project
+    let keeper = StoreKeeper(paths: project.paths, files: project.files)
+    let report = setting.surroundings.report
+    return WorkerThread(definition.name, setting) { () throws(Diagnostic) in
+      try ProjectionRun(
+        definition, keeper: keeper, log: project.log, board: board, rebuilding: rebuilding, report: report
+      ) { store throws(Diagnostic) in
+        try HandlerWorker(
+          definition, lane: 0, catalog: project.catalog, log: project.log, store: store,
+          surroundings: setting.surroundings, board: board)
+      }
+    }
+  }
+
+  private static func consumer(
+    _ definition: HandlerDefinition, _ boards: [StatusBoard], _ relayBoard: RelayBoard, _ setting: Setting
+  ) throws(Diagnostic) -> [WorkerThread] {
+    let project = setting.project
+    let file = try StoreKeeper(paths: project.paths, files: project.files)
+      .consumer(definition, log: project.log)
+    var threads = boards.enumerated().map { lane, board in
+      WorkerThread("\(definition.name)/\(lane)", setting) { () throws(Diagnostic) in
+        ConsumerRun(
+          try HandlerWorker(
+            definition, lane: lane, catalog: project.catalog, log: project.log, store: try open(file),
+            surroundings: setting.surroundings, board: board))
+      }
+    }
+    threads.append(
+      WorkerThread("\(definition.name)/relay", setting, appends: true) { () throws(Diagnostic) in
+        OutboxRelay(
+          definition, log: project.log, store: try open(file), surroundings: setting.surroundings,
+          board: relayBoard, partitions: { project.settings.partitions[$0] })
+      })
+    return threads
+  }
+
+  private static func open(_ file: ConsumerFile) throws(Diagnostic) -> ConsumerStore {
+    do throws(StoreOpeningError) { return try file.store() } catch { throw error.diagnostic(file.path) }
+  }
+
+  // MARK: How it stands
+
+  /// The next position that no lane has come past; nil until every lane runs.
+  var position: Position { boards.lazy.map(\.status.position).min() ?? .start }
+
+  var isRebuilding: Bool { rebuilding.isSet }
+
+  var halted: Diagnostic? {
+    boards.lazy.compactMap(\.status.halted).first ?? relayBoard?.status.halted
+  }
+
+  /// Whether nothing below `end` is left to do, the outbox aside.
+  func isDone(at end: Position) -> Bool {
+    !isRebuilding && boards.allSatisfy { $0.status.isDone(at: end) }
+  }
+
+  /// Whether a thread ended that was not asked to.
+  var hasEnded: Bool { threads.contains { $0.isDone } }
+
+  func stop(settled: Bool) {
+    for thread in threads { thread.stop(settled: settled) }
+    for thread in threads { thread.join() }
+  }
+}
+
+extension WorkerThread {
+  /// - Parameter appends: its progress is the log's too.
+  convenience init(
+    _ name: String, _ setting: HandlerGroup.Setting, appends: Bool = false,
+    make: @escaping () throws(Diagnostic) -> any Worker
+  ) {
+    let (bell, progressed) = (setting.bell, setting.progressed)
+    self.init(
+      name: name, pause: bell,
+      progressed: {
+        progressed.ring()
+        if appends { bell.ring() }
+      }, failed: setting.surroundings.report, make: make)
+  }
+}
+
+/// A consumer's lane, which writes its place down when it ends.
+private final class ConsumerRun: ClosingWorker {
+  private let worker: HandlerWorker
+
+  init(_ worker: HandlerWorker) { self.worker = worker }
+
+  func step() -> StepOutcome { worker.step() }
+
+  func close(settled: Bool) throws(Diagnostic) {
+    // When it cannot, its status says why and has been reported; the next run reads a little again.
+    worker.settle()
+  }
+}

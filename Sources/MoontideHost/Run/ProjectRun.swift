@@ -1,0 +1,142 @@
+import MoontideCore
+import MoontideRuntime
+import MoontideSQLite
+
+/// One run of a project: threads for ingest, index and handlers, and this thread, which watches them.
+final class ProjectRun {
+  private let project: MoontideProject
+  private let options: RunOptions
+  private let observer: any RunObserver
+  private let inbox = RunInbox()
+  /// Rung when the log has grown.
+  private let bell = Bell()
+  /// Rung when a handler has come further.
+  private let progressed = Bell()
+  private var ingest: IngestThreads?
+  private var maintainer: WorkerThread?
+  private var groups: [HandlerGroup] = []
+  private var isStopped = false
+
+  /// How often the run is looked at: often enough for the end of a short one.
+  private static let pause = Duration.milliseconds(10)
+
+  init(_ project: MoontideProject, _ options: RunOptions, _ observer: any RunObserver) {
+    self.project = project
+    self.options = options
+    self.observer = observer
+  }
+
+  func run(
+    until stop: () -> Bool, started: (any ProjectAccess & Sendable) -> Void
+  ) throws(Diagnostic) -> RunReport {
+    let definitions = try chosen()
+    defer { stopAll(settled: false) }
+    maintainer = WorkerThread(
+      name: "index", pause: bell, progressed: {}, failed: { [inbox] in inbox.put(.problem($0)) },
+      make: { [project] in project.segmentedLog.maintainer })
+    maintainer?.start()
+    try startHandlers(definitions)
+    let access = RunningAccess(project, groups: groups, bell: bell, progressed: progressed)
+    let server = try ControlServer(folder: project.paths.cache) { access }
+    defer { server.stop() }
+    ingest = IngestThreads(project, once: options.once, strict: options.strict, bell: bell)
+    started(access)
+    let isDone = try watch(until: stop)
+    let counts = ingest?.counts ?? IngestCounts()
+    stopAll(settled: isDone && options.once)
+    try deliver()
+    return RunReport(
+      ingested: counts.events, repeats: counts.repeats, quarantined: counts.quarantined + counts.conflicts,
+      end: project.log.durableEnd, handlers: try HandlerSurvey(project, groups: groups).summaries())
+  }
+
+  private func chosen() throws(Diagnostic) -> [HandlerDefinition] {
+    guard let only = options.only else { return project.catalog.definitions }
+    for name in only.sorted() where project.catalog.definition(name) == nil {
+      let near = Suggestion.nearest(to: name, among: project.catalog.definitions.map(\.name))
+      throw Diagnostic(
+        .noSuchHandler, "there is no handler \(name)", help: near.map { "did you mean \($0)?" })
+    }
+    return project.catalog.definitions.filter { only.contains($0.name) }
+  }
+
+  private func startHandlers(_ definitions: [HandlerDefinition]) throws(Diagnostic) {
+    let inbox = self.inbox
+    var surroundings = HandlerSurroundings(
+      clock: project.clock, randomness: project.randomness, report: { inbox.put(.problem($0)) },
+      print: { handler, event, text in inbox.put(.printed("\(handler) \(event): \(text)")) })
+    surroundings.batchRecords = options.batchRecords
+    let setting = HandlerGroup.Setting(
+      project: project, surroundings: surroundings, bell: bell, progressed: progressed)
+    for definition in definitions { groups.append(try HandlerGroup(definition, setting)) }
+  }
+
+  // MARK: Watching
+
+  /// Until it is done (true) or is asked to stop (false).
+  private func watch(until stop: () -> Bool) throws(Diagnostic) -> Bool {
+    while true {
+      try deliver()
+      if let failure = ingest?.failure { throw failure }
+      let isCaughtUp = try isCaughtUp()
+      try observer.progress(progress(isCaughtUp))
+      if options.once {
+        if isCaughtUp { return true }
+        if let halted = groups.lazy.compactMap(\.halted).first { throw halted }
+        if let ended = groups.first(where: { $0.hasEnded }) {
+          try deliver()
+          throw Diagnostic(
+            .noSuchHandler, "handler \(ended.definition.name) ended early", help: "moontide doctor")
+        }
+      }
+      if stop() { return false }
+      project.clock.sleep(for: ProjectRun.pause)
+    }
+  }
+
+  /// Everything that is in files is in the log, every handler has come to its end, every outbox is relayed.
+  private func isCaughtUp() throws(Diagnostic) -> Bool {
+    guard ingest?.isCaughtUp == true else { return false }
+    let end = project.log.durableEnd
+    guard groups.allSatisfy({ $0.isDone(at: end) }) else { return false }
+    for group in groups where group.definition.kind == .consumer {
+      if try HandlerSurvey.outboxCount(project, group.definition) > 0 { return false }
+    }
+    return ingest?.isCaughtUp == true && project.log.durableEnd == end
+      && groups.allSatisfy { $0.isDone(at: end) }
+  }
+
+  private func progress(_ isCaughtUp: Bool) -> RunProgress {
+    let end = project.log.durableEnd.value
+    let counts = ingest?.counts ?? IngestCounts()
+    var total = end
+    if counts.bytesDone > 0, counts.bytesTotal > counts.bytesDone {
+      // What is still in files, at the size that lines had so far.
+      let perByte = Double(counts.events + counts.repeats) / Double(counts.bytesDone)
+      total += UInt64(Double(counts.bytesTotal - counts.bytesDone) * perByte)
+    }
+    let done = groups.map(\.position.value).min() ?? end
+    return RunProgress(
+      done: min(done, total), total: total, isCaughtUp: isCaughtUp || (done >= end && total == end))
+  }
+
+  private func deliver() throws(Diagnostic) {
+    for problem in ingest?.newProblems() ?? [] { try observer.problem(problem) }
+    for item in inbox.take() {
+      switch item {
+      case .problem(let problem): try observer.problem(problem)
+      case .printed(let text): try observer.printed(text)
+      }
+    }
+  }
+
+  /// Ingest first, so that nothing new comes; then the handlers, each at the end of its batch.
+  private func stopAll(settled: Bool) {
+    if isStopped { return }
+    isStopped = true
+    ingest?.stop()
+    for group in groups { group.stop(settled: settled) }
+    maintainer?.stop()
+    maintainer?.join()
+  }
+}

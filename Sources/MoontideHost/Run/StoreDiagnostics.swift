@@ -1,0 +1,34 @@
+import MoontideCore
+import MoontideSQLite
+
+extension StoreError {
+  /// Runs `body` and tells a failure as a diagnostic.
+  static func told<T>(_ body: () throws(StoreError) -> T) throws(Diagnostic) -> T {
+    do throws(StoreError) { return try body() } catch { throw error.diagnostic }
+  }
+
+  /// The same for a person.
+  var diagnostic: Diagnostic {
+    switch self {
+    case .refused(let text), .constraint(let text), .foldedConstraint(let text):
+      Diagnostic(.query, "SQLite refuses: \(text)")
+    case .full(let path):
+      Diagnostic(.file, "no room on the disk to write \(path)", help: "free some space: df -h")
+    case .damaged(let path, let reason):
+      Diagnostic(
+        .storeDamaged, "\(path) is damaged: \(reason)")
+    case .io(let path, let reason): Diagnostic(.file, "\(path) cannot be used: \(reason)")
+    }
+  }
+}
+
+extension StoreOpeningError {
+  func diagnostic(_ path: String) -> Diagnostic {
+    switch self {
+    case .schema(let fault): Diagnostic(.query, "the schema of \(path) is refused: \(fault.message)")
+    case .unsupportedFormat(let path, let version, let supported):
+      Diagnostic(.logFormat, "\(path) has format \(version); this moontide reads up to \(supported)")
+    case .store(let error): error.diagnostic
+    }
+  }
+}

@@ -1,0 +1,205 @@
+import MoontideCore
+import Synchronization
+
+/// Opens a log: finds its segments, trusts a checkpoint that fits, reads what lies behind it, and drops a torn
+/// tail.
+struct LogOpening {
+  let root: LogDirectory
+  let options: LogOptions
+  let randomness: any Randomness
+  var segmentDirectory: LogDirectory { LogDirectory(files: root.files, path: root.path + "/segments") }
+  var indexDirectory: LogDirectory { LogDirectory(files: root.files, path: root.path + "/index") }
+
+  struct Opened {
+    var log: LogIdentity
+    var state: LogPoint
+    var catalog: LogCatalog
+    var index: LogIndex
+    var commit: GroupCommit
+    var maintainer: IndexMaintainer
+    var recovery: LogRecovery
+  }
+
+  func open() throws(LogError) -> Opened {
+    try root.create()
+    try segmentDirectory.create()
+    try indexDirectory.create()
+    try root.sync()
+    let catalog = LogCatalog(options: options)
+    let log = try openSegments(into: catalog)
+    var recovery = LogRecovery()
+
+    var checkpoint = try LogCheckpoint.read(in: root, log: log)
+    var identityRuns: [SortedRun] = []
+    var keyRuns: [SortedRun] = []
+    if let found = checkpoint {
+      if try fits(found, catalog, log), let identities = try openRuns(found.identityRuns, log),
+        let keys = try openRuns(found.keyRuns, log)
+      {
+        (identityRuns, keyRuns) = (identities, keys)
+        catalog.restore(marks: found.marks, offsetMarks: found.offsetMarks)
+      } else {
+        checkpoint = nil
+      }
+    }
+    var start = LogPoint()
+    start.offset = UInt64(SegmentHeader.bytes)
+    if let checkpoint { start = checkpoint.point }
+    try removeStrayRuns(keeping: identityRuns + keyRuns)
+
+    let index = LogIndex(
+      log: log, sealEntries: options.indexSealEntries, identityRuns: identityRuns, keyRuns: keyRuns)
+    let segments = catalog.allSegments
+    let commit = GroupCommit(
+      .init(file: segments[segments.count - 1].file, position: start.position, batches: start.batch))
+    let maintainer = IndexMaintainer(
+      root: root, directory: indexDirectory, index: index, catalog: catalog, commit: commit, point: start,
+      nextFile: checkpoint?.nextFile ?? 0)
+    var replay = LogReplay(state: start, log: log, index: index, catalog: catalog, options: options)
+    try scan(catalog, &replay, maintainer, &recovery)
+    recovery.indexesRebuilt = checkpoint == nil && replay.state.position > 0
+    let state = replay.state
+    let last = catalog.allSegments.count - 1
+    commit.advance(
+      .init(file: segments[last].file, position: state.position, batches: state.batch),
+      synced: true)
+    return Opened(
+      log: log, state: state, catalog: catalog, index: index, commit: commit, maintainer: maintainer,
+      recovery: recovery)
+  }
+
+  /// Opens all segments, or makes the first one, and returns the log's identity.
+  private func openSegments(into catalog: LogCatalog) throws(LogError) -> LogIdentity {
+    let names = try segmentDirectory.list().filter { $0.hasSuffix(".log") && $0.utf8.count == 24 }
+    var log: LogIdentity?
+    for (number, name) in names.enumerated() {
+      let file = try segmentDirectory.open(name, .readWrite)
+      let size = try file.size()
+      let header: SegmentHeader
+      do {
+        header = try SegmentHeader.read(file)
+      } catch {
+        // Batches follow only once the header is durable: a last file without any was never used.
+        guard case .damaged = error, number == names.count - 1, size <= UInt64(SegmentHeader.bytes) else {
+          throw error
+        }
+        try segmentDirectory.remove(name)
+        try segmentDirectory.sync()
+        break
+      }
+      guard header.log == log?.digest ?? header.log else {
+        throw file.damaged(at: 16, "the segment belongs to another log")
+      }
+      guard SegmentHeader.fileName(basePosition: header.basePosition) == name,
+        number > 0 || header.basePosition == 0
+      else { throw file.damaged(at: 32, "the segment begins at \(Position(header.basePosition))") }
+      log = log ?? LogIdentity(header.log)
+      catalog.add(Segment(number: number, header: header, file: file, end: size))
+    }
+    if let log { return log }
+    let identity = LogIdentity(Digest(high: randomness.next(), low: randomness.next()))
+    catalog.add(try SegmentCreation.create(number: 0, at: LogPoint(), in: segmentDirectory, log: identity))
+    return identity
+  }
+
+  /// Whether the log still holds what the checkpoint was made from.
+  private func fits(_ checkpoint: LogCheckpoint, _ catalog: LogCatalog, _ log: LogIdentity)
+    throws(LogError) -> Bool
+  {
+    let point = checkpoint.point
+    guard let segment = catalog.segment(point.segment), point.offset <= segment.writtenEnd else {
+      return false
+    }
+    let address = LogAddress(point.lastBatch)
+    guard point.lastBatch != 0 else { return point.batch == 0 }
+    guard let last = catalog.segment(address.segment),
+      address.offset + UInt64(BatchHeader.bytes) <= last.writtenEnd
+    else { return false }
+    var bytes = [UInt8](repeating: 0, count: BatchHeader.bytes)
+    try last.file.readAll(at: address.offset, count: BatchHeader.bytes, into: &bytes, at: 0)
+    guard let header = BatchHeader.decode(bytes, at: 0, log: log) else { return false }
+    return header.batch + 1 == point.batch && header.endPosition == point.position
+      && bytes.number(UInt32.self, at: 4) == point.lastChecksum
+  }
+
+  /// Nil when one of them is missing or not sound.
+  private func openRuns(_ runs: [LogCheckpoint.Run], _ log: LogIdentity) throws(LogError) -> [SortedRun]? {
+    var opened: [SortedRun] = []
+    for run in runs {
+      guard let sound = try SortedRun.open(run.name, in: indexDirectory, log: log, entries: Int(run.entries))
+      else { return nil }
+      opened.append(sound)
+    }
+    return opened
+  }
+
+  private func removeStrayRuns(keeping runs: [SortedRun]) throws(LogError) {
+    let kept = Set(runs.map(\.name))
+    for name in try indexDirectory.list() where !kept.contains(name) { try indexDirectory.remove(name) }
+  }
+
+  /// Reads all batches behind the replay's state.
+  private func scan(
+    _ catalog: LogCatalog, _ replay: inout LogReplay, _ maintainer: IndexMaintainer,
+    _ recovery: inout LogRecovery
+  ) throws(LogError) {
+    let segments = catalog.allSegments
+    let first = replay.state.segment
+    for segment in segments[first...] {
+      let isLast = segment.number == segments.count - 1
+      if segment.number > first,
+        segment.basePosition != replay.state.position || segment.firstBatch != replay.state.batch
+      {
+        // A roll that failed for want of room, taken back, and come again with a power cut.
+        if isLast, segment.writtenEnd <= UInt64(SegmentHeader.bytes) {
+          try segmentDirectory.remove(SegmentHeader.fileName(basePosition: segment.basePosition))
+          try segmentDirectory.sync()
+          catalog.dropLastSegment()
+          return
+        }
+        throw segment.file.damaged(
+          at: 32,
+          "the segment begins at \(Position(segment.basePosition)), the one before it ends at "
+            + "\(Position(replay.state.position))")
+      }
+      let from = segment.number == first ? replay.state.offset : UInt64(SegmentHeader.bytes)
+      let end = segment.writtenEnd
+      // What a killed process wrote is in the page cache, and must be durable before anyone sees it.
+      if isLast, from < end { try segment.file.sync() }
+      var scanner = SegmentScanner(file: segment.file, log: replay.log, from: from, to: end)
+      scanning: while true {
+        switch try scanner.next() {
+        case .end: break scanning
+        case .batch(let header, let offset, let start):
+          if try replay.take(header, scanner.buffer, at: start, segment: segment, offset: offset) {
+            while try maintainer.work() {}
+          }
+          recovery.batchesScanned += 1
+        case .bad(let offset, let reason):
+          let tail = scanner.offset
+          try refuseUnlessTorn(&scanner, offset, reason, isLast: isLast, next: replay.state.batch)
+          try segment.file.truncate(to: tail)
+          try segment.file.sync()
+          segment.end.store(tail, ordering: .releasing)
+          recovery.bytesDropped = end - tail
+          recovery.droppedFrom = segment.file.path
+          break scanning
+        }
+      }
+    }
+    // A segment that was begun and never used is where the next batch goes.
+    let last = segments[segments.count - 1]
+    replay.enter(last)
+  }
+
+  /// Throws unless nothing behind the bad place says that it had been durable.
+  private func refuseUnlessTorn(
+    _ scanner: inout SegmentScanner, _ offset: UInt64, _ reason: String, isLast: Bool, next batch: UInt64
+  ) throws(LogError) {
+    let damage = scanner.file.damaged(at: offset, reason)
+    guard isLast else { throw damage }
+    while try scanner.resynchronise() {
+      if let header = try scanner.header(), header.durableBatches > batch { throw damage }
+    }
+  }
+}

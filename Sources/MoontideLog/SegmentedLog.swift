@@ -1,0 +1,206 @@
+public import MoontideCore
+
+/// The durable partitioned log, in a directory of its own: `segments/` holds what was appended, `index/` and
+/// `checkpoint` what follows from it and can be deleted. One process opens it at a time; any of its threads
+/// calls it.
+///
+/// A segment file is a `SegmentHeader`, then batches: a `BatchHeader`, a preamble, and records as
+/// `RecordLayout` has them; their tables are the format. Records are never rewritten.
+public final class SegmentedLog: EventLog {
+  /// What opening found.
+  public let recovery: LogRecovery
+  /// Drives sealing and merging of the indexes: give it a thread of its own, or none.
+  public let maintainer: IndexMaintainer
+
+  private let log: LogIdentity
+  private let catalog: LogCatalog
+  private let index: LogIndex
+  private let commit: GroupCommit
+  private let appender: LogAppender
+
+  /// Opens the log in `directory`, or begins one; drops a torn tail and rebuilds what is missing of the
+  /// indexes.
+  /// - Throws: `damaged` with file and byte for damage before the torn tail, `unsupportedFormat` for a log
+  ///   of a newer version, `file` for what the file system refuses.
+  public init(
+    directory: String, files: any FileSystem, clock: any WallClock, randomness: any Randomness,
+    options: LogOptions = LogOptions()
+  ) throws(LogError) {
+    let opening = LogOpening(
+      root: LogDirectory(files: files, path: directory), options: options, randomness: randomness)
+    let opened = try opening.open()
+    recovery = opened.recovery
+    maintainer = opened.maintainer
+    log = opened.log
+    catalog = opened.catalog
+    index = opened.index
+    commit = opened.commit
+    appender = LogAppender(opened, segments: opening.segmentDirectory, clock: clock, options: options)
+  }
+
+  /// The random bits that this log was born with, in 32 hexadecimal digits.
+  public var identity: String { log.digest.description }
+
+  public func append(_ request: AppendRequest) throws(LogError) -> AppendOutcome {
+    let outcome: AppendOutcome
+    do { outcome = try appender.append(request) } catch { throw try distrusting(error) }
+    // Without a background the work is done here; its failure is kept by the maintainer and tried again.
+    while index.frozenCount > Limits.indexFrozenMax, maintainer.step() == .progressed {}
+    return outcome
+  }
+
+  /// The same error; when it is damage of an index, the next opening will build it anew.
+  private func distrusting(_ error: LogError) throws(LogError) -> LogError {
+    if case .damaged(let file, _, _) = error, index.isRun(file) { try maintainer.distrust() }
+    return error
+  }
+
+  @discardableResult public func flush() throws(LogError) -> Position { try commit.flush() }
+
+  public var durableEnd: Position { commit.durableEnd }
+
+  public func topics() -> [TopicDescription] { appender.topics() }
+
+  public func topic(_ name: TopicName, partitions: UInt16?) throws(LogError) -> TopicDescription {
+    try appender.topic(name, partitions: partitions)
+  }
+
+  public func sequenceEnd(of producer: ProducerID) -> UInt64? { appender.sequenceEnd(of: producer) }
+
+  public func wait(past position: Position, for timeout: Duration) -> Bool {
+    commit.wait(past: position, for: timeout)
+  }
+
+  /// Makes everything durable, writes the indexes down, and takes nothing from then on. Without it the next
+  /// opening reads what the last checkpoint does not cover.
+  public func close() throws(LogError) {
+    let end = appender.stop()
+    try commit.flush()
+    try maintainer.close(reaching: end)
+  }
+
+  /// How large everything is at the moment.
+  public func statistics() -> LogStatistics {
+    let segments = catalog.allSegments
+    let runs = index.runs(.identities) + index.runs(.keys)
+    return LogStatistics(
+      segments: segments.count, segmentBytes: segments.reduce(0) { $0 + $1.writtenEnd },
+      indexRuns: runs.count,
+      indexBytes: runs.reduce(0) { $0 + $1.fileBytes })
+  }
+
+  public func read(from start: Position, records: Int, bytes: Int, into batch: RecordBatch) throws(LogError)
+    -> Position
+  {
+    batch.records.removeAll(keepingCapacity: true)
+    batch.bytes.grow(to: Limits.parserPaddingBytes)
+    guard
+      var read = SequentialRead(
+        from: start.value, before: durableEnd.value, catalog: catalog, log: log)
+    else { return start }
+    return Position(try read.run(records: records, bytes: bytes, into: batch))
+  }
+
+  public func read(
+    topic: TopicID, key: [UInt8], from version: Int, records: Int, into batch: RecordBatch
+  ) throws(LogError) -> Int {
+    batch.removeAll()
+    let part = ByteRange(start: 0, count: key.count)
+    let addresses: [LogAddress]
+    do {
+      addresses = try index.find(key: log.hash(topic: topic, key, key: part))
+    } catch { throw try distrusting(error) }
+    let end = durableEnd.value
+    var probe = RecordProbe(catalog: catalog, log: log)
+    var next = version
+    while next < addresses.count, batch.records.count < records {
+      let total = try probe.load(addresses[next])
+      let place = try probe.place(addresses[next])
+      if place.position >= end { break }
+      var record = probe.record(position: place.position, recorded: place.recorded)
+      next += 1
+      guard record.topic == topic, probe.bytes.equals(record.envelope.key, key, part) else { continue }
+      record.envelope.move(by: batch.bytes.count)
+      batch.bytes.append(contentsOf: probe.bytes[0..<total])
+      batch.records.append(record)
+    }
+    batch.bytes.append(contentsOf: repeatElement(0, count: Limits.parserPaddingBytes))
+    return next
+  }
+
+  public func position(of place: LogPlace) throws(LogError) -> Position? {
+    switch place {
+    case .identity(let topic, let source, let id): try find(topic, source: source, id: id)
+    case .offset(let topic, let partition, let offset): try find(topic, partition, offset)
+    case .recorded(let time): try find(recorded: time)
+    }
+  }
+
+  private func find(_ topic: TopicID, source: [UInt8], id: [UInt8]) throws(LogError) -> Position? {
+    let bytes = source + id
+    let sourcePart = ByteRange(start: 0, count: source.count)
+    let idPart = ByteRange(start: source.count, count: id.count)
+    var probe = RecordProbe(catalog: catalog, log: log)
+    for address in try index.find(
+      identity: log.hash(topic: topic, bytes, source: sourcePart, id: idPart))
+    {
+      _ = try probe.load(address)
+      let record = probe.record(position: 0, recorded: 0)
+      guard record.topic == topic, probe.bytes.equals(record.envelope.source, bytes, sourcePart),
+        probe.bytes.equals(record.envelope.id, bytes, idPart)
+      else { continue }
+      let position = try probe.place(address).position
+      return position < durableEnd.value ? Position(position) : nil
+    }
+    return nil
+  }
+
+  /// Goes on from the nearest mark: a few thousand records at most, unless the partition is a rare one.
+  private func find(_ topic: TopicID, _ partition: UInt16, _ offset: Offset) throws(LogError) -> Position? {
+    guard
+      let mark = catalog.mark(
+        partition: UInt32(topic.value) << 16 | UInt32(partition), offset: offset.value)
+    else { return nil }
+    let batch = RecordBatch()
+    var position = Position(mark.position)
+    while true {
+      let next = try read(
+        from: position, records: Limits.readRecordsMax, bytes: Limits.readBytesMax, into: batch)
+      for record in batch.records where record.topic == topic && record.partition == partition {
+        if record.offset == offset { return record.position }
+        if record.offset > offset { return nil }
+      }
+      if next == position { return nil }
+      position = next
+    }
+  }
+
+  private func find(recorded time: EventTime) throws(LogError) -> Position? {
+    guard let mark = catalog.mark(recordedBefore: time.microseconds) else { return nil }
+    let batch = RecordBatch()
+    var position = Position(mark.position)
+    while true {
+      let next = try read(
+        from: position, records: Limits.readRecordsMax, bytes: Limits.readBytesMax, into: batch)
+      if let found = batch.records.first(where: { $0.recordedMicroseconds >= time.microseconds }) {
+        return found.position
+      }
+      if next == position { return nil }
+      position = next
+    }
+  }
+}
+
+extension Envelope {
+  /// The same parts of a buffer where they lie `bytes` further on.
+  fileprivate mutating func move(by bytes: Int) {
+    let shift = UInt32(bytes)
+    id.start += shift
+    source.start += shift
+    type.start += shift
+    key.start += shift
+    time.start += shift
+    data.start += shift
+    meta.start += shift
+  }
+}

@@ -1,0 +1,155 @@
+import MoontideCore
+
+/// A sealed part of an index: entries sorted by hash and address, in a file that never changes, with its
+/// filter and the first hash of each block in memory.
+///
+/// | at | bytes | |
+/// | --- | --- | --- |
+/// | 0 | 8 | `MOONTRUN` |
+/// | 8 | 4 | format version, 1 |
+/// | 12 | 4 | 0 |
+/// | 16 | 16 | log identity: high, low |
+/// | 32 | 8 | entries |
+/// | 40 | 4 | CRC32C of fences and filter |
+/// | 44 | 16 | 0 |
+/// | 60 | 4 | CRC32C of the 60 bytes before |
+/// | 64 | … | blocks of 4096: 255 entries of hash 8 and word 8, CRC32C of them 4, entries 4, 0 8 |
+/// | … | 8 each | fences: the first hash of each block |
+/// | … | 32 each | the blocks of the filter |
+///
+/// Reads are positional (`pread`): mapped pages would count as memory of the process once touched.
+final class SortedRun: Sendable {
+  static let magic: UInt64 = 0x4e55_5254_4e4f_4f4d
+  static let headerBytes = 64
+  static let blockBytes = 4096
+  static let entriesPerBlock = 255
+
+  let name: String
+  let count: Int
+  private let file: LogFile
+  private let fences: [UInt64]
+  let filter: RunFilter
+
+  init(name: String, file: LogFile, count: Int, fences: [UInt64], filter: RunFilter) {
+    self.name = name
+    self.file = file
+    self.count = count
+    self.fences = fences
+    self.filter = filter
+  }
+
+  var path: String { file.path }
+  var blockCount: Int { fences.count }
+
+  var fileBytes: UInt64 { Self.fileBytes(entries: count) }
+
+  private static func fileBytes(entries: Int) -> UInt64 {
+    let blocks = (entries + entriesPerBlock - 1) / entriesPerBlock
+    let filterBlocks = RunFilter.blockCount(entries: entries)
+    return UInt64(headerBytes + blocks * (blockBytes + 8) + filterBlocks * RunFilter.blockBytes)
+  }
+
+  static func header(log: LogIdentity, entries: Int, tailChecksum: UInt32) -> [UInt8] {
+    var bytes: [UInt8] = []
+    bytes.add(magic)
+    bytes.add(UInt32(1))
+    bytes.add(UInt32(0))
+    bytes.add(log.digest.high)
+    bytes.add(log.digest.low)
+    bytes.add(UInt64(entries))
+    bytes.add(tailChecksum)
+    bytes.grow(to: 60)
+    bytes.add(CRC32C.checksum(bytes, 0..<60))
+    return bytes
+  }
+
+  /// Opens a run; nil when it is not a sound run of this log with that many entries (then it is rebuilt).
+  static func open(_ name: String, in directory: LogDirectory, log: LogIdentity, entries: Int)
+    throws(LogError) -> SortedRun?
+  {
+    guard try directory.status(name) != nil else { return nil }
+    let file = try directory.open(name, .read)
+    let blocks = (entries + entriesPerBlock - 1) / entriesPerBlock
+    let filterBlocks = RunFilter.blockCount(entries: entries)
+    guard try file.size() == fileBytes(entries: entries) else { return nil }
+    var head = [UInt8](repeating: 0, count: headerBytes)
+    try file.readAll(at: 0, count: headerBytes, into: &head, at: 0)
+    let checksum = head.number(UInt32.self, at: 40)
+    guard head == header(log: log, entries: entries, tailChecksum: checksum) else { return nil }
+
+    var bytes = [UInt8](repeating: 0, count: max(blocks * 8, 1 << 20))
+    var offset = UInt64(headerBytes + blocks * blockBytes)
+    try file.readAll(at: offset, count: blocks * 8, into: &bytes, at: 0)
+    var sum = CRC32C.checksum(bytes, 0..<blocks * 8, continuing: log.checksumSeed)
+    let fences = (0..<blocks).map { bytes.number(UInt64.self, at: $0 * 8) }
+    offset += UInt64(blocks * 8)
+    var filter = RunFilter(entries: entries)
+    var next = 0
+    while next < filterBlocks {
+      let some = min(filterBlocks - next, (1 << 20) / RunFilter.blockBytes)
+      try file.readAll(at: offset, count: some * RunFilter.blockBytes, into: &bytes, at: 0)
+      sum = CRC32C.checksum(bytes, 0..<some * RunFilter.blockBytes, continuing: sum)
+      filter.decode(bytes, count: some, atBlock: next)
+      offset += UInt64(some * RunFilter.blockBytes)
+      next += some
+    }
+    guard sum == checksum else { return nil }
+    return SortedRun(name: name, file: file, count: entries, fences: fences, filter: filter)
+  }
+
+  /// Adds the addresses of all entries with this hash, oldest first. `scratch` is the caller's buffer.
+  func find(_ hash: IndexHash, log: LogIdentity, scratch: inout [UInt8], into found: inout [LogAddress])
+    throws(LogError)
+  {
+    // The last block that begins before the hash may hold its first entries.
+    var low = 0
+    var high = fences.count
+    while low < high {
+      let middle = (low + high) / 2
+      if fences[middle] < hash.value { low = middle + 1 } else { high = middle }
+    }
+    var block = max(low - 1, 0)
+    while block < fences.count, fences[block] <= hash.value {
+      let entries = try read(block, blocks: 1, log: log, into: &scratch)
+      for index in 0..<entries {
+        let entry = Self.entry(scratch, index)
+        if entry.hash > hash.value { return }
+        if entry.matches(hash) { found.append(entry.address) }
+      }
+      block += 1
+    }
+  }
+
+  /// Reads and proves whole blocks into `bytes` at 0, as they lie in the file, and says how many entries
+  /// they hold.
+  @discardableResult
+  func read(_ block: Int, blocks: Int, log: LogIdentity, into bytes: inout [UInt8]) throws(LogError) -> Int {
+    bytes.grow(to: blocks * Self.blockBytes)
+    let offset = UInt64(Self.headerBytes + block * Self.blockBytes)
+    try file.readAll(at: offset, count: blocks * Self.blockBytes, into: &bytes, at: 0)
+    var entries = 0
+    for index in 0..<blocks {
+      let start = index * Self.blockBytes
+      let trailer = start + Self.entriesPerBlock * 16
+      let expected = min(Self.entriesPerBlock, count - (block + index) * Self.entriesPerBlock)
+      guard
+        bytes.number(UInt32.self, at: trailer)
+          == CRC32C.checksum(bytes, start..<trailer, continuing: log.checksumSeed),
+        Int(bytes.number(UInt32.self, at: trailer + 4)) == expected
+      else {
+        throw file.damaged(
+          at: offset + UInt64(start), "a block of an index is not sound; reopen to rebuild it")
+      }
+      entries += expected
+    }
+    return entries
+  }
+
+  /// Entry `index` of the blocks at the start of `bytes`.
+  @inline(__always)
+  static func entry(_ bytes: [UInt8], _ index: Int) -> IndexEntry {
+    let at = index / entriesPerBlock * blockBytes + index % entriesPerBlock * 16
+    return IndexEntry(
+      hash: bytes.number(UInt64.self, at: at), word: bytes.number(UInt64.self, at: at + 8))
+  }
+}

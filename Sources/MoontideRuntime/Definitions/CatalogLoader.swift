@@ -1,0 +1,102 @@
+import MoontideCore
+import MoontideLua
+
+/// Loads the files of a catalog one after another and gathers what they define.
+struct CatalogLoader {
+  let scripts: ScriptLibrary
+  let defaults: HandlerDefaults
+  private(set) var definitions: [HandlerDefinition] = []
+  private(set) var upcasters: [String: UpcasterDefinition] = [:]
+  private(set) var diagnostics: [Diagnostic] = []
+  /// Where each kind and name was first defined.
+  private var places: [String: SourcePlace] = [:]
+  private var contents: [String: Digest] = [:]
+
+  init(scripts: ScriptLibrary, defaults: HandlerDefaults) {
+    self.scripts = scripts
+    self.defaults = defaults
+  }
+
+  mutating func load(_ script: ScriptSource, check: SchemaCheck) {
+    guard script.text.count <= Limits.scriptBytesMax else {
+      diagnostics.append(
+        Diagnostic(
+          code: RuntimeCode.scriptTooLarge.rawValue,
+          "a script has at most \(Limits.scriptBytesMax) bytes; this one has \(script.text.count)",
+          at: SourcePlace(file: script.path, line: 1)))
+      return
+    }
+    do throws(LuaFault) {
+      let state = try LuaState(budget: defaults.budget, modules: scripts.modules)
+      let found = try state.load(script)
+      contents[script.path] = scripts.version(of: script.path, loaded: state.requiredModules)
+      for definition in found { read(definition, check: check) }
+    } catch {
+      diagnostics.append(FaultReport.loading(error, path: script.path, scripts: scripts))
+    }
+  }
+
+  private mutating func read(_ definition: LuaDefinition, check: SchemaCheck) {
+    let reader = DefinitionReader(definition, script: scripts.tokens(definition.path))
+    let identity = "\(definition.kind) \(definition.name)"
+    if let first = places[identity] {
+      diagnostics.append(
+        Diagnostic(
+          code: RuntimeCode.duplicate.rawValue,
+          "\(reader.title) is defined twice: \(first.file):\(first.line) and "
+            + "\(reader.place.file):\(reader.place.line)",
+          at: reader.place
+        ).adding("help", "rename one of them, or remove it"))
+      return
+    }
+    places[identity] = reader.place
+    switch HandlerKind(rawValue: definition.kind) {
+    case .projection:
+      var handler = HandlerReader(reader, defaults: defaults)
+      if let projection = handler.projection(check: check) { definitions.append(projection) }
+      diagnostics += handler.reader.diagnostics
+    case .consumer:
+      var handler = HandlerReader(reader, defaults: defaults)
+      if let consumer = handler.consumer() { definitions.append(consumer) }
+      diagnostics += handler.reader.diagnostics
+    case .upcaster:
+      var upcaster = UpcasterReader(reader)
+      if let found = upcaster.upcaster() { upcasters[found.type] = found }
+      diagnostics += upcaster.reader.diagnostics
+    case .decider, .saga:
+      var reader = reader
+      reader.report(
+        .laterVersion, "\(reader.title): \(definition.kind)s come in a later version", at: reader.place,
+        help: "keep the file outside handlers/ until then")
+      diagnostics += reader.diagnostics
+    case nil:
+      var reader = reader
+      reader.report(.unknownKind, "\(reader.title): there is no such kind of handler", at: reader.place)
+      diagnostics += reader.diagnostics
+    }
+  }
+
+  /// Gives every handler its version, once all upcasters are known, and puts the diagnostics in order.
+  mutating func finish() {
+    for (type, upcaster) in upcasters {
+      upcasters[type]?.version = contents[upcaster.path] ?? .zero
+    }
+    let types = upcasters.keys.sorted()
+    for index in definitions.indices {
+      var version = (contents[definitions[index].path] ?? .zero)
+        .adding(definitions[index].kind.rawValue).adding(definitions[index].name)
+      for type in types where definitions[index].matches(type: type) {
+        guard let content = upcasters[type]?.version else { continue }
+        version = version.adding(type).adding(content.high).adding(content.low)
+      }
+      definitions[index].version = version
+    }
+    for script in scripts.handlers {
+      guard let tokens = scripts.tokens(script.path) else { continue }
+      diagnostics += LocalAssignments(tokens).warnings
+    }
+    diagnostics.sort { a, b in
+      (a.place?.file ?? "", a.place?.line ?? 0, a.title) < (b.place?.file ?? "", b.place?.line ?? 0, b.title)
+    }
+  }
+}

@@ -1,0 +1,36 @@
+public import MoontideCore
+public import MoontideLua
+
+/// All definitions of a project, and everything that is wrong with them. Immutable; shared by all workers.
+public struct ProjectCatalog: Sendable {
+  public let scripts: ScriptLibrary
+  public let defaults: HandlerDefaults
+  /// Projections and consumers that may run, by file and place. One with an error is left out.
+  public let definitions: [HandlerDefinition]
+  /// By type.
+  public let upcasters: [String: UpcasterDefinition]
+  /// In order of file and line.
+  public let diagnostics: [Diagnostic]
+
+  /// Loads every file in a state of its own, so that one broken file hides nothing of the others.
+  /// - Parameter modules: by the name that `require` finds them under.
+  public static func load(
+    handlers: [ScriptSource], modules: [String: ScriptSource], defaults: HandlerDefaults = HandlerDefaults(),
+    schemaCheck: SchemaCheck
+  ) -> ProjectCatalog {
+    let scripts = ScriptLibrary(handlers: handlers, modules: modules)
+    var loader = CatalogLoader(scripts: scripts, defaults: defaults)
+    for script in handlers { loader.load(script, check: schemaCheck) }
+    loader.finish()
+    return ProjectCatalog(
+      scripts: scripts, defaults: defaults, definitions: loader.definitions, upcasters: loader.upcasters,
+      diagnostics: loader.diagnostics)
+  }
+
+  public var hasErrors: Bool { diagnostics.contains { $0.severity == .error } }
+
+  public func definition(_ name: String) -> HandlerDefinition? { definitions.first { $0.name == name } }
+
+  /// The newest version of a type that its upcasters lead to; 1 for a type without.
+  public func newestVersion(ofType type: String) -> UInt32 { upcasters[type]?.newest ?? 1 }
+}

@@ -1,0 +1,195 @@
+/// The texts of this room's codes: what happened, why, and what to do.
+struct CodeExplanation {
+  /// One line.
+  var title: String
+  var what: String
+  var help: String
+
+  init(_ title: String, what: String, help: String) {
+    self.title = title
+    self.what = what
+    self.help = help
+  }
+
+  static func of(_ code: RuntimeCode) -> CodeExplanation { ofScript(code) ?? ofHandler(code) }
+
+  private static func ofScript(_ code: RuntimeCode) -> CodeExplanation? {
+    switch code {
+    case .syntax:
+      .init(
+        "a script is not Lua",
+        what: "The file does not parse, so nothing of it was loaded; the other "
+          + "files were checked as usual.", help: "Mend the line that is shown, then `moontide check`.")
+    case .loadFailed:
+      .init(
+        "a script failed while it was loaded",
+        what: "Handler files run once, at load, to register "
+          + "their definitions. This one raised an error before it was through.",
+        help: "Only constructors, `require` from lib/ and plain Lua are available at load.")
+    case .loadBudget:
+      .init(
+        "a script used up its budget while it was loaded",
+        what: "Loading has the same instruction, "
+          + "time and memory budget as one event.",
+        help: "Move work into the handler, or raise `budget` in "
+          + "moontide.lua.")
+    case .scriptTooLarge:
+      .init(
+        "a script is too large",
+        what: "A script file has a bound, since it is loaded into every state.",
+        help: "Keep tables of values in events or in the read model instead of in code.")
+    case .unknownKey:
+      .init(
+        "a definition has a key that means nothing",
+        what: "A mistyped key would be ignored silently, "
+          + "so every key must be known.", help: "Use the key that is suggested, or remove it.")
+    case .wrongKind:
+      .init(
+        "a value has the wrong kind",
+        what: "The key is known, but its value is of another kind than "
+          + "it takes.", help: "The message says which kind is wanted.")
+    case .badValue:
+      .init(
+        "a value is out of its range",
+        what: "The value has the right kind but does not mean anything "
+          + "there.", help: "The message gives the range or the words that are allowed.")
+    case .missingKey:
+      .init(
+        "a definition lacks a key that it needs", what: "Without it the definition would do nothing.",
+        help: "Add the key that is named.")
+    case .badName:
+      .init(
+        "a name cannot be used",
+        what: "Names become file names and SQL schemas: a-z, 0-9 and _, with a "
+          + "letter first; main, temp and sys are taken.",
+        help: "Choose another name; `was` carries what the "
+          + "old one kept.")
+    case .duplicate:
+      .init(
+        "two definitions share a kind and a name",
+        what: "Each handler has one file of its own, found "
+          + "by its name.", help: "Rename one of them, or remove it.")
+    case .laterVersion:
+      .init(
+        "this kind comes in a later version",
+        what: "Deciders and sagas are described already but not "
+          + "built yet.", help: "Keep the file outside handlers/ until then.")
+    case .upcasterGap:
+      .init(
+        "an upcaster's chain has a gap",
+        what: "Function [n] leads from version n to n+1; every event "
+          + "must reach the newest version.", help: "Add the step that is missing.")
+    case .badSchema:
+      .init(
+        "a projection's SQL is refused",
+        what: "The schema was tried on an empty database and failed at "
+          + "the place shown.", help: "Mend the SQL, then `moontide check`.")
+    case .unknownKind:
+      .init(
+        "there is no such kind of handler",
+        what: "A script registered something this version does not "
+          + "know.", help: "The kinds are projection, consumer and upcaster.")
+    case .startMissing:
+      .init(
+        "a consumer that is new to this log must say where it begins",
+        what: "There are events in the "
+          + "log already, and reacting to old ones is not always wanted: mails would go out for years past.",
+        help: "Write from = \"start\", from = \"now\" or from = \"2026-11-17\" in the consumer.")
+    case .fileLocalAssigned:
+      .init(
+        "a function assigns a local of its file",
+        what: "Nothing survives between events but the read "
+          + "model and ctx.state: a state may be replaced at any time, and every lane has its own.",
+        help: "Keep the value in the read model, or in ctx.state.")
+    default: nil
+    }
+  }
+
+  private static func ofHandler(_ code: RuntimeCode) -> CodeExplanation {
+    switch code {
+    case .instructionBudget:
+      .init(
+        "a handler used up its instructions",
+        what: "One event may run so many Lua instructions; a loop "
+          + "without an end stops there. It counts as a failure of the handler.",
+        help: "Look for the loop at the place shown, or raise budget.instructions in moontide.lua.")
+    case .timeBudget:
+      .init(
+        "a handler used up its time", what: "One event may take so long.",
+        help: "Look at the queries of the handler, or raise budget.time in moontide.lua.")
+    case .memoryBudget:
+      .init(
+        "a handler used up its memory", what: "A Lua state may hold so many bytes.",
+        help: "Build less at once, or raise budget.memory in moontide.lua.")
+    case .storeRefused:
+      .init(
+        "the store refused a call",
+        what: "The SQL or the values of a `db` or `ctx.state` call are wrong.",
+        help: "The message is the database's; mend the call at the place shown.")
+    case .constraint:
+      .init(
+        "a constraint of the schema failed",
+        what: "A row breaks NOT NULL, UNIQUE, CHECK or a foreign "
+          + "key of the projection's schema.", help: "Mend the handler, or widen the schema.")
+    case .emitRefused:
+      .init(
+        "an event cannot be emitted as it is",
+        what: "What is emitted is checked when it is emitted: "
+          + "type, id, key, time, version, topic, size.", help: "The message gives the rule and the value.")
+    case .emitTooMany:
+      .init(
+        "one event emits too many", what: "What one event causes is committed at once and has a bound.",
+        help: "Emit one event that carries the list, and split it in a further handler.")
+    case .causationDepth:
+      .init(
+        "a chain of events causing events is too long",
+        what: "Most likely two handlers answer each "
+          + "other for ever. The chain ends in a dead letter instead.",
+        help: "Break the loop, or raise causation_depth in moontide.lua.")
+    case .halted:
+      .init(
+        "a handler stopped at an event that fails",
+        what: "It says exhausted = \"halt\": nothing behind "
+          + "the event is handled until it passes.", help: "Mend the script and start again.")
+    case .heldTooMany:
+      .init(
+        "too many events wait behind parked keys",
+        what: "Events of a key wait in order behind the one "
+          + "that fails; how many has a bound.", help: "Look at `moontide dead ls`, mend the script, retry.")
+    case .outboxConflict:
+      .init(
+        "an emitted event is in conflict",
+        what: "The log holds another event under this id; the first "
+          + "stays. The rest of the outbox went on.",
+        help: "Let the runtime make the ids, or make them from "
+          + "what differs.")
+    case .storeBroken:
+      .init(
+        "a handler's file cannot be used",
+        what: "Reading or writing it failed, or it is damaged. The "
+          + "handler stopped; the log is not touched.",
+        help: "See `moontide doctor`. A read model may be "
+          + "deleted: it is rebuilt from the log.")
+    case .storeFull:
+      .init(
+        "no room on the disk", what: "The handler waits and goes on by itself when there is room.",
+        help: "Free some space; nothing else is needed.")
+    case .logBroken:
+      .init(
+        "the log cannot be read or written", what: "Handlers stop rather than miss an event.",
+        help: "See `moontide events verify` and `moontide doctor`.")
+    case .unknownField:
+      .init(
+        "a handler asks for a field that the event does not have",
+        what: "A field whose name is very "
+          + "near is there, so this may be a slip.", help: "Mend the name if it is one.")
+    default:
+      .init(
+        "a handler failed",
+        what: "The script raised an error, or did what Lua refuses, such as indexing "
+          + "nil. Its rows and effects of this event were undone.",
+        help: "A consumer's event is retried and then a dead letter; a projection's is set aside at once. "
+          + "`moontide dead show` has the event; mend the script.")
+    }
+  }
+}

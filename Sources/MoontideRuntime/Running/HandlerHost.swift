@@ -1,0 +1,140 @@
+import MoontideCore
+import MoontideLua
+
+/// Answers what a running script asks: passes rows and state to the transaction, and checks what is emitted.
+/// Belongs to one lane and its thread.
+final class HandlerHost: LuaHost {
+  /// Set while a batch runs.
+  var transaction: (any EffectTransaction)?
+  /// Why the store failed in a way that is not the script's fault; the worker looks here first.
+  var storeError: StoreError?
+  private let definition: HandlerDefinition
+  private let catalog: ProjectCatalog
+  private let surroundings: HandlerSurroundings
+  private var batch: RecordBatch
+  private var record: Record?
+  private var topic: TopicName = .events
+  /// How many events the current one has emitted.
+  private(set) var emitted = 0
+  private var printed = 0
+  /// Fields that were asked for in vain and told already, as type and name.
+  private var told: Set<[UInt8]> = []
+
+  init(_ definition: HandlerDefinition, catalog: ProjectCatalog, surroundings: HandlerSurroundings) {
+    self.definition = definition
+    self.catalog = catalog
+    self.surroundings = surroundings
+    batch = RecordBatch()
+  }
+
+  /// Before each event.
+  func begin(_ record: Record, in batch: RecordBatch, topic: TopicName) {
+    if self.batch !== batch { self.batch = batch }
+    self.record = record
+    self.topic = topic
+    emitted = 0
+    printed = 0
+  }
+
+  /// The transaction while an event runs; a script cannot call outside of one.
+  private func open() throws(HostRefusal) -> any EffectTransaction {
+    guard let transaction else {
+      throw HostRefusal(code: RuntimeCode.storeRefused.rawValue, message: "no event is being handled")
+    }
+    return transaction
+  }
+
+  private func refusal(_ error: StoreError) -> HostRefusal {
+    switch error {
+    case .refused(let text): return HostRefusal(code: RuntimeCode.storeRefused.rawValue, message: text)
+    case .constraint(let text): return HostRefusal(code: RuntimeCode.constraint.rawValue, message: text)
+    case .foldedConstraint, .full, .damaged, .io:
+      storeError = error
+      return HostRefusal(code: RuntimeCode.storeBroken.rawValue, message: "the store failed", fatal: true)
+    }
+  }
+
+  func row(
+    _ operation: RowOperation, table: Int, arguments: RowBuffer, result: RowBuffer
+  ) throws(HostRefusal) -> Bool {
+    let transaction = try open()
+    do throws(StoreError) {
+      return try transaction.row(operation, table: table, arguments: arguments, result: result)
+    } catch {
+      throw refusal(error)
+    }
+  }
+
+  func sql(_ text: String, arguments: RowBuffer, result: RowBuffer) throws(HostRefusal) -> [String] {
+    let transaction = try open()
+    do throws(StoreError) {
+      return try transaction.sql(text, arguments: arguments, result: result)
+    } catch {
+      throw refusal(error)
+    }
+  }
+
+  func loadState(into buffer: RowBuffer) throws(HostRefusal) -> Bool {
+    let transaction = try open()
+    do throws(StoreError) {
+      guard let state = try transaction.state(topic: topic, key: key) else { return false }
+      buffer.bytes.append(contentsOf: state)
+      return true
+    } catch {
+      throw refusal(error)
+    }
+  }
+
+  func saveState(_ value: [UInt8]?) throws(HostRefusal) {
+    try write(.state(topic: topic, key: key, value: value))
+  }
+
+  func emit(_ event: RowBuffer, result: RowBuffer) throws(HostRefusal) {
+    guard let record else { return }
+    let emission = Emission(
+      definition: definition, catalog: catalog, cause: record, batch: batch, topic: topic, ordinal: emitted)
+    let made = try emission.event(event)
+    try write(.emit(made))
+    emitted += 1
+    result.removeAll()
+    result.append(text: String(decoding: made.id, as: UTF8.self))
+  }
+
+  func print(_ text: [UInt8]) {
+    guard let record, printed < Limits.printBytesMax else { return }
+    let kept = text.prefix(Limits.printBytesMax - printed)
+    printed += max(1, kept.count)
+    surroundings.print(
+      definition.name, "\(topic)/\(record.partition)@\(record.offset) (\(record.position))",
+      String(decoding: kept, as: UTF8.self))
+  }
+
+  func missing(field: [UInt8], type: [UInt8]) {
+    guard let record, told.count < Limits.typesRememberedMax, told.insert(type + [0] + field).inserted else {
+      return
+    }
+    let name = String(decoding: field, as: UTF8.self)
+    let names = JSONFields.names(batch.bytes, record.envelope.data)
+    guard let near = Suggestion.nearest(to: name, among: names) else { return }
+    let place = catalog.scripts.tokens(definition.path).flatMap { script in
+      script.tokens.last { script.names($0, name) }.map { script.place(of: $0) }
+    }
+    surroundings.report(
+      Diagnostic(
+        .warning, code: RuntimeCode.unknownField.rawValue,
+        "\(definition.kind.rawValue) \(definition.name): event.data of \(String(decoding: type, as: UTF8.self)) "
+          + "has no field `\(name)`", at: place ?? definition.place
+      ).adding("help", "did you mean `\(near)`?"))
+  }
+
+  private var key: [UInt8] { record.map { Array(batch.bytes[$0.envelope.key.indices]) } ?? [] }
+
+  private func write(_ entry: EffectEntry) throws(HostRefusal) {
+    let transaction = try open()
+    do throws(StoreError) {
+      try transaction.write(entry)
+    } catch {
+      throw refusal(error)
+    }
+  }
+}

@@ -1,0 +1,148 @@
+import MoontideCore
+import MoontideLua
+
+/// What the parts of a worker share: one lane's state, store and place. Owned by the worker's thread.
+final class HandlerLane {
+  let definition: HandlerDefinition
+  let catalog: ProjectCatalog
+  let log: any EventLog
+  let store: any EffectStore
+  let surroundings: HandlerSurroundings
+  let host: HandlerHost
+  let report: FaultReport
+  private(set) var program: HandlerProgram
+  var selection: LaneSelection
+  var subscriptions: SubscriptionTable
+  var parked = ParkedKeys()
+  var status: HandlerStatus
+  var latency = LatencySample()
+  /// What the ledger said at the start.
+  let ledger: HandlerLedger
+  private var calls = 0
+
+  init(
+    _ definition: HandlerDefinition, lane: Int, catalog: ProjectCatalog, log: any EventLog,
+    store: any EffectStore, surroundings: HandlerSurroundings
+  ) throws(WorkerStop) {
+    var definition = definition
+    if definition.kind == .projection { definition.tables = store.tables }
+    self.definition = definition
+    self.catalog = catalog
+    self.log = log
+    self.store = store
+    self.surroundings = surroundings
+    host = HandlerHost(definition, catalog: catalog, surroundings: surroundings)
+    report = FaultReport(definition: definition, scripts: catalog.scripts, upcasters: catalog.upcasters)
+    do throws(LuaFault) {
+      program = try HandlerProgram(definition, catalog: catalog, host: host)
+    } catch {
+      throw .halt(FaultReport.loading(error, path: definition.path, scripts: catalog.scripts))
+    }
+    subscriptions = SubscriptionTable(patterns: definition.subscriptions, chains: program.chains.byType)
+    do throws(StoreError) {
+      ledger = try store.ledger()
+    } catch {
+      throw .store(error, handler: "\(definition.kind.rawValue) \(definition.name)")
+    }
+    selection = LaneSelection(definition, lane: lane)
+    status = HandlerStatus(
+      name: definition.name, kind: definition.kind, scriptVersion: definition.scriptVersion, lane: lane,
+      position: .start)
+    if lane == 0 {
+      status.applied = ledger.applied
+      status.skipped = ledger.skipped
+      status.dead = ledger.deadLetters
+      status.degradedSince = ledger.degradedSince
+      status.emitted = ledger.nextOutbox
+    }
+    try learnTopics(isOpening: true)
+    takeOverParked(lane: lane)
+  }
+
+  /// `consumer receipts`, as messages name it.
+  var title: String { "\(definition.kind.rawValue) \(definition.name)" }
+
+  /// Takes up topics that the log got since. Where the ledger knows no checkpoint, a new handler begins at its
+  /// start point, an old one where it stands: what it did not listen to before is not its past.
+  func learnTopics(isOpening: Bool = false) throws(WorkerStop) {
+    let start: Position
+    do throws(LogError) {
+      start =
+        isOpening
+        ? try StartPlan.position(definition, ledger: ledger, log: log) : selection.position ?? .start
+    } catch {
+      throw .log(error, handler: title)
+    }
+    let topics = log.topics().sorted { $0.id < $1.id }
+    if isOpening, !ledger.checkpoints.isEmpty {
+      let own = topics.flatMap { topic in
+        (0..<topic.partitions).filter { Int($0) % definition.lanes == status.lane }
+          .compactMap { ledger.checkpoints[TopicPartition(topic: topic.name, partition: $0)] }
+      }
+      selection.learn(topics, checkpoints: ledger.checkpoints, start: own.min() ?? start)
+    } else {
+      selection.learn(topics, checkpoints: ledger.checkpoints, start: start)
+    }
+    status.position = selection.position ?? log.durableEnd
+  }
+
+  /// Takes up the parked keys of its partitions. The time of day may have jumped: none waits longer
+  /// than the policy's longest wait.
+  private func takeOverParked(lane: Int) {
+    let now = surroundings.clock.now.microseconds
+    let partitions = Dictionary(
+      log.topics().map { ($0.name, ($0.id, $0.partitions)) }, uniquingKeysWith: { first, _ in first })
+    for key in ledger.parked {
+      guard let (id, count) = partitions[key.topic] else { continue }
+      let partition = Partitioner.partition(key.key, ByteRange(start: 0, count: key.key.count), of: count)
+      guard Int(partition) % definition.lanes == lane else { continue }
+      let wait = min(max(.zero, .microseconds(key.dueMicroseconds - now)), definition.retry.max)
+      parked.add(key, topic: id, due: surroundings.clock.monotonic + wait)
+    }
+  }
+
+  /// Runs the handler for one event: upcasters first, then the function.
+  func apply(_ record: Record, _ route: SubscriptionTable.Route, in batch: RecordBatch) throws(LuaFault) {
+    var record = record
+    let topic = selection.topics[Int(record.topic.value)]
+    host.begin(record, in: batch, topic: topic.name)
+    let seed = topic.seed.adding(batch.bytes, record.envelope.id)
+    calls &+= 1
+    let isSampled = calls % LatencySample.every == 0
+    let began = isSampled ? surroundings.clock.monotonic : .zero
+    if route.chain >= 0 {
+      let steps = program.chains.functions(route.chain, from: record.envelope.version)
+      if !steps.isEmpty {
+        record.envelope.data = try program.state.upcast(
+          steps, record: record, in: batch, topic: topic.nameBytes, seed: seed)
+        record.envelope.version += UInt32(steps.count)
+        host.begin(record, in: batch, topic: topic.name)
+      }
+    }
+    try program.state.handle(
+      program.functions[route.subscription], definition.kind == .projection ? .projection : .consumer,
+      record: record, in: batch, topic: topic.nameBytes, seed: seed)
+    if isSampled { latency.add(surroundings.clock.monotonic - began) }
+  }
+
+  /// A state that tripped a budget is thrown away.
+  func renewProgramIfSpent() throws(WorkerStop) {
+    guard program.state.isSpent else { return }
+    do throws(LuaFault) {
+      program = try HandlerProgram(definition, catalog: catalog, host: host)
+    } catch {
+      throw .halt(FaultReport.loading(error, path: definition.path, scripts: catalog.scripts))
+    }
+  }
+
+  func stop(_ error: StoreError) -> WorkerStop { .store(error, handler: title) }
+
+  /// When a key is due after a failed try, on both clocks.
+  func due(afterAttempt attempts: Int) -> (monotonic: Duration, microseconds: Int64) {
+    let delay = definition.retry.delay(afterAttempt: attempts, random: surroundings.randomness.next())
+    return (
+      surroundings.clock.monotonic + delay,
+      surroundings.clock.now.microseconds + Int64(delay / .microseconds(1))
+    )
+  }
+}

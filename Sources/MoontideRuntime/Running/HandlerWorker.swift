@@ -1,0 +1,196 @@
+public import MoontideCore
+
+/// Drives one lane of a handler: reads from its checkpoint, runs the script, commits, tries parked keys again.
+/// Create it on the thread that steps it, with a stack of 2 MiB or more; it owns a Lua state and the store.
+///
+/// Whatever a step meets, the store is rolled back and the place is kept; a step takes little more than
+/// `Limits.batchTimeMax` and one event's budget.
+public final class HandlerWorker: Worker {
+  /// Shows its status to other threads.
+  public let board: StatusBoard
+  private let lane: HandlerLane
+  private let batch = RecordBatch()
+  private let retryBatch = RecordBatch()
+  private let batchRecords: Int?
+  private var isHalted = false
+  private var settledAt: Duration
+  private var rateSince: Duration
+  private var rateApplied: UInt64
+
+  /// - Parameters:
+  ///   - lane: 0 to `definition.lanes - 1`. Open lane 0 before any lane runs: it carries the counts.
+  ///   - store: over the handler's file, used by nobody else but its relay on the same thread.
+  ///   - board: made with the same definition and lane.
+  ///   - batchRecords: records read at once, whatever the lag; nil lets the lag decide.
+  /// - Throws: what a person must mend before the handler can run.
+  public init(
+    _ definition: HandlerDefinition, lane: Int = 0, catalog: ProjectCatalog, log: any EventLog,
+    store: any EffectStore, surroundings: HandlerSurroundings, board: StatusBoard, batchRecords: Int? = nil
+  ) throws(Diagnostic) {
+    precondition(batchRecords ?? 1 > 0, "a batch has at least one record")
+    self.batchRecords = batchRecords
+    precondition((0..<definition.lanes).contains(lane), "lane \(lane) of \(definition.lanes)")
+    self.board = board
+    settledAt = surroundings.clock.monotonic
+    rateSince = settledAt
+    do throws(WorkerStop) {
+      self.lane = try HandlerLane(
+        definition, lane: lane, catalog: catalog, log: log, store: store, surroundings: surroundings)
+    } catch {
+      switch error {
+      case .wait(let diagnostic), .halt(let diagnostic): throw diagnostic
+      }
+    }
+    rateApplied = self.lane.status.applied
+    self.lane.status.isSettled = !self.lane.ledger.checkpoints.isEmpty
+    publish()
+  }
+
+  /// The next position that it reads; wait for the log to get past it before the next step.
+  public var position: Position { lane.status.position }
+
+  public func step() -> StepOutcome {
+    if isHalted { return .finished }
+    do throws(WorkerStop) {
+      let retried = try retry()
+      let advanced = try advance()
+      lane.status.waiting = nil
+      publish()
+      if retried || advanced { return .progressed }
+      let now = lane.surroundings.clock.monotonic
+      return .idle(for: min(Limits.idlePause, lane.parked.wait(from: now) ?? Limits.idlePause))
+    } catch {
+      return stopped(error)
+    }
+  }
+
+  /// Writes the place down that was reached while nothing matched. Call it when the worker is idle and is to
+  /// end; false when it could not, and the status says why.
+  @discardableResult
+  public func settle() -> Bool {
+    if isHalted { return false }
+    do throws(WorkerStop) {
+      try lane.learnTopics()
+      try writePlace()
+      publish()
+      return true
+    } catch {
+      _ = stopped(error)
+      return false
+    }
+  }
+
+  private func stopped(_ stop: WorkerStop) -> StepOutcome {
+    defer { publish() }
+    switch stop {
+    case .wait(let diagnostic):
+      if lane.status.waiting == nil { lane.surroundings.report(diagnostic) }
+      lane.status.waiting = diagnostic
+      return .idle(for: Limits.fullDiskPause)
+    case .halt(let diagnostic):
+      isHalted = true
+      lane.status.halted = diagnostic
+      lane.surroundings.report(diagnostic)
+      return .finished
+    }
+  }
+
+  /// Tries the parked keys that are due; true when there was one.
+  private func retry() throws(WorkerStop) -> Bool {
+    if lane.parked.isEmpty { return false }
+    var tries = 0
+    while tries < Limits.retriesPerStep, let index = lane.parked.next(at: lane.surroundings.clock.monotonic) {
+      try RetryRun(lane: lane, index: index, batch: retryBatch).run()
+      tries += 1
+    }
+    return tries > 0
+  }
+
+  /// Handles the next batch; false when nothing is there.
+  private func advance() throws(WorkerStop) -> Bool {
+    let end = lane.log.durableEnd
+    guard let position = lane.selection.position, position < end else {
+      if lane.selection.position == nil { try lane.learnTopics() }
+      try settleInTime()
+      return false
+    }
+    let size = BatchSizer(lag: end.value - position.value, fixed: lane.surroundings.batchRecords)
+    let next: Position
+    do throws(LogError) {
+      next = try lane.log.read(
+        from: position, records: batchRecords ?? size.records, bytes: size.bytes, into: batch)
+    } catch {
+      throw .log(error, handler: lane.title)
+    }
+    guard next > position else { return false }
+    try run(upTo: next)
+    lane.status.position = lane.selection.position ?? next
+    if lane.status.isSettled { settledAt = lane.surroundings.clock.monotonic }
+    return true
+  }
+
+  private func run(upTo end: Position) throws(WorkerStop) {
+    if try pass(upTo: end, isCareful: false) { return }
+    try lane.renewProgramIfSpent()
+    let isThrough = try pass(upTo: end, isCareful: true)
+    precondition(isThrough, "a careful run never asks for another")
+  }
+
+  /// False when the batch must be run again, carefully.
+  private func pass(upTo end: Position, isCareful: Bool) throws(WorkerStop) -> Bool {
+    do throws(BatchRun.Failure) {
+      try BatchRun(lane, batch, end: end, isCareful: isCareful).run()
+      return true
+    } catch {
+      switch error {
+      case .again: return false
+      case .stop(let stop): throw stop
+      }
+    }
+  }
+
+  /// A place that nothing matched at is written now and then, not once per poll.
+  private func settleInTime() throws(WorkerStop) {
+    let now = lane.surroundings.clock.monotonic
+    guard !lane.status.isSettled, now - settledAt >= Limits.settleInterval else { return }
+    try lane.learnTopics()
+    try writePlace()
+  }
+
+  private func writePlace() throws(WorkerStop) {
+    guard let position = lane.selection.position else { return }
+    lane.status.position = position
+    let partitions = lane.selection.partitions(at: position)
+    do throws(StoreError) {
+      let transaction = try lane.store.begin(folding: false)
+      do throws(StoreError) {
+        try transaction.write(.checkpoint(partitions, position))
+        try transaction.commit()
+      } catch {
+        try transaction.rollback()
+        throw error
+      }
+    } catch {
+      throw lane.stop(error)
+    }
+    lane.status.isSettled = true
+    settledAt = lane.surroundings.clock.monotonic
+  }
+
+  private func publish() {
+    let now = lane.surroundings.clock.monotonic
+    let elapsed = (now - rateSince) / .seconds(1)
+    if elapsed >= 0.5 {
+      let rate = Double(lane.status.applied - rateApplied) / elapsed
+      lane.status.ratePerSecond =
+        lane.status.ratePerSecond == 0 ? rate : (lane.status.ratePerSecond + rate) / 2
+      rateSince = now
+      rateApplied = lane.status.applied
+    }
+    lane.status.held = lane.parked.held
+    lane.status.retrying = lane.parked.retrying
+    lane.status.parkedDead = lane.parked.entries.count - lane.status.retrying
+    lane.status.handlerTimeP99 = lane.latency.p99
+    board.publish(lane.status)
+  }
+}

@@ -1,0 +1,98 @@
+import MoontideCore
+
+/// The transaction of a `ConsumerStore`: entries in memory until the commit.
+final class ConsumerTransaction: EffectTransaction {
+  private struct StateKey: Hashable {
+    var topic: TopicName
+    var key: [UInt8]
+  }
+
+  private let file: ConsumerFile
+  private let connection: Connection
+  private let records: ConsumerRecords
+  private var entries: [EffectEntry] = []
+  /// The last value written of each key, over what is in the file.
+  private var states: [StateKey: [UInt8]?] = [:]
+  private var mark: Int?
+  private var isOpen = false
+
+  init(_ file: ConsumerFile, _ connection: Connection, _ records: ConsumerRecords) {
+    self.file = file
+    self.connection = connection
+    self.records = records
+  }
+
+  func begin() {
+    precondition(!isOpen, "a store has one transaction at a time")
+    isOpen = true
+  }
+
+  func row(
+    _ operation: RowOperation, table: Int, arguments: RowBuffer, result: RowBuffer
+  ) throws(StoreError) -> Bool {
+    throw .refused("only a projection has tables")
+  }
+
+  func sql(_ text: String, arguments: RowBuffer, result: RowBuffer) throws(StoreError) -> [String] {
+    throw .refused("only a projection has tables")
+  }
+
+  func state(topic: TopicName, key: [UInt8]) throws(StoreError) -> [UInt8]? {
+    precondition(isOpen, "the transaction has ended")
+    if let written = states[StateKey(topic: topic, key: key)] { return written }
+    return try records.state(topic, key)
+  }
+
+  func write(_ entry: EffectEntry) throws(StoreError) {
+    precondition(isOpen, "the transaction has ended")
+    entries.append(entry)
+    if case .state(let topic, let key, let value) = entry {
+      states.updateValue(value, forKey: StateKey(topic: topic, key: key))
+    }
+  }
+
+  func savepoint() throws(StoreError) {
+    precondition(isOpen, "the transaction has ended")
+    mark = entries.count
+  }
+
+  func rollbackToSavepoint() throws(StoreError) {
+    guard isOpen, let mark else { preconditionFailure("there is no savepoint to go back to") }
+    entries.removeSubrange(mark...)
+    states.removeAll(keepingCapacity: true)
+    for case .state(let topic, let key, let value) in entries {
+      states.updateValue(value, forKey: StateKey(topic: topic, key: key))
+    }
+  }
+
+  /// After an error nothing is written and the transaction is still open, to be rolled back.
+  func commit() throws(StoreError) {
+    precondition(isOpen, "the transaction has ended")
+    if !entries.isEmpty {
+      try file.gate.withLock { _ throws(StoreError) in
+        do throws(StoreError) {
+          try connection.run("begin immediate")
+          for entry in entries { try records.write(entry) }
+          try connection.run("commit")
+        } catch {
+          // The error that is told is the first one.
+          if connection.isInTransaction { try connection.run("rollback") }
+          throw error
+        }
+      }
+    }
+    end()
+  }
+
+  func rollback() throws(StoreError) {
+    precondition(isOpen, "the transaction has ended")
+    end()
+  }
+
+  private func end() {
+    isOpen = false
+    mark = nil
+    entries.removeAll(keepingCapacity: true)
+    states.removeAll(keepingCapacity: true)
+  }
+}

@@ -1,0 +1,276 @@
+import MoontideCore
+
+/// Row operations on an ordinary table, one statement each or merged by a `FoldTable`.
+final class PlainTable: RowTable {
+  let shape: TableShape
+  private let connection: Connection
+  private let sql: RowSQL
+  private let keyColumns: [Int]
+  private let keyMask: UInt64
+  private let requiredMask: UInt64
+  private let width: Int
+  private let isKeyless: Bool
+  private let hasRowConstraints: Bool
+  private let keyIsRowID: Bool
+  private let slots = StatementSlots()
+  private let fold: FoldTable?
+  @exclusivity(unchecked) private var isFolding = false
+
+  private enum Form {
+    static let put: UInt8 = 1
+    static let insert: UInt8 = 2
+    static let update: UInt8 = 3
+    static let get: UInt8 = 4
+    static let delete: UInt8 = 5
+    static let add: UInt8 = 6
+    static let each: UInt8 = 7
+    static let exists: UInt8 = 8
+    static let merged: UInt8 = 9
+  }
+
+  init(_ shape: TableShape, _ connection: Connection) {
+    self.shape = shape
+    self.connection = connection
+    sql = RowSQL(shape: shape)
+    keyColumns = shape.table.keyColumns
+    keyMask = shape.keyMask
+    requiredMask = shape.requiredMask
+    width = shape.width
+    fold = shape.isFoldable ? FoldTable(shape) : nil
+    isKeyless = shape.kind == .keyless
+    hasRowConstraints = shape.hasRowConstraints
+    keyIsRowID = shape.keyIsRowID
+  }
+
+  func beginFolding() {
+    isFolding = fold != nil
+  }
+
+  func run(_ operation: RowOperation, _ arguments: CellSpan, into result: RowBuffer) throws(StoreError)
+    -> Bool
+  {
+    if isKeyless, operation != .put, operation != .each {
+      throw .refused("\(shape.name) has no primary key: only put and each work on it")
+    }
+    precondition(
+      arguments.count == cellCount(operation), "\(operation) on \(shape.name) got \(arguments.count) cells")
+    if isFolding, let fold {
+      switch try fold.run(operation, arguments, into: result) {
+      case .done(let answer):
+        if fold.isLarge { try flush() }
+        return answer
+      case .direct: break
+      case .flushFirst: try flush()
+      }
+    }
+    switch operation {
+    case .put: return try put(arguments)
+    case .get: return try get(arguments, result)
+    case .update: return try update(arguments, arguments.dropping(keyColumns.count))
+    case .delete: return try delete(arguments)
+    case .add: return try add(arguments, arguments.dropping(keyColumns.count))
+    case .each: return try each(arguments, result)
+    }
+  }
+
+  private func cellCount(_ operation: RowOperation) -> Int {
+    switch operation {
+    case .put, .each: width
+    case .get, .delete: keyColumns.count
+    case .update, .add: keyColumns.count + width
+    }
+  }
+
+  // MARK: One statement each
+
+  private func put(_ row: CellSpan) throws(StoreError) -> Bool {
+    let mask = row.mask(width)
+    if isKeyless || (keyIsRowID && mask & keyMask == 0) {
+      return try insert(row, mask)
+    }
+    for column in keyColumns where row[column].kind == .absent || row[column].kind == .null {
+      throw .refused("put on \(shape.name) needs its key: \(shape.columns[column].name) is missing")
+    }
+    // An insert is checked as a whole row before SQLite looks for the one that is there.
+    let isWhole = mask & requiredMask == requiredMask && !hasRowConstraints
+    guard isWhole else { return try updateOrInsert(row, mask) }
+    let statement = try slots.statement(Form.put, mask, 0, connection) { sql.put(mask) }
+    bind(statement, row, mask, from: 1)
+    try statement.finish()
+    return true
+  }
+
+  private func insert(_ row: CellSpan, _ mask: UInt64) throws(StoreError) -> Bool {
+    let statement = try slots.statement(Form.insert, mask, 0, connection) { sql.insert(mask) }
+    bind(statement, row, mask, from: 1)
+    try statement.finish()
+    return true
+  }
+
+  private func updateOrInsert(_ row: CellSpan, _ mask: UInt64) throws(StoreError) -> Bool {
+    let changes = mask & ~keyMask
+    let isThere: Bool
+    if changes == 0 {
+      let statement = try slots.statement(Form.exists, 0, 0, connection) { sql.exists }
+      bind(statement, row, keyMaskOrdered: 1)
+      isThere = try statement.step()
+      statement.reset()
+    } else {
+      let statement = try slots.statement(Form.update, changes, 0, connection) { sql.update(changes) }
+      bind(statement, row, keyMaskOrdered: bind(statement, row, changes, from: 1))
+      try statement.finish()
+      isThere = connection.changes > 0
+    }
+    if isThere { return true }
+    return try insert(row, mask)
+  }
+
+  private func get(_ key: CellSpan, _ result: RowBuffer) throws(StoreError) -> Bool {
+    let statement = try slots.statement(Form.get, 0, 0, connection) { sql.get }
+    bindKey(statement, key, from: 1)
+    let isThere = try statement.step()
+    if isThere { statement.read(into: result) }
+    statement.reset()
+    return isThere
+  }
+
+  private func update(_ key: CellSpan, _ row: CellSpan) throws(StoreError) -> Bool {
+    let mask = row.mask(width)
+    if mask == 0 {
+      let statement = try slots.statement(Form.exists, 0, 0, connection) { sql.exists }
+      bindKey(statement, key, from: 1)
+      defer { statement.reset() }
+      return try statement.step()
+    }
+    let statement = try slots.statement(Form.update, mask, 0, connection) { sql.update(mask) }
+    bindKey(statement, key, from: bind(statement, row, mask, from: 1))
+    try statement.finish()
+    return connection.changes > 0
+  }
+
+  private func delete(_ key: CellSpan) throws(StoreError) -> Bool {
+    let statement = try slots.statement(Form.delete, 0, 0, connection) { sql.delete }
+    bindKey(statement, key, from: 1)
+    try statement.finish()
+    return connection.changes > 0
+  }
+
+  private func add(_ key: CellSpan, _ row: CellSpan) throws(StoreError) -> Bool {
+    let mask = row.mask(width)
+    try checkAdd(key, row, mask)
+    let unnamed = requiredMask & ~(mask | keyMask)
+    if mask == 0, try update(key, row) { return true }
+    if unnamed != 0 || hasRowConstraints, mask != 0 {
+      let update = try slots.statement(Form.add, mask, 1, connection) { addUpdate(mask) }
+      bindKey(update, key, from: bind(update, row, mask, from: 1))
+      try update.finish()
+      if connection.changes > 0 { return true }
+    }
+    let statement = try slots.statement(Form.add, mask, 0, connection) {
+      sql.merge(set: keyMask, add: mask, guarded: false)
+    }
+    bind(statement, row, mask, from: bindKeyInColumnOrder(statement, key))
+    try statement.finish()
+    return true
+  }
+
+  private func checkAdd(_ key: CellSpan, _ row: CellSpan, _ mask: UInt64) throws(StoreError) {
+    if mask & keyMask != 0 { throw .refused("add on \(shape.name) cannot change its key") }
+    for index in keyColumns.indices where key[index].kind == .null || key[index].kind == .absent {
+      throw .refused(
+        "add on \(shape.name) needs its key: \(shape.columns[keyColumns[index]].name) is missing")
+    }
+    for column in 0..<width where mask & 1 << UInt64(column) != 0 {
+      guard row[column].kind == .integer || row[column].kind == .real else {
+        throw .refused("add takes numbers; \(shape.columns[column].name) got \(row[column].kind)")
+      }
+    }
+  }
+
+  private func addUpdate(_ mask: UInt64) -> String {
+    let names = shape.names(mask).map(quoted)
+    let changes = names.enumerated().map { "\($1) = ifnull(\($1), 0) + ?\($0 + 1)" }
+    return "update \(sql.name) set \(changes.joined(separator: ", ")) where "
+      + sql.keyCondition(from: names.count + 1)
+  }
+
+  private func each(_ row: CellSpan, _ result: RowBuffer) throws(StoreError) -> Bool {
+    let mask = row.mask(width)
+    let statement = try slots.statement(Form.each, mask, 0, connection) {
+      sql.each(mask, order: shape.kind == .keyless ? ["rowid"] : sql.keys)
+    }
+    bind(statement, row, mask, from: 1)
+    try statement.readAll(into: result)
+    return true
+  }
+
+  // MARK: Merged
+
+  func flush() throws(StoreError) {
+    guard let fold, fold.count > 0 else { return }
+    defer { fold.removeAll() }
+    do {
+      try fold.forEach { (row, set, add) throws(StoreError) in
+        let statement = try slots.statement(Form.merged, set, add, connection) {
+          sql.merge(set: set, add: add, guarded: true)
+        }
+        bind(statement, row, add, from: bind(statement, row, set, from: 1))
+        try statement.finish()
+        if add != 0, connection.changes == 0 {
+          throw .foldedConstraint("sums in \(shape.name) cannot be merged exactly")
+        }
+      }
+    } catch {
+      switch error {
+      case .constraint(let text), .refused(let text): throw .foldedConstraint(text)
+      case .foldedConstraint, .full, .damaged, .io: throw error
+      }
+    }
+  }
+
+  func discard() {
+    fold?.removeAll()
+    isFolding = false
+  }
+
+  // MARK: Binding
+
+  /// Binds the named columns in order and says which parameter is next.
+  @inline(__always)
+  @discardableResult
+  private func bind(_ statement: Statement, _ row: CellSpan, _ mask: UInt64, from first: Int) -> Int {
+    var place = first
+    var rest = mask
+    while rest != 0 {
+      statement.bind(place, row[rest.trailingZeroBitCount], row.bytes)
+      place += 1
+      rest &= rest - 1
+    }
+    return place
+  }
+
+  /// Binds the key out of a row, in the key's order.
+  private func bind(_ statement: Statement, _ row: CellSpan, keyMaskOrdered first: Int) {
+    for (index, column) in keyColumns.enumerated() { statement.bind(first + index, row[column], row.bytes) }
+  }
+
+  @inline(__always)
+  private func bindKey(_ statement: Statement, _ key: CellSpan, from first: Int) {
+    for index in 0..<keyColumns.count { statement.bind(first + index, key[index], key.bytes) }
+  }
+
+  /// Binds a key where its columns stand in the order of the schema, and says which parameter is next.
+  private func bindKeyInColumnOrder(_ statement: Statement, _ key: CellSpan) -> Int {
+    var place = 1
+    var rest = keyMask
+    while rest != 0 {
+      let column = rest.trailingZeroBitCount
+      for index in 0..<keyColumns.count where keyColumns[index] == column {
+        statement.bind(place, key[index], key.bytes)
+      }
+      place += 1
+      rest &= rest - 1
+    }
+    return place
+  }
+}

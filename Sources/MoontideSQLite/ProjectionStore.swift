@@ -1,0 +1,171 @@
+public import MoontideCore
+
+/// A projection's read model: `readmodels/NAME.sqlite`, the tables of its schema and the bookkeeping beside
+/// them. Owned by one thread.
+///
+/// Its durability is that of derived state: WAL with synchronous=NORMAL. The checkpoint is in the same commit
+/// as the rows, so what a power cut takes is replayed from the log.
+public final class ProjectionStore: EffectStore {
+  public let tables: [StoreTable]
+  public private(set) var identity: StoreIdentity
+  public let path: String
+  private let connection: Connection
+  private let bookkeeping: Bookkeeping
+  private let rows: [any RowTable]
+  private let transaction: ProjectionTransaction
+  private var isBulk: Bool
+
+  /// Makes the tables of a schema in a new file. `identity.schemaDigest` is filled in.
+  ///
+  /// With `bulk`, nothing is flushed before `finish`: for a file that nobody reads yet and that is made anew
+  /// after a crash. `vfs` names a registered VFS. Throws `schema` with the place of what is wrong.
+  public static func create(
+    path: String, schema: String, identity: StoreIdentity, bulk: Bool = false, vfs: String? = nil
+  ) throws(StoreOpeningError) -> ProjectionStore {
+    var identity = identity
+    identity.schemaDigest = Digest.zero.adding(schema).description
+    let connection = try StoreOpeningError.wrap { () throws(StoreError) in
+      let connection = try Connection(path, .create, vfs: vfs)
+      try StorePragmas.apply(bulk ? .bulk : .derived, to: connection)
+      try connection.run("begin immediate")
+      return connection
+    }
+    // When this throws, closing the connection rolls back.
+    let shapes = try makeTables(schema, in: connection)
+    return try StoreOpeningError.wrap { () throws(StoreError) in
+      try Bookkeeping(connection: connection).create(identity)
+      for shape in shapes where shape.kind == .fullText {
+        try FullTextTable.createMap(of: shape, in: connection)
+      }
+      try connection.run("commit")
+      return try ProjectionStore(connection, identity, isBulk: bulk)
+    }
+  }
+
+  /// Opens a file that `create` made, to go on.
+  public static func open(path: String, vfs: String? = nil) throws(StoreOpeningError) -> ProjectionStore {
+    let connection = try StoreOpeningError.wrap { () throws(StoreError) in
+      try Connection(path, .readWrite, vfs: vfs)
+    }
+    let identity = try Bookkeeping(connection: connection).identity()
+    return try StoreOpeningError.wrap { () throws(StoreError) in
+      try StorePragmas.apply(.derived, to: connection)
+      return try ProjectionStore(connection, identity, isBulk: false)
+    }
+  }
+
+  /// The tables that a schema would make, without making them anywhere. Throws what is wrong with it.
+  public static func checkSchema(_ schema: String) throws(SchemaFault) -> [StoreTable] {
+    do {
+      let connection = try StoreOpeningError.wrap { () throws(StoreError) in
+        let connection = try Connection("schema", .memory)
+        try connection.run("begin")
+        return connection
+      }
+      return try makeTables(schema, in: connection).map { $0.table }
+    } catch {
+      switch error {
+      case .schema(let fault): throw fault
+      case .unsupportedFormat, .store:
+        throw SchemaFault(message: "\(error)", byteOffset: 0, byteCount: 1)
+      }
+    }
+  }
+
+  private static func makeTables(
+    _ schema: String, in connection: Connection
+  ) throws(StoreOpeningError) -> [TableShape] {
+    do { try SchemaScript(text: schema).run(on: connection) } catch { throw .schema(error) }
+    do {
+      let shapes = try TableShape.all(in: connection)
+      DateFunctions.install(on: connection)
+      for shape in shapes { try probe(shape, connection) }
+      try probeViews(connection)
+      return shapes
+    } catch {
+      throw .schema(SchemaScript(text: schema).locate(error))
+    }
+  }
+
+  /// Compiles what rows will need, and computes the defaults: SQLite asks nobody about the functions in them,
+  /// so one that reads a clock is found here or never.
+  private static func probe(_ shape: TableShape, _ connection: Connection) throws(StoreError) {
+    try connection.authorizer.under(.rows) { () throws(StoreError) in
+      for column in shape.columns {
+        guard let text = column.defaultSQL else { continue }
+        let statement = try connection.prepare("select (\(text))")
+        _ = try statement.step()
+        statement.reset()
+      }
+      _ = try connection.prepare("insert into \(quoted(shape.name)) default values")
+      _ = try connection.prepare("select * from \(quoted(shape.name))")
+    }
+  }
+
+  private static func probeViews(_ connection: Connection) throws(StoreError) {
+    var views: [String] = []
+    let list = try connection.prepare("select name from sqlite_schema where type = 'view' order by rowid")
+    while try list.step() { views.append(list.text(0)) }
+    for view in views {
+      try connection.authorizer.under(.rows) { () throws(StoreError) in
+        _ = try connection.prepare("select * from \(quoted(view))")
+      }
+    }
+  }
+
+  private init(_ connection: Connection, _ identity: StoreIdentity, isBulk: Bool) throws(StoreError) {
+    let shapes = try TableShape.all(in: connection)
+    self.connection = connection
+    self.identity = identity
+    self.isBulk = isBulk
+    path = connection.path
+    bookkeeping = Bookkeeping(connection: connection)
+    tables = shapes.map { $0.table }
+    DateFunctions.install(on: connection)
+    try connection.meetTableFunctions()
+    connection.authorizer.fullTextTables = Set(
+      shapes.filter { $0.kind == .fullText }.map { $0.name.lowercased() })
+    rows = shapes.map { shape -> any RowTable in
+      if shape.kind == .fullText { return FullTextTable(shape, connection) }
+      return PlainTable(shape, connection)
+    }
+    transaction = ProjectionTransaction(connection, rows)
+  }
+
+  public func ledger() throws(StoreError) -> HandlerLedger { try bookkeeping.ledger() }
+
+  /// Always empty: a projection emits nothing.
+  public func outbox(from sequence: UInt64, limit: Int) throws(StoreError) -> [OutboxEvent] { [] }
+
+  public func begin(folding: Bool) throws(StoreError) -> any EffectTransaction {
+    try transaction.begin(folding: folding)
+    return transaction
+  }
+
+  /// All dead letters, in order of position.
+  public func deadLetters() throws(StoreError) -> [DeadLetter] { try bookkeeping.deadLetters() }
+
+  /// The script changed without a change of meaning: the file is now its.
+  public func setScriptVersion(_ version: String) throws(StoreError) {
+    try bookkeeping.setScriptVersion(version)
+    identity.scriptVersion = version
+  }
+
+  /// Rewrites the index of every FTS5 table from its rows, so that the bytes of the file's tables are a
+  /// function of its rows alone: an index's segments otherwise show where batches ended. Outside a
+  /// transaction.
+  public func settle() throws(StoreError) {
+    for table in rows { try table.settle() }
+  }
+
+  /// Ends the bulk mode: everything is flushed, and other connections may read the file.
+  public func finish() throws(StoreError) {
+    guard isBulk else { return }
+    try connection.sync()
+    try StorePragmas.apply(.derived, to: connection)
+    isBulk = false
+  }
+
+  /// Copies the WAL into the file as far as readers allow: before a copy or a rename of the file.
+  public func checkpoint() throws(StoreError) { try connection.script("pragma wal_checkpoint(truncate)") }
+}

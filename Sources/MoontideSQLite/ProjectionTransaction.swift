@@ -1,0 +1,166 @@
+import MoontideCore
+
+/// The transaction of a `ProjectionStore`; one object, used again and again.
+final class ProjectionTransaction: EffectTransaction {
+  private let connection: Connection
+  private let bookkeeping: Bookkeeping
+  private let rows: [any RowTable]
+  @exclusivity(unchecked) private var isFolding = false
+  @exclusivity(unchecked) private var hasSavepoint = false
+  @exclusivity(unchecked) private var isOpen = false
+  /// SQLite rolled back by itself: nothing may follow but `rollback`, or it would be committed on its own.
+  @exclusivity(unchecked) private var isLost = false
+  private var kept: [String: Statement] = [:]
+
+  init(_ connection: Connection, _ rows: [any RowTable]) {
+    self.connection = connection
+    self.rows = rows
+    bookkeeping = Bookkeeping(connection: connection)
+  }
+
+  func begin(folding: Bool) throws(StoreError) {
+    precondition(!isOpen, "a store has one transaction at a time")
+    try connection.run("begin immediate")
+    isOpen = true
+    isLost = false
+    isFolding = folding
+    hasSavepoint = false
+    if folding { for table in rows { table.beginFolding() } }
+  }
+
+  func row(
+    _ operation: RowOperation, table: Int, arguments: RowBuffer, result: RowBuffer
+  ) throws(StoreError) -> Bool {
+    try checkOpen()
+    precondition(rows.indices.contains(table), "table \(table) of \(rows.count)")
+    result.removeAll()
+    let rows = rows[table]
+    do {
+      return try arguments.withSpan { (span) throws(StoreError) in
+        try rows.run(operation, span, into: result)
+      }
+    } catch { throw noticing(error) }
+  }
+
+  @inline(__always)
+  private func checkOpen() throws(StoreError) {
+    precondition(isOpen, "the transaction has ended")
+    if isLost { throw lost }
+  }
+
+  private var lost: StoreError {
+    .io(path: connection.path, reason: "SQLite rolled the transaction back after an earlier error")
+  }
+
+  private func noticing(_ error: StoreError) -> StoreError {
+    if !connection.isInTransaction { isLost = true }
+    return error
+  }
+
+  func sql(_ text: String, arguments: RowBuffer, result: RowBuffer) throws(StoreError) -> [String] {
+    try checkOpen()
+    result.removeAll()
+    do { return try runSQL(text, arguments, result) } catch { throw noticing(error) }
+  }
+
+  private func runSQL(
+    _ text: String, _ arguments: RowBuffer, _ result: RowBuffer
+  ) throws(StoreError) -> [String] {
+    try flush()
+    let steps = StepBudget(connection)
+    defer { steps.end() }
+    let authorizer = connection.authorizer
+    authorizer.changedFullText.removeAll()
+    let names = try authorizer.under(.rows) { () throws(StoreError) -> [String] in
+      let statement = try prepared(text)
+      guard statement.parameterCount == arguments.cells.count else {
+        throw .refused(
+          "the statement has \(statement.parameterCount) parameters, got \(arguments.cells.count) values")
+      }
+      return try arguments.withSpan { (span) throws(StoreError) -> [String] in
+        for index in 0..<span.count { statement.bind(index + 1, span[index], span.bytes) }
+        try statement.readAll(into: result)
+        return statement.columnNames
+      }
+    }
+    for table in rows where authorizer.changedFullText.contains(table.shape.name.lowercased()) {
+      try table.changedOutside()
+    }
+    return names
+  }
+
+  /// Statements that change a full-text table are compiled each time, so that the authorizer names the table.
+  private func prepared(_ text: String) throws(StoreError) -> Statement {
+    if let known = kept[text] { return known }
+    let words = SQLWords(text)
+    if let end = words.tokens.firstIndex(where: { $0.text == ";" && $0.kind == .symbol }),
+      end + 1 < words.tokens.count
+    {
+      throw .refused("one statement at a time: there is more after the semicolon")
+    }
+    let statement = try connection.prepare(text)
+    if connection.authorizer.changedFullText.isEmpty {
+      if kept.count >= Limits.preparedStatementsMax { kept.removeAll() }
+      kept[text] = statement
+    }
+    return statement
+  }
+
+  /// A projection keeps no state but its rows.
+  func state(topic: TopicName, key: [UInt8]) throws(StoreError) -> [UInt8]? { nil }
+
+  func write(_ entry: EffectEntry) throws(StoreError) {
+    try checkOpen()
+    do { try record(entry) } catch { throw noticing(error) }
+  }
+
+  private func record(_ entry: EffectEntry) throws(StoreError) {
+    switch entry {
+    case .checkpoint(let partitions, let position): try bookkeeping.checkpoint(partitions, position)
+    case .count(let applied, let skipped): try bookkeeping.count(applied: applied, skipped: skipped)
+    case .dead(let letter): try bookkeeping.dead(letter)
+    case .state, .emit, .relayed, .parked, .unparked, .held, .released:
+      throw .refused("a projection has rows, checkpoints and dead letters only")
+    }
+  }
+
+  func savepoint() throws(StoreError) {
+    try checkOpen()
+    try flush()
+    if hasSavepoint { try connection.run("release mark") }
+    try connection.run("savepoint mark")
+    hasSavepoint = true
+  }
+
+  func rollbackToSavepoint() throws(StoreError) {
+    precondition(isOpen && hasSavepoint, "there is no savepoint to go back to")
+    for table in rows { table.discard() }
+    if !connection.isInTransaction { throw lost }
+    try connection.run("rollback to mark")
+    if isFolding { for table in rows { table.beginFolding() } }
+  }
+
+  func commit() throws(StoreError) {
+    try checkOpen()
+    try flush()
+    if !connection.isInTransaction { throw lost }
+    try connection.run("commit")
+    end()
+  }
+
+  func rollback() throws(StoreError) {
+    precondition(isOpen, "the transaction has ended")
+    end()
+    // SQLite rolls back by itself on some errors, such as a full disk.
+    if connection.isInTransaction { try connection.run("rollback") }
+  }
+
+  private func flush() throws(StoreError) {
+    if isFolding { for table in rows { try table.flush() } }
+  }
+
+  private func end() {
+    isOpen = false
+    for table in rows { table.discard() }
+  }
+}

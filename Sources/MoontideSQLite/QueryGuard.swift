@@ -1,0 +1,39 @@
+import CSQLite
+import MoontideCore
+
+/// Watches one query from SQLite's progress handler: a deadline and a cancellation. Lives as long as the
+/// handler is set.
+final class QueryGuard {
+  /// Virtual machine steps between two looks: some ten microseconds.
+  private static let stepsBetweenLooks: Int32 = 1_000
+
+  private let clock: any WallClock
+  private let limit: Duration
+  private let end: Duration
+  private let cancellation: QueryCancellation?
+  /// Why the query was interrupted.
+  private(set) var reason: QueryError?
+
+  init(clock: any WallClock, limit: Duration, cancellation: QueryCancellation?) {
+    self.clock = clock
+    self.limit = limit
+    self.cancellation = cancellation
+    end = clock.monotonic + limit
+  }
+
+  func install(on handle: OpaquePointer) {
+    sqlite3_progress_handler(
+      handle, QueryGuard.stepsBetweenLooks,
+      { context in
+        guard let context else { return 0 }
+        return Unmanaged<QueryGuard>.fromOpaque(context).takeUnretainedValue().look() ? 1 : 0
+      }, Unmanaged.passUnretained(self).toOpaque())
+  }
+
+  /// True to interrupt.
+  private func look() -> Bool {
+    if cancellation?.isCancelled == true { reason = .cancelled }
+    if clock.monotonic >= end { reason = .timedOut(after: limit) }
+    return reason != nil
+  }
+}

@@ -1,0 +1,56 @@
+public import MoontideCore
+
+/// Reads what a store of either kind remembers, beside the process that writes it. Owned by one thread.
+public final class StoreReader {
+  public let identity: StoreIdentity
+  private let connection: Connection
+  private let bookkeeping: Bookkeeping
+
+  /// Opens a store's file for reading only.
+  public init(path: String, vfs: String? = nil) throws(StoreOpeningError) {
+    connection = try StoreOpeningError.wrap { () throws(StoreError) in
+      try Connection(path, .readOnly, vfs: vfs)
+    }
+    bookkeeping = Bookkeeping(connection: connection)
+    identity = try bookkeeping.identity()
+  }
+
+  /// As of now, in one snapshot.
+  public func ledger() throws(StoreError) -> HandlerLedger {
+    try connection.run("begin")
+    defer { connection.endReading() }
+    if identity.kind == .projection { return try bookkeeping.ledger() }
+    return try ConsumerRecords(connection).ledger()
+  }
+
+  /// All dead letters, in order of position.
+  public func deadLetters() throws(StoreError) -> [DeadLetter] { try bookkeeping.deadLetters() }
+
+  /// The handler's own tables and their columns, for names in queries; empty for a consumer.
+  public func tables() throws(StoreError) -> [StoreTable] {
+    try TableShape.all(in: connection).map { $0.table }
+  }
+
+  /// Names of the views of a read model.
+  public func views() throws(StoreError) -> [String] {
+    var names: [String] = []
+    let list = try connection.statement("select name from sqlite_schema where type = 'view' order by rowid")
+    while try list.step() { names.append(list.text(0)) }
+    list.reset()
+    return names
+  }
+
+  /// Events that are emitted and not yet in the log.
+  public func outboxCount() throws(StoreError) -> Int {
+    guard identity.kind != .projection else { return 0 }
+    return Int(try connection.integer("select count(*) from _mt_outbox") ?? 0)
+  }
+
+  /// What `pragma quick_check` finds wrong first; nil when the file is sound. Reads all of it.
+  public func integrityFault() throws(StoreError) -> String? {
+    let check = try connection.prepare("pragma quick_check(1)")
+    guard try check.step() else { return nil }
+    let text = check.text(0)
+    return text == "ok" ? nil : text
+  }
+}

@@ -1,0 +1,128 @@
+public import MoontideCore
+
+/// A table that is made of something else than a database: shown in SQL as `sys.NAME`. Used by the one thread
+/// that runs queries.
+public protocol SystemTable: AnyObject {
+  /// The name after `sys.`.
+  var name: String { get }
+  /// At most 64.
+  var columns: [SystemColumn] { get }
+  /// Chooses among the conditions of a query those that `open` can use. SQLite checks all of them again, so a
+  /// cursor may give more rows than asked for, never fewer.
+  func plan(_ conditions: [SystemCondition]) -> SystemPlan
+  /// Rows that may satisfy the chosen conditions, in the order of `SystemPlan.chosen` with their values.
+  /// `columnsUsed` has a bit for each column that the query looks at (bit 63: that and all after it).
+  func open(
+    _ conditions: [(condition: SystemCondition, value: SystemValue)], columnsUsed: UInt64
+  ) throws(StoreError) -> any SystemCursor
+}
+
+/// The rows of one scan.
+public protocol SystemCursor: AnyObject {
+  /// Puts the next row into `row` (emptied before), one cell a column; unused ones may be absent. False at
+  /// the end.
+  func next(into row: RowBuffer) throws(StoreError) -> Bool
+}
+
+public struct SystemColumn: Sendable, Hashable {
+  public enum Kind: String, Sendable, Hashable {
+    case integer, real, text, blob
+  }
+  public var name: String
+  public var kind: Kind
+  public init(_ name: String, _ kind: Kind) {
+    self.name = name
+    self.kind = kind
+  }
+}
+
+/// `column comparison value`.
+public struct SystemCondition: Sendable, Hashable {
+  public enum Comparison: UInt8, Sendable, Hashable {
+    case equal, less, lessOrEqual, greater, greaterOrEqual
+  }
+  /// Index into the table's columns.
+  public var column: Int
+  public var comparison: Comparison
+  public init(column: Int, comparison: Comparison) {
+    self.column = column
+    self.comparison = comparison
+  }
+}
+
+/// The value of a condition, once a query runs.
+public enum SystemValue: Sendable, Hashable {
+  case null
+  case integer(Int64)
+  case real(Double)
+  case text(String)
+  case blob([UInt8])
+}
+
+public struct SystemPlan: Sendable {
+  /// Indexes into the conditions that `open` wants.
+  public var chosen: [Int]
+  /// About how many rows come out, for the choice between plans.
+  public var rows: Int
+  /// Rows come in rising order of this column, or nil.
+  public var orderedBy: Int?
+  public init(chosen: [Int] = [], rows: Int, orderedBy: Int? = nil) {
+    self.chosen = chosen
+    self.rows = rows
+    self.orderedBy = orderedBy
+  }
+}
+
+/// A system table whose rows are few: made anew for every scan.
+public final class StaticSystemTable: SystemTable {
+  public let name: String
+  public let columns: [SystemColumn]
+  private let rows: () throws(StoreError) -> [[SystemValue]]
+
+  /// `rows` is called at each scan, in the thread of the query; every row has a value for each column.
+  public init(
+    _ name: String, columns: [SystemColumn], rows: @escaping () throws(StoreError) -> [[SystemValue]]
+  ) {
+    self.name = name
+    self.columns = columns
+    self.rows = rows
+  }
+
+  public func plan(_ conditions: [SystemCondition]) -> SystemPlan { SystemPlan(rows: 100) }
+
+  public func open(
+    _ conditions: [(condition: SystemCondition, value: SystemValue)], columnsUsed: UInt64
+  ) throws(StoreError) -> any SystemCursor {
+    RowListCursor(try rows())
+  }
+}
+
+/// Goes through rows that are in memory.
+final class RowListCursor: SystemCursor {
+  private let rows: [[SystemValue]]
+  private var index = 0
+
+  init(_ rows: [[SystemValue]]) { self.rows = rows }
+
+  func next(into row: RowBuffer) throws(StoreError) -> Bool {
+    guard index < rows.count else { return false }
+    for value in rows[index] { row.append(value) }
+    index += 1
+    return true
+  }
+}
+
+extension RowBuffer {
+  func append(_ value: SystemValue) {
+    switch value {
+    case .null: cells.append(.null)
+    case .integer(let number): cells.append(.integer(number))
+    case .real(let number): cells.append(.real(number))
+    case .text(let text): append(text: text)
+    case .blob(let blob):
+      let part = ByteRange(start: bytes.count, count: blob.count)
+      bytes.append(contentsOf: blob)
+      cells.append(Cell(kind: .blob, part: part))
+    }
+  }
+}

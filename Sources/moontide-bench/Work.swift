@@ -1,0 +1,117 @@
+import ArgumentParser
+import Foundation
+import MoontideCore
+import MoontideHost
+
+/// One piece of Moontide's work in this process; prints its figure as JSON. `compare` calls it.
+struct Work: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "work", abstract: "One piece of work in this process, its figure as JSON.",
+    shouldDisplay: false)
+
+  enum Kind: String, ExpressibleByArgument { case ingest, process, reopen, key, latency }
+
+  @Argument var kind: Kind
+  @Argument var project: String
+  @Option var batch: Int?
+  @Option var only: [String] = []
+  @Option var lines: String?
+
+  func run() throws {
+    let paths = try ProjectFinder.find(project, files: SystemSurroundings.files)
+    let figure =
+      switch kind {
+      case .ingest: try once(paths, only: [])
+      case .process: try once(paths, only: only.isEmpty ? nil : Set(only))
+      case .reopen: try reopen(paths)
+      case .key: try key(paths)
+      case .latency: try latency(paths)
+      }
+    print(String(decoding: try JSONEncoder().encode(figure), as: UTF8.self))
+  }
+
+  private func once(_ paths: ProjectPaths, only: Set<String>?) throws -> Figure {
+    let stopwatch = Stopwatch()
+    let project = try MoontideProject.open(paths)
+    var options = RunOptions()
+    options.once = true
+    options.only = only
+    options.batchRecords = batch
+    let report = try project.run(options, observer: SilentObserver(), until: { false })
+    try project.close()
+    let events =
+      only?.isEmpty == true
+      ? report.ingested + report.repeats : report.handlers.map(\.applied).max() ?? 0
+    return stopwatch.figure(events: Int(events))
+  }
+
+  private func reopen(_ paths: ProjectPaths) throws -> Figure {
+    let stopwatch = Stopwatch()
+    let project = try MoontideProject.open(paths)
+    var figure = stopwatch.figure(events: 1)
+    figure.latencySeconds = figure.wallSeconds
+    try project.close()
+    return figure
+  }
+
+  /// The first read of one key, in a process that has just opened the log.
+  private func key(_ paths: ProjectPaths) throws -> Figure {
+    let project = try MoontideProject.open(paths)
+    let log = project.log
+    guard let topic = log.topics().first(where: { $0.name == .events }) else {
+      throw BenchFault("no topic events")
+    }
+    let batch = RecordBatch()
+    var found: [Double] = []
+    for order in stride(from: 1, to: 2_000, by: 97) {
+      let digits = String(order)
+      let key = Array("ord-\(String(repeating: "0", count: 8 - digits.count))\(digits)".utf8)
+      let stopwatch = Stopwatch()
+      _ = try log.read(topic: topic.id, key: key, from: 0, records: 100, into: batch)
+      found.append(stopwatch.figure(events: 1).wallSeconds)
+      guard !batch.records.isEmpty else { throw BenchFault("no event of ord-\(digits)") }
+    }
+    var figure = Figure(
+      events: found.count, wallSeconds: found.reduce(0, +), cpuSeconds: 0, residentMegabytes: 0)
+    found.sort()
+    figure.latencySeconds = found[found.count / 2]
+    figure.latencyP99Seconds = found[found.count - 1]
+    try project.close()
+    return figure
+  }
+
+  /// One event at a time: appended, and waited for until the read model has it.
+  private func latency(_ paths: ProjectPaths) throws -> Figure {
+    guard let lines else { throw BenchFault("latency needs --lines") }
+    let text = try Data(contentsOf: URL(fileURLWithPath: lines)).prefix(400_000)
+    let events = text.split(separator: UInt8(ascii: "\n")).prefix(400).map {
+      Array($0) + [UInt8(ascii: "\n")]
+    }
+    let probe = LatencyProbe(events: events)
+    let project = try MoontideProject.open(paths)
+    _ = try project.run(RunOptions(), observer: probe, until: { probe.isDone }, started: { probe.start($0) })
+    try project.close()
+    return try probe.figure()
+  }
+}
+
+/// Wall and processor time of a piece of work.
+struct Stopwatch {
+  private let wall = Stopwatch.read(CLOCK_MONOTONIC)
+  private let cpu = Stopwatch.read(CLOCK_PROCESS_CPUTIME_ID)
+
+  func figure(events: Int) -> Figure {
+    var usage = rusage()
+    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+    return Figure(
+      events: events, wallSeconds: Stopwatch.read(CLOCK_MONOTONIC) - wall,
+      cpuSeconds: Stopwatch.read(CLOCK_PROCESS_CPUTIME_ID) - cpu,
+      residentMegabytes: Int(usage.ru_maxrss / 1024))
+  }
+
+  private static func read(_ clock: clockid_t) -> Double {
+    var time = timespec()
+    clock_gettime(clock, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+  }
+}

@@ -1,0 +1,73 @@
+import Foundation
+
+/// The order workload: its lines, its right answer, and the programs beside it.
+struct Workload {
+  let folder: URL
+  let scratch: URL
+  let events: Int
+  /// All lines, repeats included.
+  let lines: URL
+  /// Each identity once: what the floor reads.
+  let distinctLines: URL
+  /// Identities, orders, users, total revenue and digest, as `ref.py` prints them.
+  let answer: String
+  let distinct: Int
+  let opponent: URL
+
+  /// Generates lines and answer, and compiles the opponent.
+  init(folder: URL, scratch: URL, events: Int) throws {
+    self.folder = folder
+    self.scratch = scratch
+    self.events = events
+    guard FileManager.default.fileExists(atPath: folder.appending(path: "gen.py").path) else {
+      throw BenchFault("no workload in \(folder.path): name its folder with --workload")
+    }
+    lines = scratch.appending(path: "events.jsonl")
+    distinctLines = scratch.appending(path: "distinct.jsonl")
+    opponent = scratch.appending(path: "afternoon")
+    try Command.run(
+      "python3", [folder.appending(path: "gen.py").path, "\(events)"], output: lines)
+    let program =
+      "import sys\nseen=set()\nfor l in open(sys.argv[1]):\n i=l[7:43]\n if i not in seen:\n  seen.add(i); sys.stdout.write(l)"
+    try Command.run("python3", ["-c", program, lines.path], output: distinctLines)
+    answer = try Command.run("python3", [folder.appending(path: "ref.py").path, lines.path])
+      .trimmingCharacters(in: .whitespacesAndNewlines)
+    guard let first = answer.split(separator: " ").first, let count = Int(first) else {
+      throw BenchFault("ref.py answered \(answer)")
+    }
+    distinct = count
+    try Command.run(
+      "cc",
+      [
+        "-O2", "-o", opponent.path, folder.appending(path: "afternoon.c").path, "-I/usr/include/lua5.4",
+        "-llua5.4",
+        "-lsqlite3",
+      ])
+  }
+
+  var digest: Substring { answer.split(separator: " ").last ?? "" }
+
+  /// Throws unless the two tables in the database give the digest of the right answer.
+  func check(_ database: String) throws {
+    let program = """
+      import hashlib,sqlite3,sys
+      db=sqlite3.connect('file:'+sys.argv[1]+'?mode=ro',uri=True)
+      h=hashlib.md5()
+      for r in db.execute('select order_id,status,total,updated from order_status order by cast(order_id as blob)'):
+        h.update(f'{r[0]}|{r[1]}|{r[2]}|{r[3]}\\n'.encode())
+      for r in db.execute('select user_id,total from revenue order by cast(user_id as blob)'):
+        h.update(f'{r[0]}|{r[1]}\\n'.encode())
+      print(h.hexdigest())
+      """
+    let got = try Command.run("python3", ["-c", program, database]).trimmingCharacters(
+      in: .whitespacesAndNewlines)
+    guard got == digest else {
+      throw BenchFault("\(database): the read model is wrong: digest \(got), right is \(digest)")
+    }
+  }
+}
+
+struct BenchFault: Error, CustomStringConvertible {
+  let description: String
+  init(_ text: String) { description = text }
+}

@@ -1,0 +1,89 @@
+import ArgumentParser
+import MoontideCore
+import MoontideHost
+
+/// `dead ls|show [DIR]`
+struct DeadCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "dead", abstract: "Events that a handler could not apply, and lines that are no events.",
+    subcommands: [List.self, Show.self], defaultSubcommand: List.self)
+
+  /// Grouped by fault: handler, error, line.
+  struct List: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "ls", abstract: "Dead letters and quarantined lines, grouped by fault.")
+
+    @OptionGroup var options: GlobalOptions
+    @Argument(help: "The project.") var directory: String?
+    @Option(help: "Exit 1 when there are more than this.") var max: Int64?
+
+    func run() throws {
+      let session = CommandSession(options)
+      try session.perform {
+        let project = try session.project(directory)
+        let access = try ProjectDoor.access(project)
+        let sink = PrintingSink(options)
+        try access.query(
+          QueryRequest(
+            """
+            select handler, code, error, place, count(*) as events, count(distinct key) as keys,
+              sum(held) as held, min(id) as first, min(time) as first_time, max(time) as last_time
+            from sys.dead_letters group by handler, code, error, place order by min(position)
+            """), to: sink)
+        try sink.finish()
+        if let max {
+          let count = CountingSink()
+          try access.query(QueryRequest("select count(*) from sys.dead_letters"), to: count)
+          if count.value > max { throw ExitCodes.findings }
+        }
+      }
+    }
+  }
+
+  /// One of them, with everything that is known.
+  struct Show: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "show", abstract: "A dead letter or a quarantined line with event, error and place.")
+
+    @OptionGroup var options: GlobalOptions
+    @Argument(help: ArgumentHelp("The project, then an id such as d-48211.", valueName: "DIR] [ID"))
+    var words: [String]
+
+    func validate() throws {
+      guard (1...2).contains(words.count) else {
+        throw ValidationError("dead show takes [DIR] and an id such as d-48211")
+      }
+    }
+
+    func run() throws {
+      let session = CommandSession(options)
+      try session.perform {
+        let project = try session.project(words.count == 2 ? words[0] : nil)
+        let id = words[words.count - 1]
+        guard id.hasPrefix("d-"), let position = UInt64(id.dropFirst(2)) else {
+          throw Diagnostic(
+            code: HostCode.noSuchDeadLetter.code, "a dead letter's id is d- and a position, unlike \(id)",
+            details: [.init("help", "moontide dead ls shows the ids")])
+        }
+        var vertical = options
+        if !options.json && options.format == nil { vertical.format = .line }
+        let sink = PrintingSink(vertical)
+        try ProjectDoor.access(project).query(
+          QueryRequest("select * from sys.dead_letters where position = \(position)"), to: sink)
+        guard sink.count > 0 else {
+          throw Diagnostic(
+            code: HostCode.noSuchDeadLetter.code, "there is no dead letter \(id)",
+            details: [.init("help", "moontide dead ls shows those that there are")])
+        }
+        try sink.finish()
+      }
+    }
+  }
+}
+
+/// Takes the one integer of a query.
+private final class CountingSink: RowSink {
+  private(set) var value: Int64 = 0
+  func columns(_ names: [String]) throws(Diagnostic) {}
+  func row(_ row: RowBuffer) throws(Diagnostic) { value = row.cells[0].bits }
+}

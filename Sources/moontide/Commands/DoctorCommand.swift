@@ -1,0 +1,22 @@
+import ArgumentParser
+import MoontideHost
+
+/// `doctor [DIR]`
+struct DoctorCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "doctor", abstract: "Look at the whole project for what is wrong, and say what to do.")
+
+  @OptionGroup var options: GlobalOptions
+  @Argument(help: "The project.") var directory: String?
+
+  func run() throws {
+    let session = CommandSession(options)
+    try session.perform {
+      let project = try session.project(directory)
+      let sink = PrintingSink(options)
+      let healthy = try Doctor(project).examine(to: sink)
+      try sink.finish()
+      if !healthy { throw ExitCodes.findings }
+    }
+  }
+}

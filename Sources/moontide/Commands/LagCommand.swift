@@ -1,0 +1,55 @@
+import ArgumentParser
+import MoontideCore
+import MoontideHost
+
+/// `lag [DIR] [--max N]`
+struct LagCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "lag", abstract: "How many events each handler has before it; exit 1 above --max.")
+
+  @OptionGroup var options: GlobalOptions
+  @Argument(help: "The project.") var directory: String?
+  @Option(help: "Exit 1 when a handler lags by more events than this.") var max: Int64?
+
+  func run() throws {
+    let session = CommandSession(options)
+    try session.perform {
+      let project = try session.project(directory)
+      let sink = WatchingSink(PrintingSink(options), column: "lag")
+      try ProjectDoor.access(project).query(
+        QueryRequest(
+          "select name, kind, checkpoint, lag, held, parked, dead from sys.handlers order by lag desc, name"),
+        to: sink)
+      try sink.finish()
+      if let max, sink.largest > max { throw ExitCodes.findings }
+    }
+  }
+}
+
+/// Passes rows on and remembers the largest integer of one column.
+private final class WatchingSink: RowSink {
+  private let printer: PrintingSink
+  private let column: String
+  private var index = 0
+  private(set) var largest: Int64 = 0
+
+  init(_ printer: PrintingSink, column: String) {
+    self.printer = printer
+    self.column = column
+  }
+
+  func columns(_ names: [String]) throws(Diagnostic) {
+    guard let found = names.firstIndex(of: column) else {
+      throw Diagnostic(code: HostCode.query.code, "sys.handlers has no column \(column)")
+    }
+    index = found
+    try printer.columns(names)
+  }
+
+  func row(_ row: RowBuffer) throws(Diagnostic) {
+    if row.cells[index].kind == .integer { largest = Swift.max(largest, row.cells[index].bits) }
+    try printer.row(row)
+  }
+
+  func finish() throws(OutputClosed) { try printer.finish() }
+}

@@ -1,0 +1,53 @@
+import ArgumentParser
+import MoontideCore
+import MoontideHost
+
+/// `query [DIR] SQL`
+struct QueryCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "query", abstract: "Ask the read models and the sys tables in SQL, read-only.",
+    discussion: """
+      Each projection's tables lie in a schema of its name: order_status.orders; a name that is unique works \
+      without it. sys.events, sys.handlers, sys.checkpoints and sys.dead_letters are tables too. With one \
+      argument that is the SQL, and the project is the nearest one; @FILE reads it from a file.
+      """)
+
+  @OptionGroup var options: GlobalOptions
+  @Argument(help: ArgumentHelp("The project, then the statement.", valueName: "DIR] [SQL")) var words:
+    [String]
+  @Option(help: ArgumentHelp("Wait until the read models have come past this position.", valueName: "TOKEN"))
+  var after: String?
+  @Option(help: "Stop the statement after so many seconds.") var timeout: Double = 30
+
+  func validate() throws {
+    guard (1...2).contains(words.count) else {
+      throw ValidationError("query takes [DIR] and one SQL statement")
+    }
+    guard timeout > 0, timeout < 1e6 else {
+      throw ValidationError("--timeout is a positive number of seconds")
+    }
+  }
+
+  func run() throws {
+    let session = CommandSession(options)
+    try session.perform {
+      let project = try session.project(words.count == 2 ? words[0] : nil)
+      let request = QueryRequest(
+        try statement(words[words.count - 1]), timeout: .seconds(timeout), after: try token())
+      try session.print(request, of: project)
+    }
+  }
+
+  private func token() throws -> Position? {
+    guard let after else { return nil }
+    guard let value = UInt64(after.hasPrefix("#") ? String(after.dropFirst()) : after) else {
+      throw ValidationError("--after takes the token that append printed, such as #48211, not \(after)")
+    }
+    return Position(value)
+  }
+
+  private func statement(_ word: String) throws -> String {
+    guard word.hasPrefix("@") else { return word }
+    return try TextFile.read(String(word.dropFirst()))
+  }
+}

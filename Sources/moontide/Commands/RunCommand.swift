@@ -1,0 +1,49 @@
+import ArgumentParser
+import MoontideCore
+import MoontideHost
+
+/// `run [DIR] [--once] [--only NAME]…`
+struct RunCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "run", abstract: "Ingest the event directory and run every handler.",
+    discussion: """
+      Goes on until Ctrl-C, taking lines as they are appended; with --once it ends when everything is applied. \
+      The first Ctrl-C finishes what is in flight and checkpoints, a second one ends at once.
+      """)
+
+  @OptionGroup var options: GlobalOptions
+  @Argument(help: "The project.") var directory: String?
+  @Flag(help: "Stop when all lag is 0, every retry has ended and every outbox is relayed.") var once = false
+  @Option(help: ArgumentHelp("Run this handler only; may be repeated.", valueName: "NAME")) var only:
+    [String] = []
+  @Flag(help: "Exit 1 when events were dead-lettered or lines quarantined.") var failOnDead = false
+  @Flag(help: "Stop at the first bad line with exit code 65.") var strict = false
+  @Option(help: "Not yet: moves event time on for timers.") var until: String?
+  @Flag(help: "Not yet: takes up edited scripts while running.") var watch = false
+
+  func validate() throws {
+    if until != nil {
+      throw ValidationError("--until moves the timers of sagas; they come in a later version")
+    }
+    if watch { throw ValidationError("--watch comes in a later version; stop the run and start it again") }
+  }
+
+  func run() throws {
+    let session = CommandSession(options)
+    try session.perform {
+      let paths = try session.project(directory)
+      Signals.install()
+      let project = try MoontideProject.open(paths)
+      try session.show(project.warnings)
+      let watcher = RunWatcher(options)
+      var settings = RunOptions()
+      settings.once = once
+      settings.strict = strict
+      settings.only = only.isEmpty ? nil : Set(only)
+      let report = try project.run(settings, observer: watcher, until: { Signals.received > 0 })
+      try project.close()
+      try watcher.finish(report)
+      if failOnDead, report.deadLetters + report.quarantined > 0 { throw ExitCodes.findings }
+    }
+  }
+}

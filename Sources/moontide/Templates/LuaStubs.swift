@@ -1,0 +1,143 @@
+/// What editors with a LuaCATS server (lua-language-server) know of the handlers' world:
+/// `.moontide/stubs/moontide.lua`, to which `.luarc.json` points.
+enum LuaStubs {
+  static let file = ProjectTemplate.File(".moontide/stubs/moontide.lua", text)
+
+  private static let text = #"""
+    ---@meta
+
+    -- Written by `moontide new`; a copy for your editor, never loaded.
+
+    ---JSON null, SQL NULL. A field that is missing is nil, not null.
+    ---@class null
+    null = {}
+
+    ---An event, read-only.
+    ---@class Event
+    ---@field id string
+    ---@field source string
+    ---@field type string
+    ---@field version integer
+    ---@field topic string
+    ---@field partition integer
+    ---@field offset integer
+    ---@field position integer
+    ---@field key string
+    ---@field time string RFC 3339 as the source wrote it; `moontide.time(event.time)` gives microseconds
+    ---@field recorded string
+    ---@field data table
+    ---@field meta table
+
+    ---@alias Value string|number|boolean|null
+    ---@alias Key Value|Value[] A list for a composite key
+
+    ---One table of a projection, as `db.NAME`.
+    ---@class Table
+    local Table = {}
+    ---Writes the named columns of the row with that key, creating it.
+    ---@param row table<string, Value>
+    function Table:put(row) end
+    ---The row, or nil.
+    ---@param key Key
+    ---@return table<string, Value>?
+    function Table:get(key) end
+    ---Changes a row; false when there is none.
+    ---@param key Key
+    ---@param changes table<string, Value>
+    ---@return boolean
+    function Table:update(key, changes) end
+    ---@param key Key
+    ---@return boolean
+    function Table:delete(key) end
+    ---Adds to columns, NULL counting as 0; creates the row.
+    ---@param key Key
+    ---@param amounts table<string, number>
+    function Table:add(key, amounts) end
+    ---The rows that have these values, in key order.
+    ---@param conditions table<string, Value>
+    ---@return fun(): table<string, Value>?
+    function Table:each(conditions) end
+
+    ---A projection's own tables.
+    ---@class Database
+    ---@field [string] Table
+    local Database = {}
+    ---Rows of a SELECT.
+    ---@param sql string
+    ---@param ... Value
+    ---@return table<string, Value>[]
+    function Database:query(sql, ...) end
+    ---@param sql string
+    ---@param ... Value
+    function Database:exec(sql, ...) end
+    ---A table that is named like a method.
+    ---@param name string
+    ---@return Table
+    function Database:table(name) end
+
+    ---What a consumer can do. All of it is recorded in one transaction with the checkpoint.
+    ---@class Context
+    ---@field state table Durable, per topic and key
+    local Context = {}
+    ---Puts an event into the log, exactly once; returns its id.
+    ---@param event NewEvent
+    ---@return string
+    function Context.emit(event) end
+
+    ---@class Envelope
+    ---@field key? string
+    ---@field id? string
+    ---@field time? string
+    ---@field version? integer
+    ---@field topic? string
+    ---@field meta? table
+
+    ---@class NewEvent : Envelope
+    ---@field type string
+    ---@field data table
+
+    ---@type table<string, fun(data: table, envelope?: Envelope): NewEvent>
+    events = {}
+
+    ---@class ProjectionDefinition
+    ---@field schema string SQL: tables, indexes, FTS5 tables
+    ---@field on table<string, fun(event: Event, db: Database)>
+    ---@field exhausted? "halt"
+
+    ---A read model: tables that are a fold of the log.
+    ---@param name string
+    ---@return fun(definition: ProjectionDefinition)
+    function projection(name) end
+
+    ---@class RetryPolicy
+    ---@field attempts? integer
+    ---@field backoff? string
+    ---@field factor? number
+    ---@field max? string
+
+    ---@class ConsumerDefinition
+    ---@field on table<string, fun(event: Event, ctx: Context)>
+    ---@field lanes? integer
+    ---@field retry? RetryPolicy
+    ---@field exhausted? "park"|"skip"|"halt"
+    ---@field from? "start"|"now"|string
+
+    ---Reacts to events.
+    ---@param name string
+    ---@return fun(definition: ConsumerDefinition)
+    function consumer(name) end
+
+    ---`[n]` takes version n to n+1 and returns the data.
+    ---@param type string
+    ---@return fun(steps: table<integer, fun(data: table, event: Event): table>)
+    function upcaster(type) end
+
+    ---@class moontide
+    moontide = {}
+    ---Microseconds since 1970 of an RFC 3339 text.
+    ---@param text string
+    ---@return integer
+    function moontide.time(text) end
+
+    """#
+}
