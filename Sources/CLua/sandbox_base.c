@@ -182,6 +182,9 @@ static int base_getmetatable(lua_State *L) {
 }
 
 static int base_rawset(lua_State *L) {
+  if (mt_to_node(L, 1) != NULL) {
+    return luaL_error(L, "event data is read-only; copy it with table.copy(value) to change the copy");
+  }
   luaL_checktype(L, 1, LUA_TTABLE);
   luaL_checkany(L, 2);
   luaL_checkany(L, 3);

@@ -82,7 +82,10 @@ import Testing
     (
       "table.sort(event.data.l)", "event data is read-only; copy it with table.copy(value) to change the copy"
     ),
-    ("rawset(event.data, 'a', 1)", "bad argument #1 to 'rawset' (table expected, got table)"),
+    (
+      "rawset(event.data, 'a', 1)",
+      "event data is read-only; copy it with table.copy(value) to change the copy"
+    ),
     ("event.key = 'x'", "an event is read-only: what happened cannot be changed"),
     ("print(event.kee)", "an event has no field 'kee'; did you mean key?"),
   ])
