@@ -60,7 +60,9 @@ let package = Package(
     .target(name: "CBenchFloor", dependencies: ["CSimdjson", "CSQLiteLibrary"], cxxSettings: cxx),
     .executableTarget(
       name: "moontide-bench",
-      dependencies: ["MoontideHost", "CBenchFloor", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      dependencies: [
+        "MoontideHost", "CBenchFloor", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
       swiftSettings: swift),
 
     .testTarget(name: "MoontideCoreTests", dependencies: ["MoontideCore"], swiftSettings: swift),
@@ -72,7 +74,8 @@ let package = Package(
       name: "MoontideRuntimeTests", dependencies: ["MoontideRuntime", "MoontideLog", "MoontideSQLite"],
       swiftSettings: swift),
     .testTarget(name: "MoontideHostTests", dependencies: ["MoontideHost"], swiftSettings: swift),
-    .testTarget(name: "CommandTests", dependencies: ["moontide", "MoontideCore"], swiftSettings: swift),
+    .testTarget(
+      name: "CommandTests", dependencies: ["moontide", "MoontideCore", "MoontideHost"], swiftSettings: swift),
     .testTarget(
       name: "AcceptanceTests", dependencies: ["moontide"], exclude: ["Projects"], swiftSettings: swift),
     .testTarget(name: "TidyTests", swiftSettings: swift),

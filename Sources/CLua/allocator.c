@@ -61,10 +61,11 @@ static void give(mt_allocator *a, void *block, size_t size) {
 
 /// Remembers where memory ran out. Lua calls no message handler then; the hook's view of the stack is valid,
 /// since every allocation lies behind a saved program counter.
-static void *deny(mt_allocator *a) {
+static void *deny(mt_allocator *a, size_t more) {
   mt_lua *state = a->owner;
   lua_Debug frame;
   state->denied_line = 0;
+  state->denied_bytes = a->used + more;
   if (state->running == NULL) return NULL;
   for (int level = 0; level < 3 && lua_getstack(state->running, level, &frame); level++) {
     lua_getinfo(state->running, "Sl", &frame);
@@ -88,14 +89,14 @@ void *mt_allocate(void *context, void *block, size_t old, size_t new) {
     return NULL;
   }
   if (block != NULL && before == after) return block;
-  if (after > before && a->used + (after - before) > a->cap) return deny(a);
+  if (after > before && a->used + (after - before) > a->cap) return deny(a, after - before);
   void *result;
   if (block != NULL && before > MT_SMALL_MAX && after > MT_SMALL_MAX) {
     result = realloc(block, after);
-    if (result == NULL) return after < before ? block : deny(a);
+    if (result == NULL) return after < before ? block : deny(a, after - before);
   } else {
     result = after <= MT_SMALL_MAX ? take_small(a, after) : malloc(after);
-    if (result == NULL) return after < before ? block : deny(a);
+    if (result == NULL) return after < before ? block : deny(a, after - before);
     if (block != NULL) {
       memcpy(result, block, old < new ? old : new);
       give(a, block, before);

@@ -83,8 +83,8 @@ void mt_trip(mt_lua *state, lua_State *L, int32_t kind) {
     break;
   case MT_MEMORY:
     fault->message_count = (size_t)snprintf(
-        fault->message, room, "memory budget: %zu bytes allowed, %zu used when more was asked for",
-        state->limits.memory_bytes, state->allocator.used);
+        fault->message, room, "memory budget: %zu bytes allowed, %zu needed",
+        state->limits.memory_bytes, state->denied_bytes);
     break;
   default:
     break;

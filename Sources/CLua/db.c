@@ -165,6 +165,7 @@ static int bind_begin(lua_State *L) {
 }
 
 int32_t mt_lua_bind_begin(mt_lua *state) {
+  if (state->tripped) return state->fault.kind;
   mt_budget_begin(state);
   lua_pushcfunction(state->L, bind_begin);
   return mt_fault_finish(state, lua_pcall(state->L, 0, 0, 1));
@@ -174,6 +175,7 @@ int32_t mt_lua_bind_table(
     mt_lua *state, const char *name, size_t name_count, const char *columns, size_t columns_count,
     int32_t keys) {
   binding to = {name, name_count, columns, columns_count, keys};
+  if (state->tripped) return state->fault.kind;
   mt_budget_begin(state);
   lua_pushcfunction(state->L, bind);
   lua_pushlightuserdata(state->L, &to);

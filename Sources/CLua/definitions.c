@@ -162,7 +162,9 @@ static int constructor(lua_State *L) {
   mt_lua *state = mt_self(L);
   const char *kind = lua_tostring(L, lua_upvalueindex(1));
   if (state->phase == MT_SETTINGS) return luaL_error(L, "%s: a settings file holds data only", kind);
-  if (state->phase != MT_LOADING) return luaL_error(L, "%s is for the top of a handler file, not for handlers", kind);
+  if (state->phase != MT_LOADING) {
+    return luaL_error(L, "%s is for the top of a handler file, not for handlers", kind);
+  }
   if (state->module_depth > 0) return luaL_error(L, "%s: a module of lib/ defines no handlers", kind);
   if (lua_type(L, 1) != LUA_TSTRING) return luaL_error(L, "%s needs a name: %s \"name\" { … }", kind, kind);
   lua_Debug frame;

@@ -4,7 +4,9 @@
 
 // `ctx.emit`: the table of an event becomes cells in the order of `EmittedField`.
 
-enum { FIELD_TYPE, FIELD_KEY, FIELD_ID, FIELD_TIME, FIELD_VERSION, FIELD_TOPIC, FIELD_DATA, FIELD_META, FIELDS };
+enum {
+  FIELD_TYPE, FIELD_KEY, FIELD_ID, FIELD_TIME, FIELD_VERSION, FIELD_TOPIC, FIELD_DATA, FIELD_META, FIELDS
+};
 static const char *const names[FIELDS] = {"type", "key", "id", "time", "version", "topic", "data", "meta"};
 
 static void check_names(lua_State *L) {
@@ -53,7 +55,9 @@ static void add_json(lua_State *L, mt_rows *rows, int field) {
   }
   size_t start = rows->text.count;
   mt_write_json(L, -1, &rows->text);
-  if (rows->text.bytes[start] != '{') luaL_error(L, "ctx.emit: '%s' must be an object, not an array", names[field]);
+  if (rows->text.bytes[start] != '{') {
+    luaL_error(L, "ctx.emit: '%s' must be an object, not an array", names[field]);
+  }
   if (!mt_rows_reserve(rows, 1, 0)) luaL_error(L, "not enough memory");
   rows->cells[rows->count++] =
       (mt_cell){MT_TEXT, 0, (uint32_t)start, (uint32_t)(rows->text.count - start)};

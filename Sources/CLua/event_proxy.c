@@ -2,8 +2,8 @@
 
 #include "state.h"
 
-// `event`: a full userdata of 8 bytes, the generation of its call. Its fields are built when they are touched;
-// `data` is parsed when it is touched. Its user value keeps the proxy of `data`, so that a == a.
+// `event`: a full userdata of 8 bytes, the generation of its call. Its fields are built when they are
+// touched; `data` is parsed when it is touched. Its user value keeps the proxy of `data`, so that a == a.
 
 static const char *const names[MT_FIELD_COUNT] = {
     "id", "source", "type", "version", "topic", "partition", "offset", "position", "key", "time", "recorded",

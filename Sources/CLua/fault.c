@@ -3,8 +3,8 @@
 
 #include "state.h"
 
-// How an error becomes a `mt_fault`: the message handler of the outermost call runs where the error was raised,
-// before the stack is unwound, and runs no Lua code.
+// How an error becomes a `mt_fault`: the message handler of the outermost call runs where the error was
+// raised, before the stack is unwound, and runs no Lua code.
 
 void mt_copy_text(char *to, size_t room, const char *from, size_t count) {
   if (count >= room) count = room - 1;

@@ -5,8 +5,9 @@
 
 #include "state.h"
 
-// Lua values as JSON without whitespace. Keys come in the order of our `pairs`, parts of event.data in document
-// order. A table marked by array() is an array; so is one whose keys are 1..n; an empty one is an object.
+// Lua values as JSON without whitespace. Keys come in the order of our `pairs`, parts of event.data in
+// document order. A table marked by array() is an array; so is one whose keys are 1..n; an empty one is an
+// object.
 
 static void write_value(lua_State *L, int index, mt_bytes *out, uint32_t depth);
 

@@ -54,7 +54,8 @@ static void set_cell(lua_State *L, int index, mt_rows *rows, mt_cell *cell, cons
     return;
   }
   int table = lua_type(L, index) == LUA_TTABLE || lua_type(L, index) == LUA_TUSERDATA;
-  luaL_error(L, "a Lua %s cannot be put in a column ('%s')", table ? "table" : luaL_typename(L, index), column);
+  luaL_error(
+      L, "a Lua %s cannot be put in a column ('%s')", table ? "table" : luaL_typename(L, index), column);
 }
 
 void mt_cell_from(lua_State *L, int index, mt_rows *rows, const char *column) {
@@ -130,7 +131,9 @@ static void add_row(lua_State *L, int row, const mt_table *table, mt_rows *rows)
     mt_push_copy(L, node->document, node->at, 0);
     lua_replace(L, row);
   }
-  if (lua_type(L, row) != LUA_TTABLE) luaL_error(L, "a row is a table of columns, not %s", luaL_typename(L, row));
+  if (lua_type(L, row) != LUA_TTABLE) {
+    luaL_error(L, "a row is a table of columns, not %s", luaL_typename(L, row));
+  }
   add_cells(L, rows, (size_t)table->columns);
   size_t start = rows->count - (size_t)table->columns;
   lua_getiuservalue(L, 1, 1);

@@ -22,7 +22,8 @@ static int refuse_change(lua_State *L) {
   size_t count;
   mt_tostring(L, 2, &count);
   return luaL_error(
-      L, "%s is read-only: '%s' cannot be changed", lua_tostring(L, lua_upvalueindex(1)), lua_tostring(L, -1));
+      L, "%s is read-only: '%s' cannot be changed", lua_tostring(L, lua_upvalueindex(1)),
+      lua_tostring(L, -1));
 }
 
 void mt_protect(lua_State *L, const char *name) {
@@ -127,7 +128,6 @@ static int base_pcall(lua_State *L) {
 static int finish_xpcall(lua_State *L, int status, lua_KContext extra) {
   if (status == LUA_OK || status == LUA_YIELD) return lua_gettop(L) - (int)extra;
   mt_after_failure(L, status);
-  lua_settop(L, lua_gettop(L));
   lua_pushboolean(L, 0);
   lua_pushvalue(L, 1);
   lua_pushvalue(L, -3);

@@ -1,7 +1,7 @@
 #include "state.h"
 
-// Coroutines without `close` (nested, it crashes Lua 5.4.4). Each new one starts its own count to the next hook,
-// so making one is charged what it could run unseen.
+// Coroutines without `close` (nested, it crashes Lua 5.4.4). Each new one starts its own count to the next
+// hook, so making one is charged what it could run unseen.
 
 enum { CREATE_CHARGE = 1000, RESUME_CHARGE = 20 };
 

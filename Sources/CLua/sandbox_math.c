@@ -1,7 +1,7 @@
 #include "state.h"
 
-// `math.random` by the seed of the event (xoshiro256**, Blackman and Vigna 2018; seeded with splitmix64), so that
-// the same event draws the same numbers in every process.
+// `math.random` by the seed of the event (xoshiro256**, Blackman and Vigna 2018; seeded with splitmix64),
+// so that the same event draws the same numbers in every process.
 
 static uint64_t rotate(uint64_t x, int by) { return x << by | x >> (64 - by); }
 
@@ -15,7 +15,9 @@ static uint64_t splitmix(uint64_t *at) {
 static uint64_t draw(lua_State *L, mt_lua *state) {
   uint64_t *s = state->random;
   if (!state->random_ready) {
-    if (state->event == NULL) luaL_error(L, "math.random is seeded by the event: there is none while loading");
+    if (state->event == NULL) {
+      luaL_error(L, "math.random is seeded by the event: there is none while loading");
+    }
     uint64_t high = state->event->seed_high, low = state->event->seed_low;
     s[0] = splitmix(&high);
     s[1] = splitmix(&low);
@@ -63,7 +65,8 @@ static int math_random(lua_State *L) {
 }
 
 static int math_randomseed(lua_State *L) {
-  return luaL_error(L, "math.randomseed is not offered: math.random is seeded by handler, topic and event id");
+  return luaL_error(
+      L, "math.randomseed is not offered: math.random is seeded by handler, topic and event id");
 }
 
 void mt_open_math(lua_State *L) {

@@ -8,7 +8,9 @@
 
 static lua_Integer now(lua_State *L) {
   mt_lua *state = mt_self(L);
-  if (state->event == NULL) luaL_error(L, "os.time and os.date give the event's time: there is none while loading");
+  if (state->event == NULL) {
+    luaL_error(L, "os.time and os.date give the event's time: there is none while loading");
+  }
   int64_t microseconds = state->event->time_microseconds;
   int64_t seconds = microseconds / 1000000;
   return seconds - (microseconds % 1000000 < 0);

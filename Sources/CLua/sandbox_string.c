@@ -14,7 +14,10 @@ static int guarded(lua_State *L) {
     if (lua_type(L, i) == LUA_TSTRING) total += lua_rawlen(L, i);
   }
   size_t cap = mt_self(L)->limits.string_bytes;
-  if (total > cap) return luaL_error(L, "a text of %I bytes is too long: at most %I", (lua_Integer)total, (lua_Integer)cap);
+  if (total > cap) {
+    return luaL_error(
+        L, "a text of %I bytes is too long: at most %I", (lua_Integer)total, (lua_Integer)cap);
+  }
   mt_charge(L, total / 8 + 5);
   return lua_tocfunction(L, lua_upvalueindex(1))(L);
 }
@@ -124,4 +127,18 @@ void mt_open_string(lua_State *L) {
   lua_pushboolean(L, 0);
   lua_setfield(L, -2, "__metatable");
   lua_pop(L, 2);
+}
+
+void mt_open_utf8(lua_State *L) {
+  static const char *const kept[] = {"char", "codes", "codepoint", "len", "offset"};
+  lua_pushcfunction(L, luaopen_utf8);
+  lua_call(L, 0, 1);
+  for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+    lua_getfield(L, -1, kept[i]);
+    lua_pushcclosure(L, guarded, 1);
+    lua_setfield(L, -3, kept[i]);
+  }
+  lua_getfield(L, -1, "charpattern");
+  lua_setfield(L, -3, "charpattern");
+  lua_pop(L, 1);
 }

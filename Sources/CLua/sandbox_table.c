@@ -2,8 +2,8 @@
 
 #include "state.h"
 
-// The table library behind a guard: lengths are raw (no `__len` that loops in C), ranges are capped and charged.
-// `sort` is written anew, because Lua's picks pivots by the clock.
+// The table library behind a guard: lengths are raw (no `__len` that loops in C), ranges are capped and
+// charged. `sort` is written anew, because Lua's picks pivots by the clock.
 
 /// How long the list at 1 is; parts of event.data have their own length.
 static lua_Integer length(lua_State *L) {

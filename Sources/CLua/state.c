@@ -3,8 +3,8 @@
 
 #include "state.h"
 
-// A state from birth to death, and the calls from Swift. Each is one protected call of a C function; the message
-// handler stays at the bottom of the stack, so the height between calls is always 1.
+// A state from birth to death, and the calls from Swift. Each is one protected call of a C function; the
+// message handler stays at the bottom of the stack, so the height between calls is always 1.
 
 static int open_state(lua_State *L) {
   mt_lua *state = mt_self(L);
@@ -13,8 +13,8 @@ static int open_state(lua_State *L) {
     const char *name;
     opener open;
   } libraries[] = {
-      {"string", mt_open_string}, {"table", mt_open_table}, {"math", mt_open_math}, {"os", mt_open_os},
-      {"coroutine", mt_open_coroutine}};
+      {"string", mt_open_string}, {"utf8", mt_open_utf8}, {"table", mt_open_table}, {"math", mt_open_math},
+      {"os", mt_open_os}, {"coroutine", mt_open_coroutine}};
   for (int i = 0; i < MT_SLOT_COUNT; i++) {
     lua_pushboolean(L, 0);
     state->refs[i] = luaL_ref(L, LUA_REGISTRYINDEX);
@@ -27,12 +27,6 @@ static int open_state(lua_State *L) {
     mt_protect(L, libraries[i].name);
     lua_setfield(L, -2, libraries[i].name);
   }
-  lua_newtable(L);
-  lua_pushcfunction(L, luaopen_utf8);
-  lua_call(L, 0, 1);
-  lua_remove(L, -2);
-  mt_protect(L, "utf8");
-  lua_setfield(L, -2, "utf8");
   mt_open_builders(L, state);
   mt_open_definitions(L, state);
   mt_set_slot(state, L, MT_SLOT_BASE);
@@ -112,6 +106,7 @@ int32_t mt_lua_add_module(
     mt_lua *state, const char *name, size_t name_count, const char *path, size_t path_count,
     const uint8_t *text, size_t count) {
   script from = {name, name_count, path, path_count, text, count, 0};
+  if (state->tripped) return 0;
   mt_budget_begin(state);
   lua_pushcfunction(state->L, add_module);
   lua_pushlightuserdata(state->L, &from);
@@ -142,6 +137,7 @@ static int run_script(lua_State *L) {
 int32_t mt_lua_run(
     mt_lua *state, const char *path, size_t path_count, const uint8_t *text, size_t count, int32_t settings) {
   script from = {NULL, 0, path, path_count, text, count, settings};
+  if (state->tripped) return state->fault.kind;
   mt_budget_begin(state);
   state->phase = settings ? MT_SETTINGS : MT_LOADING;
   state->unfinished = 0;
@@ -200,6 +196,7 @@ static int handle(lua_State *L) {
 
 int32_t mt_lua_handle(mt_lua *state, int32_t function, int32_t power, const mt_event *event) {
   call from = {&function, 1, power};
+  if (state->tripped) return state->fault.kind;
   begin_event(state, event);
   lua_pushcfunction(state->L, handle);
   lua_pushlightuserdata(state->L, &from);
@@ -227,7 +224,8 @@ static int upcast(lua_State *L) {
           L, "upcaster %s [%d] returned nothing: a forgotten return must not lose facts", type, version);
     }
     if (!lua_istable(L, 4) && mt_to_node(L, 4) == NULL) {
-      return luaL_error(L, "upcaster %s [%d] returned a %s, not the data", type, version, luaL_typename(L, 4));
+      return luaL_error(
+          L, "upcaster %s [%d] returned a %s, not the data", type, version, luaL_typename(L, 4));
     }
     lua_pushvalue(L, 4);
     lua_replace(L, 3);
@@ -241,6 +239,7 @@ static int upcast(lua_State *L) {
 
 int32_t mt_lua_upcast(mt_lua *state, const int32_t *functions, int32_t count, const mt_event *event) {
   call from = {functions, count, 0};
+  if (state->tripped) return state->fault.kind;
   begin_event(state, event);
   lua_pushcfunction(state->L, upcast);
   lua_pushlightuserdata(state->L, &from);

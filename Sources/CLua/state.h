@@ -120,6 +120,7 @@ struct mt_lua {
 
   mt_fault fault;
   int32_t denied_line;
+  size_t denied_bytes;  // held and asked for when memory ran out
   char denied_path[256];
   char refusal_code[64];
   char refusal_message[4104];
@@ -222,6 +223,7 @@ static inline const char *mt_tape_string(mt_lua *state, uint32_t document, uint3
 // sandbox_*.c: each leaves its functions in the table at the top.
 void mt_open_base(lua_State *L, mt_lua *state);
 void mt_open_string(lua_State *L);
+void mt_open_utf8(lua_State *L);
 void mt_open_table(lua_State *L);
 void mt_open_coroutine(lua_State *L);
 void mt_open_math(lua_State *L);

@@ -14,7 +14,8 @@ extern "C" mt_document *mt_document_new(void) { return new (std::nothrow) mt_doc
 extern "C" void mt_document_free(mt_document *document) { delete document; }
 
 extern "C" int32_t mt_document_parse(
-    mt_document *document, const uint8_t *json, size_t count, const uint64_t **tape, const uint8_t **strings) {
+    mt_document *document, const uint8_t *json, size_t count, const uint64_t **tape,
+    const uint8_t **strings) {
   try {
     auto error = document->parser.parse(json, count, false).error();
     if (error) return int32_t(error);

@@ -25,7 +25,8 @@ struct mt_envelope_parser {
   bool spaced, crowded;
 
   bool fail(
-      int32_t kind, std::string_view name, std::string_view text = {}, uint64_t number = 0, uint64_t offset = 0) {
+      int32_t kind, std::string_view name, std::string_view text = {}, uint64_t number = 0,
+      uint64_t offset = 0) {
     mt_json_fault &fault = out.fault;
     fault.kind = kind;
     fault.number = number;
@@ -97,7 +98,8 @@ struct mt_envelope_parser {
           uint8_t c = line[place];
           spaces |= line[place - 1] <= ' ';
           depth += depths.step[c];
-          if (static_cast<uint8_t>(c - '0') < 10 && structure[last + 1] - place >= 19) large |= exceeds(place);
+          bool digit = static_cast<uint8_t>(c - '0') < 10;
+          if (digit && structure[last + 1] - place >= 19) large |= exceeds(place);
         } while (depth > 0);
         end = structure[last] + 1;
       } else {
@@ -198,8 +200,8 @@ struct mt_envelope_parser {
     if (!spaced) return;
     const Slot &slot = slots[DATA];
     out.minified = scratch.get() + out.count;
-    out.minified_count =
-        static_cast<uint32_t>(mt_json_minify(line + slot.start, slot.end - slot.start, scratch.get() + out.count));
+    size_t count = mt_json_minify(line + slot.start, slot.end - slot.start, scratch.get() + out.count);
+    out.minified_count = static_cast<uint32_t>(count);
   }
 
   bool common(uint32_t source_given) {
@@ -268,7 +270,8 @@ struct mt_envelope_parser {
     if (crowded) return fail(MT_ENVELOPE_ATTRIBUTES, "", {}, others_max);
     // An attribute that is null is not set (JSON format, 2.2).
     for (uint32_t field = 0; field < FIELD_COUNT; field++) {
-      if (has(static_cast<Field>(field)) && field != DATA && slots[field].value.is_null()) seen &= ~(1u << field);
+      if (field == DATA || !has(static_cast<Field>(field))) continue;
+      if (slots[field].value.is_null()) seen &= ~(1u << field);
     }
     if (!required(SOURCE) || !common(MT_GIVEN_SOURCE) || !version(DATAVERSION)) return false;
     out.key = out.id;

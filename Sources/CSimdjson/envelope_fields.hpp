@@ -15,8 +15,8 @@ enum Field : uint8_t {
 };
 
 inline const char *const field_names[FIELD_COUNT] = {
-  "id", "source", "type", "version", "key", "time", "data", "meta", "recorded", "traceparent", "correlationid",
-  "causationid", "specversion", "subject", "partitionkey", "dataversion", "data_base64"
+  "id", "source", "type", "version", "key", "time", "data", "meta", "recorded", "traceparent",
+  "correlationid", "causationid", "specversion", "subject", "partitionkey", "dataversion", "data_base64"
 };
 
 // The fields that only a CloudEvent has.
@@ -32,7 +32,11 @@ inline Field field_of(std::string_view name) {
   switch (name.size()) {
   case 2: return is(name, ID) ? ID : OTHER;
   case 3: return is(name, KEY) ? KEY : OTHER;
-  case 4: return is(name, TYPE) ? TYPE : is(name, DATA) ? DATA : is(name, TIME) ? TIME : is(name, META) ? META : OTHER;
+  case 4:
+    for (Field field : {TYPE, DATA, TIME, META}) {
+      if (is(name, field)) return field;
+    }
+    return OTHER;
   case 6: return is(name, SOURCE) ? SOURCE : OTHER;
   case 7: return is(name, VERSION) ? VERSION : is(name, SUBJECT) ? SUBJECT : OTHER;
   case 8: return is(name, RECORDED) ? RECORDED : OTHER;

@@ -66,7 +66,7 @@ private:
   }
 
   void skip() {
-    while (at < count && (bytes[at] == ' ' || bytes[at] == '\t' || bytes[at] == '\n' || bytes[at] == '\r')) at++;
+    while (at < count && bytes[at] != 0 && strchr(" \t\n\r", bytes[at])) at++;
   }
 
   bool value(uint32_t depth) {
@@ -198,11 +198,15 @@ private:
     if (kind != 'u') return fail(MT_JSON_SYNTAX, at, "a backslash must begin one of JSON's escapes");
     int unit = hexadecimal(2);
     if (unit < 0) return fail(MT_JSON_SYNTAX, at, "\\u must be followed by four hexadecimal digits");
-    if (unit >= 0xDC00 && unit <= 0xDFFF) return fail(MT_JSON_SYNTAX, at, "a low surrogate must follow a high one");
+    if (unit >= 0xDC00 && unit <= 0xDFFF) {
+      return fail(MT_JSON_SYNTAX, at, "a low surrogate must follow a high one");
+    }
     if (unit >= 0xD800 && unit <= 0xDBFF) {
       bool escaped = count - at >= 12 && bytes[at + 6] == '\\' && bytes[at + 7] == 'u';
       int low = escaped ? hexadecimal(8) : -1;
-      if (low < 0xDC00 || low > 0xDFFF) return fail(MT_JSON_SYNTAX, at, "a high surrogate must be followed by a low one");
+      if (low < 0xDC00 || low > 0xDFFF) {
+        return fail(MT_JSON_SYNTAX, at, "a high surrogate must be followed by a low one");
+      }
       at += 6;
     }
     at += 6;
@@ -221,7 +225,9 @@ private:
     if (negative) at++;
     size_t first = at;
     if (!digits()) return stray(negative ? "'-' must be followed by a digit" : "a value must stand here");
-    if (bytes[first] == '0' && at - first > 1) return fail(MT_JSON_SYNTAX, start, "a number must not begin with 0");
+    if (bytes[first] == '0' && at - first > 1) {
+      return fail(MT_JSON_SYNTAX, start, "a number must not begin with 0");
+    }
     size_t length = at - first;
     bool integer = true;
     if (at < count && bytes[at] == '.') {

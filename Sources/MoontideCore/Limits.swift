@@ -33,22 +33,6 @@ public enum Limits {
   /// simdjson reads up to this many bytes beyond its input.
   public static let parserPaddingBytes = 64
 
-  // MARK: Indexes of the log
-
-  /// Entries of an index in memory before it is sealed into a run on disk: 2^18 of them take 15 MB, and
-  /// ten million events make fewer than ten runs with merges of four.
-  public static let indexSealEntries = 1 << 18
-  /// Sealed tables that may wait for the background before an append writes one itself.
-  public static let indexFrozenMax = 2
-  /// Runs of one size that are merged into one; every lookup asks each run.
-  public static let indexMergeWidth = 4
-  /// Bits of a run's filter for each entry: about one false hit in a thousand.
-  public static let indexFilterBits = 16
-  /// Bytes of a segment between two marks of its sparse index: what a seek reads in vain at most, unless a
-  /// batch is larger.
-  public static let markBytes: UInt64 = 128 << 10
-  /// Offsets of a partition between two marks.
-  public static let offsetMarkInterval: UInt64 = 512
   // MARK: Ingest
 
   /// What is read of a file at once: about 1,000 events of 340 bytes, where one append and one flush are cheap.
@@ -66,6 +50,24 @@ public enum Limits {
   public static let eventFolderDepthMax = 16
   /// Problems that are remembered for showing; further ones are only counted.
   public static let problemsMax = 1_000
+  // MARK: Indexes of the log
+
+  /// Entries of an index in memory before it is sealed into a run on disk: 2^18 of them take 15 MB, and
+  /// ten million events make fewer than ten runs with merges of four.
+  public static let indexSealEntries = 1 << 18
+  /// Sealed tables that may wait for the background before an append writes one itself.
+  public static let indexFrozenMax = 2
+  /// Runs of one size that are merged into one; every lookup asks each run.
+  public static let indexMergeWidth = 4
+  /// Bits of a run's filter for each entry: about one false hit in a thousand.
+  public static let indexFilterBits = 16
+  /// Bytes of a segment between two marks of its sparse index: what a seek reads in vain at most, unless a
+  /// batch is larger.
+  public static let markBytes: UInt64 = 128 << 10
+  /// Offsets of a partition between two marks.
+  public static let offsetMarkInterval: UInt64 = 512
+  /// Problems that one verification lists; damage that is everywhere need not be told byte by byte.
+  public static let verifyProblemsMax = 1_000
 
   // MARK: Reading
 
@@ -168,6 +170,11 @@ public enum Limits {
   public static let storeValueBytesMax: Int32 = 16 << 20
   /// Bytes of merged rows that one table holds back before it writes them.
   public static let foldedBytesMax = 16 << 20
+  /// Steps of SQLite's machine that one statement of a script may take, some seconds: counted, not timed, so that
+  /// every replay stops at the same place.
+  public static let statementStepsMax = 300_000_000
+  /// Values that one `each` or `query` of a script may return: they are all held in memory.
+  public static let resultCellsMax = 4_000_000
   /// Statements of different texts that a store keeps prepared for `db:query` and `db:exec`.
   public static let preparedStatementsMax = 256
   /// Databases that SQLite attaches at once, as it is built on Debian.

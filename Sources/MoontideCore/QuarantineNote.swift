@@ -1,5 +1,8 @@
 /// Why a line was set aside, and the line itself: what the `data` of a quarantine record says.
 public struct QuarantineNote: Sendable, Hashable, Codable {
+  /// The key of all quarantine records, so that they can be listed without a scan of the log.
+  public static let key = Array("line".utf8)
+
   /// A code of `explain`, such as `E0201`.
   public var code: String
   /// The reason, for a person.

@@ -1,7 +1,8 @@
 import CSimdjson
 public import MoontideCore
 
-/// Turns lines into drafts. One per thread. After the longest line was seen, a good line costs no allocation.
+/// Turns lines into drafts. One per thread. After the longest line was seen, a good line costs no
+/// allocation.
 public final class EnvelopeParser {
   private let parser: OpaquePointer
   /// `data` without whitespace, of lines that have some.
@@ -16,12 +17,13 @@ public final class EnvelopeParser {
 
   deinit { mt_envelope_parser_free(parser) }
 
-  /// Reads one line (native envelope or CloudEvents 1.0 JSON) out of `source[line]` and appends it to `batch`:
-  /// the bytes it names, and a draft of `topic` with its body digest. On a fault nothing is appended.
-  /// `source` must hold `Limits.parserPaddingBytes` behind the line.
+  /// Reads one line (native envelope or CloudEvents 1.0 JSON) out of `source[line]` and appends it to
+  /// `batch`: the bytes it names, and a draft of `topic` with its body digest. On a fault nothing is
+  /// appended. `source` must hold `Limits.parserPaddingBytes` behind the line.
   ///
-  /// The whole line is checked, down to the last value. `data` (and `meta`) keep their bytes; the other texts
-  /// are decoded. Envelope: handlers.md, "The event"; CloudEvents: JSON Event Format 1.0.2, structured mode.
+  /// The whole line is checked, down to the last value. `data` (and `meta`) keep their bytes; the other
+  /// texts are decoded. Envelope: handlers.md, "The event"; CloudEvents: JSON Event Format 1.0.2, structured
+  /// mode.
   public func parse(
     _ source: [UInt8], _ line: ByteRange, topic: TopicID, into batch: DraftBatch
   ) throws(EnvelopeFault) {

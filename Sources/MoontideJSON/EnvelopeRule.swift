@@ -63,7 +63,8 @@ public enum EnvelopeRule: String, ExplainedCode {
     switch self {
     case .conflict:
       """
-      Topic, `source` and `id` identify an event. The log already holds an event of this identity with another \
+      Topic, `source` and `id` identify an event. The log already holds an event of this identity with \
+      another \
       body (type, version, key, time or data). The first one stays; this line is quarantined as a conflict, \
       with the position of the event that it contradicts.
       """
@@ -74,12 +75,14 @@ public enum EnvelopeRule: String, ExplainedCode {
       """
     case .unknown:
       """
-      A field that the envelope does not know is most often a misspelt one, and taking the line would lose it. \
+      A field that the envelope does not know is most often a misspelt one, and taking the line would \
+      lose it. \
       The line is quarantined.
       """
     case .compression:
       """
-      Unpacking the file failed. The lines before the damage were taken; what comes behind it cannot be read. \
+      Unpacking the file failed. The lines before the damage were taken; what comes behind it cannot be \
+      read. \
       The place is quarantined, and the file is left alone until it changes.
       """
     case .topicFolder:
@@ -91,12 +94,14 @@ public enum EnvelopeRule: String, ExplainedCode {
       "The file system refused to open or read the file. The other files are read; this one is tried again."
     case .unfinishedLine:
       """
-      The last line of the file has no newline yet, so it may be half a line that is still being written. It is \
+      The last line of the file has no newline yet, so it may be half a line that is still being written. \
+      It is \
       not taken until its newline is there.
       """
     default:
       """
-      \(title). The line was set aside in the quarantine with its file, byte offset, line number, reason and raw \
+      \(title). The line was set aside in the quarantine with its file, byte offset, line number, reason \
+      and raw \
       bytes; the lines around it were taken.
       """
     }
@@ -107,7 +112,9 @@ public enum EnvelopeRule: String, ExplainedCode {
     case .conflict:
       "Compare both with `moontide dead show`; give the new fact an id of its own and append it."
     case .number:
-      "Write the number as a string, or as a number with a fraction if rounding is meant; append the line again."
+      """
+      Write the number as a string, or with a fraction if rounding is meant; append the line again.
+      """
     case .compression:
       "Replace the file by a sound one: events that are already known are recognised and not taken twice."
     case .topicFolder: "Rename the folder."
@@ -115,7 +122,8 @@ public enum EnvelopeRule: String, ExplainedCode {
     case .unfinishedLine: "End the line with a newline."
     default:
       """
-      `moontide dead ls` lists such lines, `moontide dead show` shows one; append the mended line to any file of \
+      `moontide dead ls` lists such lines, `moontide dead show` shows one; append the mended line to any \
+      file of \
       its topic.
       """
     }

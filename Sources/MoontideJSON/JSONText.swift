@@ -19,8 +19,8 @@ public enum JSONText {
     return ByteRange(start: start, count: written)
   }
 
-  /// The text with a line for every member and element and `indent` spaces a level, for a person. Empty objects
-  /// and arrays stay on one line.
+  /// The text with a line for every member and element and `indent` spaces a level, for a person. Empty
+  /// objects and arrays stay on one line.
   public static func pretty(_ bytes: [UInt8], _ range: ByteRange, indent: Int = 2) -> String {
     var tokens: [UInt8] = []
     minify(bytes, range, into: &tokens)

@@ -1,5 +1,5 @@
-/// Builds a tree out of text that `JSONValidator` has passed: it checks nothing, and its recursion is bounded by
-/// the validator's depth.
+/// Builds a tree out of text that `JSONValidator` has passed: it checks nothing, and its recursion is
+/// bounded by the validator's depth.
 struct JSONTreeReader {
   let bytes: [UInt8]
   var at: Int

@@ -16,8 +16,8 @@ public final class JSONValidator {
   deinit { mt_envelope_parser_free(parser) }
 
   /// Throws with the first fault when `bytes[range]` is not one JSON document, is longer than
-  /// `Limits.eventBytesMax` or is nested deeper than `Limits.jsonDepthMax`. Copies the text when
-  /// `bytes` has no `Limits.parserPaddingBytes` behind it.
+  /// `Limits.eventBytesMax` or is nested deeper than `Limits.jsonDepthMax`. Copies the text when `bytes` has
+  /// no `Limits.parserPaddingBytes` behind it.
   public func validate(_ bytes: [UInt8], _ range: ByteRange) throws(EnvelopeFault) {
     guard range.end + Limits.parserPaddingBytes <= bytes.count else {
       padded.removeAll(keepingCapacity: true)

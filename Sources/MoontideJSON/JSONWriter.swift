@@ -2,9 +2,9 @@ public import MoontideCore
 
 /// Writes JSON by appending to a byte buffer.
 public enum JSONWriter {
-  /// Appends one line of an export, without its newline: the envelope fields that were given, in the order id,
-  /// source, type, version, key, time, data, meta, then `recorded` unless `recordedMicroseconds` is nil. `data`
-  /// and `meta` are written byte for byte, texts with the fewest escapes that RFC 8259 allows.
+  /// Appends one line of an export, without its newline: the envelope fields that were given, in the order
+  /// id, source, type, version, key, time, data, meta, then `recorded` unless `recordedMicroseconds` is nil.
+  /// `data` and `meta` are written byte for byte, texts with the fewest escapes that RFC 8259 allows.
   /// - Parameter bytes: the buffer that `envelope` names parts of.
   public static func appendLine(
     _ envelope: Envelope, in bytes: [UInt8], recordedMicroseconds: Int64?, to out: inout [UInt8]

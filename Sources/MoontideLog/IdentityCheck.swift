@@ -25,7 +25,8 @@ struct IdentityCheck {
     probe = RecordProbe(catalog: catalog, log: log)
   }
 
-  func isNew(_ index: Int) -> Bool { verdicts[index] == .new }
+  /// The drafts that are new, in order.
+  var fresh: [Int] { verdicts.indices.filter { verdicts[$0] == .new } }
 
   /// Quarantine records live in a topic of their own, whatever the draft says.
   static func topic(of draft: Draft, quarantine: TopicID?) -> TopicID {

@@ -16,6 +16,7 @@ public final class IndexMaintainer: Worker, @unchecked Sendable {
   private var nextFile: UInt64
   private var isCheckpointDue = false
   private var garbage: [String] = []
+  private var isDistrusted = false
   private var lastFailure: LogError?
 
   init(
@@ -42,6 +43,9 @@ public final class IndexMaintainer: Worker, @unchecked Sendable {
   public func step() -> StepOutcome {
     do { return try work() ? .progressed : .idle(for: .seconds(1)) } catch { return .idle(for: .seconds(1)) }
   }
+
+  /// Blocks until there is something to seal, or for that long: what its thread does when `step` is idle.
+  public func wait(for timeout: Duration) { index.waitForFrozen(timeout) }
 
   /// Does one piece of work; false when there is none.
   func work() throws(LogError) -> Bool {
@@ -70,6 +74,7 @@ public final class IndexMaintainer: Worker, @unchecked Sendable {
       try writeCheckpoint()
       return true
     }
+    if isDistrusted { return false }
     for kind in [LogIndex.Kind.identities, .keys] where try merge(kind) { return true }
     if isCheckpointDue {
       try writeCheckpoint()
@@ -79,9 +84,14 @@ public final class IndexMaintainer: Worker, @unchecked Sendable {
   }
 
   private func write(_ entries: [IndexEntry], as name: String) throws(LogError) -> SortedRun {
-    var writer = try RunWriter(name, in: directory, log: index.log, entries: entries.count)
-    for entry in entries { try writer.add(entry) }
-    return try writer.finish()
+    do {
+      var writer = try RunWriter(name, in: directory, log: index.log, entries: entries.count)
+      for entry in entries { try writer.add(entry) }
+      return try writer.finish()
+    } catch {
+      try directory.remove(name)
+      throw error
+    }
   }
 
   private func merge(_ kind: LogIndex.Kind) throws(LogError) -> Bool {
@@ -91,7 +101,14 @@ public final class IndexMaintainer: Worker, @unchecked Sendable {
     }
     let members = choice.map { runs[$0] }
     let name = takeNumber() + (kind == .identities ? ".ids" : ".keys")
-    let merged = try RunMerge.merge(members, as: name, in: directory, log: index.log)
+    let merged: SortedRun
+    do {
+      merged = try RunMerge.merge(members, as: name, in: directory, log: index.log)
+    } catch {
+      // A full disk should not stay full of this.
+      try directory.remove(name)
+      throw error
+    }
     index.replace(kind, members, by: merged)
     garbage.append(contentsOf: members.map(\.name))
     isCheckpointDue = true
@@ -105,7 +122,17 @@ public final class IndexMaintainer: Worker, @unchecked Sendable {
     return String(repeating: "0", count: max(0, 10 - digits.count)) + digits
   }
 
+  /// A run turned out to be damaged: from now on no checkpoint names it, and the next opening rebuilds all.
+  func distrust() throws(LogError) {
+    gate.lock()
+    defer { gate.unlock() }
+    isDistrusted = true
+    try root.remove(LogCheckpoint.fileName)
+    try root.sync()
+  }
+
   private func writeCheckpoint() throws(LogError) {
+    if isDistrusted { return }
     try directory.sync()
     func manifest(_ kind: LogIndex.Kind) -> [LogCheckpoint.Run] {
       index.runs(kind).map { .init(name: $0.name, entries: UInt64($0.count)) }
@@ -126,7 +153,7 @@ public final class IndexMaintainer: Worker, @unchecked Sendable {
     while index.oldestFrozen != nil { _ = try work() }
     gate.lock()
     defer { gate.unlock() }
-    guard isCheckpointDue || point != end else { return }
+    guard !isDistrusted, isCheckpointDue || point != end else { return }
     try commit.flush()
     point = end
     try writeCheckpoint()

@@ -16,13 +16,11 @@ final class LogAppender: @unchecked Sendable {
 
   private var state: LogPoint
   private var segment: Segment
+  private var isStopped = false
   private var encoder = BatchEncoder()
   private var check: IdentityCheck
   private var placed: [BatchEncoder.Placed] = []
-  private var keyHashes: [IndexHash] = []
-  private var newHashes: [IndexHash] = []
-  private var addresses: [LogAddress] = []
-  private var offsets: [(partition: UInt32, mark: LogCatalog.OffsetMark)] = []
+  private var entries = BatchEntries()
 
   init(_ opened: LogOpening.Opened, segments: LogDirectory, clock: any WallClock, options: LogOptions) {
     log = opened.log
@@ -37,11 +35,17 @@ final class LogAppender: @unchecked Sendable {
     check = IdentityCheck(log: opened.log, index: opened.index, catalog: opened.catalog)
   }
 
-  /// What the next append goes on from.
-  var point: LogPoint {
+  /// Takes nothing from now on, and says where the log ends.
+  func stop() -> LogPoint {
     gate.lock()
     defer { gate.unlock() }
+    isStopped = true
     return state
+  }
+
+  private func checkOpen() throws(LogError) {
+    if isStopped { throw .readOnly(reason: "the log is closed") }
+    if let reason = commit.readOnlyReason { throw .readOnly(reason: reason) }
   }
 
   func topics() -> [TopicDescription] {
@@ -72,7 +76,7 @@ final class LogAppender: @unchecked Sendable {
       }
       return TopicID(UInt16(known))
     }
-    if let reason = commit.readOnlyReason { throw .readOnly(reason: reason) }
+    try checkOpen()
     guard state.topics.count < Limits.topicsMax else { throw .tooManyTopics(limit: Limits.topicsMax) }
     let count = partitions ?? Limits.partitionsDefault
     guard (1...Limits.partitionsMax).contains(count) else {
@@ -91,7 +95,7 @@ final class LogAppender: @unchecked Sendable {
   func append(_ request: AppendRequest) throws(LogError) -> AppendOutcome {
     gate.lock()
     defer { gate.unlock() }
-    if let reason = commit.readOnlyReason { throw .readOnly(reason: reason) }
+    try checkOpen()
     let drafts = request.batch.drafts
     guard drafts.count <= Limits.batchRecordsMax else {
       throw .tooLarge(what: "batch (records)", bytes: drafts.count, limit: Limits.batchRecordsMax)
@@ -147,21 +151,28 @@ final class LogAppender: @unchecked Sendable {
     -> Int
   {
     placed.removeAll(keepingCapacity: true)
+    // Into locals: what a class holds is checked for exclusive access at each look.
+    let drafts = batch.drafts
+    let source = batch.bytes
+    let fresh = check.fresh
     var bytes = BatchHeader.bytes
-    for (number, draft) in batch.drafts.enumerated() where check.isNew(number) {
-      bytes += try BatchEncoder.recordBytes(draft.envelope, defaultTimeBytes: recordedTextBytes)
+    for number in fresh {
+      bytes += try BatchEncoder.recordBytes(drafts[number].envelope, defaultTimeBytes: recordedTextBytes)
     }
     guard bytes <= Limits.batchBytesMax else {
       throw .tooLarge(what: "batch", bytes: bytes, limit: Limits.batchBytesMax)
     }
-    for (number, draft) in batch.drafts.enumerated() where check.isNew(number) {
-      let topic = IdentityCheck.topic(of: draft, quarantine: quarantine)
-      precondition(Int(topic.value) < state.topics.count, "topic \(topic.value) of \(state.topics.count)")
-      let partition = Partitioner.partition(
-        batch.bytes, draft.envelope.key, of: state.topics[Int(topic.value)].partitions)
-      placed.append(
-        .init(draft: number, topic: topic, partition: partition, offset: state.take(topic, partition)))
+    func give(_ state: inout LogPoint, _ placed: inout [BatchEncoder.Placed]) {
+      for number in fresh {
+        let topic = IdentityCheck.topic(of: drafts[number], quarantine: quarantine)
+        precondition(Int(topic.value) < state.topics.count, "topic \(topic.value) of \(state.topics.count)")
+        let partition = Partitioner.partition(
+          source, drafts[number].envelope.key, of: state.topics[Int(topic.value)].partitions)
+        placed.append(
+          .init(draft: number, topic: topic, partition: partition, offset: state.take(topic, partition)))
+      }
     }
+    give(&state, &placed)
     return bytes - BatchHeader.bytes
   }
 
@@ -204,24 +215,13 @@ final class LogAppender: @unchecked Sendable {
       header, segment: segment.number, offset: offset, checksum: encoder.bytes.number(UInt32.self, at: 4))
     if let progress { state.producers[progress.producer] = progress.sequence.upperBound }
     if !placed.isEmpty {
-      keyHashes.removeAll(keepingCapacity: true)
-      newHashes.removeAll(keepingCapacity: true)
-      addresses.removeAll(keepingCapacity: true)
-      offsets.removeAll(keepingCapacity: true)
-      for (number, place) in placed.enumerated() {
-        let envelope = batch.drafts[place.draft].envelope
-        newHashes.append(check.hashes[place.draft])
-        keyHashes.append(log.hash(topic: place.topic, batch.bytes, key: envelope.key))
-        addresses.append(
-          LogAddress(segment: segment.number, offset: offset + UInt64(encoder.recordStarts[number])))
-        if place.offset % options.offsetMarkInterval == 0 {
-          let partition = UInt32(place.topic.value) << 16 | UInt32(place.partition)
-          let position = header.basePosition + UInt64(number)
-          offsets.append((partition, .init(offset: place.offset, position: position)))
-        }
-      }
-      catalog.note(header, at: LogAddress(segment: segment.number, offset: offset), offsets: offsets)
-      _ = index.add(newHashes, keyHashes, at: addresses, reaching: state)
+      entries.fill(
+        placed, from: batch, check.hashes, starts: encoder.recordStarts, base: header.basePosition,
+        at: LogAddress(segment: segment.number, offset: offset), log: log,
+        markInterval: options.offsetMarkInterval)
+      catalog.note(header, at: LogAddress(segment: segment.number, offset: offset), offsets: entries.offsets)
+      _ = index.add(
+        entries.identities, entries.keys, at: entries.addresses, reaching: state)
     }
     commit.advance(.init(file: segment.file, position: state.position, batches: state.batch))
   }
@@ -233,8 +233,16 @@ final class LogAppender: @unchecked Sendable {
       return
     }
     try commit.flush()
-    segment = try SegmentCreation.create(
-      number: segment.number + 1, at: state, in: segmentDirectory, log: log)
+    do {
+      segment = try SegmentCreation.create(
+        number: segment.number + 1, at: state, in: segmentDirectory, log: log)
+    } catch {
+      // The old segment may go on; then nothing may say that a new one begins here.
+      do { try SegmentCreation.takeBack(at: state, in: segmentDirectory) } catch let second {
+        commit.fail("a segment that could not be begun could not be removed: \(second)")
+      }
+      throw error
+    }
     catalog.add(segment)
   }
 }

@@ -68,7 +68,8 @@ final class LogIndex: @unchecked Sendable {
       }
     }
     for run in view.runs {
-      for index in hashes.indices where run.filter.mayHold(hashes[index].value) {
+      let filter = run.filter
+      for index in hashes.indices where filter.mayHold(hashes[index].value) {
         try run.find(hashes[index], log: log, scratch: &scratch, into: &addresses)
         if !addresses.isEmpty { take(index) }
       }
@@ -113,12 +114,11 @@ final class LogIndex: @unchecked Sendable {
   ) -> Bool {
     gate.lock()
     defer { gate.unlock() }
-    for index in addresses.indices {
-      active.add(identity: identities[index], key: keys[index], addresses[index])
-    }
+    active.add(identities, keys, at: addresses)
     guard active.isFull(sealEntries) else { return false }
     frozen.append(Frozen(table: active, point: point))
     active = Self.table(sealEntries)
+    gate.wakeAll()
     return true
   }
 
@@ -129,12 +129,28 @@ final class LogIndex: @unchecked Sendable {
     guard active.count > 0 else { return }
     frozen.append(Frozen(table: active, point: point))
     active = Self.table(sealEntries)
+    gate.wakeAll()
+  }
+
+  /// Whether the file of that path is a run of this index.
+  func isRun(_ path: String) -> Bool {
+    gate.lock()
+    defer { gate.unlock() }
+    return (identityRuns + keyRuns).contains { $0.path == path }
   }
 
   var oldestFrozen: Frozen? {
     gate.lock()
     defer { gate.unlock() }
     return frozen.first
+  }
+
+  /// Blocks until a sealed table waits, or for that long.
+  func waitForFrozen(_ timeout: Duration) {
+    let deadline = SystemClock().monotonic + timeout
+    gate.lock()
+    defer { gate.unlock() }
+    while frozen.isEmpty, gate.wait(until: deadline) {}
   }
 
   var frozenCount: Int {

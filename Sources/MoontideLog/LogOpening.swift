@@ -56,11 +56,12 @@ struct LogOpening {
       root: root, directory: indexDirectory, index: index, catalog: catalog, commit: commit, point: start,
       nextFile: checkpoint?.nextFile ?? 0)
     var replay = LogReplay(state: start, log: log, index: index, catalog: catalog, options: options)
-    try scan(segments, &replay, maintainer, &recovery)
+    try scan(catalog, &replay, maintainer, &recovery)
     recovery.indexesRebuilt = checkpoint == nil && replay.state.position > 0
     let state = replay.state
+    let last = catalog.allSegments.count - 1
     commit.advance(
-      .init(file: segments[segments.count - 1].file, position: state.position, batches: state.batch),
+      .init(file: segments[last].file, position: state.position, batches: state.batch),
       synced: true)
     return Opened(
       log: log, state: state, catalog: catalog, index: index, commit: commit, maintainer: maintainer,
@@ -139,19 +140,27 @@ struct LogOpening {
 
   /// Reads all batches behind the replay's state.
   private func scan(
-    _ segments: [Segment], _ replay: inout LogReplay, _ maintainer: IndexMaintainer,
+    _ catalog: LogCatalog, _ replay: inout LogReplay, _ maintainer: IndexMaintainer,
     _ recovery: inout LogRecovery
   ) throws(LogError) {
+    let segments = catalog.allSegments
     let first = replay.state.segment
     for segment in segments[first...] {
       let isLast = segment.number == segments.count - 1
-      if segment.number > first {
-        guard segment.basePosition == replay.state.position, segment.firstBatch == replay.state.batch else {
-          throw segment.file.damaged(
-            at: 32,
-            "the segment begins at \(Position(segment.basePosition)), the one before it ends at "
-              + "\(Position(replay.state.position))")
+      if segment.number > first,
+        segment.basePosition != replay.state.position || segment.firstBatch != replay.state.batch
+      {
+        // A roll that failed for want of room, taken back, and come again with a power cut.
+        if isLast, segment.writtenEnd <= UInt64(SegmentHeader.bytes) {
+          try segmentDirectory.remove(SegmentHeader.fileName(basePosition: segment.basePosition))
+          try segmentDirectory.sync()
+          catalog.dropLastSegment()
+          return
         }
+        throw segment.file.damaged(
+          at: 32,
+          "the segment begins at \(Position(segment.basePosition)), the one before it ends at "
+            + "\(Position(replay.state.position))")
       }
       let from = segment.number == first ? replay.state.offset : UInt64(SegmentHeader.bytes)
       let end = segment.writtenEnd

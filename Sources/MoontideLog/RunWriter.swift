@@ -28,8 +28,12 @@ struct RunWriter {
 
   mutating func add(_ entry: IndexEntry) throws(LogError) {
     if count % SortedRun.entriesPerBlock == 0 { fences.append(entry.hash) }
-    bytes.add(entry.hash)
-    bytes.add(entry.word)
+    let at = bytes.count
+    bytes.append(contentsOf: repeatElement(0, count: 16))
+    bytes.withUnsafeMutableBytes { raw in
+      raw.put(entry.hash, at: at)
+      raw.put(entry.word, at: at + 8)
+    }
     filter.add(entry.hash)
     count += 1
     if count % SortedRun.entriesPerBlock == 0 {

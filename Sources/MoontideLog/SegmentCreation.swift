@@ -3,7 +3,7 @@ import MoontideCore
 /// Begins segments.
 enum SegmentCreation {
   /// Creates the segment that goes on at `point`; it and its directory entry are durable when it returns.
-  /// After an error nothing of it is left, or at most a file without batches.
+  /// After an error a file without batches may be left.
   static func create(number: Int, at point: LogPoint, in directory: LogDirectory, log: LogIdentity)
     throws(LogError) -> Segment
   {
@@ -17,5 +17,10 @@ enum SegmentCreation {
     try file.sync()
     try directory.sync()
     return Segment(number: number, header: header, file: file, end: UInt64(bytes.count))
+  }
+
+  /// Removes what a failed creation left.
+  static func takeBack(at point: LogPoint, in directory: LogDirectory) throws(LogError) {
+    try directory.remove(SegmentHeader.fileName(basePosition: point.position))
   }
 }

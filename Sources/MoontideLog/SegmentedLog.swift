@@ -42,10 +42,17 @@ public final class SegmentedLog: EventLog {
   public var identity: String { log.digest.description }
 
   public func append(_ request: AppendRequest) throws(LogError) -> AppendOutcome {
-    let outcome = try appender.append(request)
+    let outcome: AppendOutcome
+    do { outcome = try appender.append(request) } catch { throw try distrusting(error) }
     // Without a background the work is done here; its failure is kept by the maintainer and tried again.
     while index.frozenCount > Limits.indexFrozenMax, maintainer.step() == .progressed {}
     return outcome
+  }
+
+  /// The same error; when it is damage of an index, the next opening will build it anew.
+  private func distrusting(_ error: LogError) throws(LogError) -> LogError {
+    if case .damaged(let file, _, _) = error, index.isRun(file) { try maintainer.distrust() }
+    return error
   }
 
   @discardableResult public func flush() throws(LogError) -> Position { try commit.flush() }
@@ -67,9 +74,19 @@ public final class SegmentedLog: EventLog {
   /// Makes everything durable, writes the indexes down, and takes nothing from then on. Without it the next
   /// opening reads what the last checkpoint does not cover.
   public func close() throws(LogError) {
+    let end = appender.stop()
     try commit.flush()
-    try maintainer.close(reaching: appender.point)
-    commit.fail("the log is closed")
+    try maintainer.close(reaching: end)
+  }
+
+  /// How large everything is at the moment.
+  public func statistics() -> LogStatistics {
+    let segments = catalog.allSegments
+    let runs = index.runs(.identities) + index.runs(.keys)
+    return LogStatistics(
+      segments: segments.count, segmentBytes: segments.reduce(0) { $0 + $1.writtenEnd },
+      indexRuns: runs.count,
+      indexBytes: runs.reduce(0) { $0 + $1.fileBytes })
   }
 
   public func read(from start: Position, records: Int, bytes: Int, into batch: RecordBatch) throws(LogError)
@@ -89,7 +106,10 @@ public final class SegmentedLog: EventLog {
   ) throws(LogError) -> Int {
     batch.removeAll()
     let part = ByteRange(start: 0, count: key.count)
-    let addresses = try index.find(key: log.hash(topic: topic, key, key: part))
+    let addresses: [LogAddress]
+    do {
+      addresses = try index.find(key: log.hash(topic: topic, key, key: part))
+    } catch { throw try distrusting(error) }
     let end = durableEnd.value
     var probe = RecordProbe(catalog: catalog, log: log)
     var next = version

@@ -84,33 +84,58 @@ struct SequentialRead {
     throws(LogError) -> (consumed: Int, need: Int)
   {
     let bytes = batch.bytes
+    // Out of the object and back: it is grown record by record.
+    var decoded = batch.records
+    batch.records = []
+    defer { batch.records = decoded }
     var at = first
-    while at < last, batch.records.count < records, position < end {
+    while at < last, decoded.count < records, position < end {
       guard let current = header else {
         guard at + BatchHeader.bytes <= last else { return (at - first, BatchHeader.bytes) }
         at += try enter(bytes, at: at, fileOffset: offset + UInt64(at - first))
         continue
       }
-      guard at + RecordLayout.headerBytes <= last else { return (at - first, RecordLayout.headerBytes) }
-      let total = bytes.withUnsafeBytes { RecordLayout.totalBytes($0, at) }
-      let here = offset + UInt64(at - first)
-      if here + UInt64(total) > batchOffset + UInt64(current.totalBytes) {
-        throw segment.file.damaged(at: here, "a record of \(total) bytes does not fit in its batch")
-      }
-      guard at + total <= last else { return (at - first, total) }
-      if position >= start {
-        guard RecordLayout.isSound(bytes, at: at, total: total, log: log),
-          let record = bytes.withUnsafeBytes({ RecordLayout.decode($0, at, position, current.recorded) })
-        else {
-          throw segment.file.damaged(at: here, "the checksum of record \(Position(position)) does not match")
-        }
-        batch.records.append(record)
-      }
-      at += total
-      position += 1
-      if position == current.endPosition { header = nil }
+      let need = try parse(
+        bytes, from: &at, to: last, shift: Int(offset) - first, of: current, into: &decoded,
+        room: records - decoded.count)
+      if need > 0 { return (at - first, need) }
     }
     return (at - first, 0)
+  }
+
+  /// Decodes records of one batch, `room` at most; returns how many bytes the next one needs when it is not
+  /// all there, else 0. `shift` is what turns an index of the buffer into a byte offset of the file.
+  private mutating func parse(
+    _ bytes: [UInt8], from at: inout Int, to last: Int, shift: Int, of batch: BatchHeader,
+    into decoded: inout [Record], room: Int
+  ) throws(LogError) -> Int {
+    let batchEnd = Int(batchOffset) + batch.totalBytes - shift
+    let stop = min(batch.endPosition, end)
+    let room = decoded.count + room
+    var next = position
+    defer { position = next }
+    while next < stop, decoded.count < room {
+      guard at + RecordLayout.headerBytes <= last else { return RecordLayout.headerBytes }
+      let total = bytes.withUnsafeBytes { RecordLayout.totalBytes($0, at) }
+      if at + total > batchEnd {
+        throw segment.file.damaged(
+          at: UInt64(at + shift), "a record of \(total) bytes does not fit in its batch")
+      }
+      guard at + total <= last else { return total }
+      if next >= start {
+        guard RecordLayout.isSound(bytes, at: at, total: total, log: log),
+          let record = bytes.withUnsafeBytes({ RecordLayout.decode($0, at, next, batch.recorded) })
+        else {
+          throw segment.file.damaged(
+            at: UInt64(at + shift), "the checksum of record \(Position(next)) does not match")
+        }
+        decoded.append(record)
+      }
+      at += total
+      next += 1
+    }
+    if next == batch.endPosition { header = nil }
+    return 0
   }
 
   /// Looks at the header of a batch and says how many bytes to go on: to its first record, or past it when

@@ -38,7 +38,16 @@ final class SortedRun: Sendable {
     self.filter = filter
   }
 
+  var path: String { file.path }
   var blockCount: Int { fences.count }
+
+  var fileBytes: UInt64 { Self.fileBytes(entries: count) }
+
+  private static func fileBytes(entries: Int) -> UInt64 {
+    let blocks = (entries + entriesPerBlock - 1) / entriesPerBlock
+    let filterBlocks = RunFilter.blockCount(entries: entries)
+    return UInt64(headerBytes + blocks * (blockBytes + 8) + filterBlocks * RunFilter.blockBytes)
+  }
 
   static func header(log: LogIdentity, entries: Int, tailChecksum: UInt32) -> [UInt8] {
     var bytes: [UInt8] = []
@@ -62,8 +71,7 @@ final class SortedRun: Sendable {
     let file = try directory.open(name, .read)
     let blocks = (entries + entriesPerBlock - 1) / entriesPerBlock
     let filterBlocks = RunFilter.blockCount(entries: entries)
-    let size = UInt64(headerBytes + blocks * (blockBytes + 8) + filterBlocks * RunFilter.blockBytes)
-    guard try file.size() == size else { return nil }
+    guard try file.size() == fileBytes(entries: entries) else { return nil }
     var head = [UInt8](repeating: 0, count: headerBytes)
     try file.readAll(at: 0, count: headerBytes, into: &head, at: 0)
     let checksum = head.number(UInt32.self, at: 40)

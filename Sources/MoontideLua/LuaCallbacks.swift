@@ -1,8 +1,8 @@
 import CLua
 import MoontideCore
 
-/// The door to C: what C calls, and how its structures become ours. No function here calls into Lua; a refusal is
-/// left for C to raise after this frame has returned.
+/// The door to C: what C calls, and how its structures become ours. No function here calls into Lua; a
+/// refusal is left for C to raise after this frame has returned.
 enum LuaCallbacks {
   /// What C holds on to; it outlives the C state, and names the LuaState without keeping it alive.
   final class Anchor {

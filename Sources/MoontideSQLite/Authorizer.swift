@@ -45,6 +45,9 @@ final class Authorizer {
     return refusal
   }
 
+  /// The next error of the connection is told with this text.
+  func refuse(_ text: String) { refusal = text }
+
   /// Runs `body` under a rule, then goes back to trusting.
   func under<R>(_ rule: Rule, _ body: () throws(StoreError) -> R) throws(StoreError) -> R {
     self.rule = rule

@@ -2,8 +2,8 @@ import MoontideCore
 
 /// The tables `_mt_…` that every store has beside the handler's own, format version 1.
 ///
-/// All are WITHOUT ROWID and hold nothing that depends on clocks or on where batches end, so that a projection's
-/// file compares equal by `.dump` with any other replay.
+/// All are WITHOUT ROWID and hold nothing that depends on clocks or on where batches end, so that a
+/// projection's file compares equal by `.dump` with any other replay.
 struct Bookkeeping {
   static let format = 1
 

@@ -19,10 +19,13 @@ final class Connection {
   /// Decides what statements may do; asked while they are prepared.
   let authorizer = Authorizer()
   private var cache: [String: Statement] = [:]
+  /// Once for the process. Refused when SQLite is in use already, which only leaves it slower.
+  private static let isPrepared: Bool = mt_without_memory_counts() == SQLITE_OK
 
   /// Opens the database. `vfs` names a registered VFS, nil takes SQLite's own.
   /// Throws `io`, `damaged` or `full`, as SQLite says.
   init(_ path: String, _ mode: Mode, vfs: String? = nil) throws(StoreError) {
+    _ = Connection.isPrepared
     let flags =
       switch mode {
       case .readOnly: SQLITE_OPEN_READONLY
@@ -94,8 +97,8 @@ final class Connection {
     return try statement.step() ? statement.integer(0) : nil
   }
 
-  /// Meets SQLite's table-valued functions once: at its first use each declares its columns, which the authorizer
-  /// would refuse as a creation.
+  /// Meets SQLite's table-valued functions once: at its first use each declares its columns, which the
+  /// authorizer would refuse as a creation.
   func meetTableFunctions() throws(StoreError) {
     _ = try prepare("select 1 from json_each('[]'), json_tree('[]')")
   }

@@ -1,10 +1,11 @@
 import MoontideCore
 import Synchronization
 
-/// A consumer's file, `handlers/NAME.sqlite`, opened for all its lanes. Any thread may ask for a lane's store.
+/// A consumer's file, `handlers/NAME.sqlite`, opened for all its lanes. Any thread may ask for a lane's
+/// store.
 ///
-/// SQLite lets one connection write at a time; here the lanes queue at a gate in the process, so none of them polls
-/// a lock. What is in the file is truth (state, outbox, parked keys), so every commit is flushed.
+/// SQLite lets one connection write at a time; here the lanes queue at a gate in the process, so none of them
+/// polls a lock. What is in the file is truth (state, outbox, parked keys), so every commit is flushed.
 public final class ConsumerFile: Sendable {
   public let path: String
   public let identity: StoreIdentity
@@ -15,17 +16,19 @@ public final class ConsumerFile: Sendable {
   /// Format version 1, beside `Bookkeeping`'s: state by key, events on their way to the log, parked keys and
   /// what waits behind them. `due` is microseconds since 1970.
   static let sql = """
-    create table _mt_state(topic text, key blob, value blob not null, primary key(topic, key)) without rowid;
+    create table _mt_state(topic text, key blob, value blob not null,
+      primary key(topic, key)) without rowid;
     create table _mt_outbox(sequence integer primary key, topic text not null, id blob not null,
-      source blob not null, type blob not null, version integer not null, key blob not null, time blob not null,
-      data blob not null, meta blob not null, cause integer not null);
+      source blob not null, type blob not null, version integer not null, key blob not null,
+      time blob not null, data blob not null, meta blob not null, cause integer not null);
     create table _mt_parked(topic text, key blob, position integer not null, status integer not null,
       attempts integer not null, due integer not null, primary key(topic, key)) without rowid;
-    create table _mt_held(topic text, key blob, position integer, primary key(topic, key, position)) without rowid;
+    create table _mt_held(topic text, key blob, position integer,
+      primary key(topic, key, position)) without rowid;
     """
 
-  /// Opens the file, or makes it when it is missing or empty. A file that is there keeps its own handler and kind;
-  /// `identity.scriptVersion` is written into it.
+  /// Opens the file, or makes it when it is missing or empty. A file that is there keeps its own handler and
+  /// kind; `identity.scriptVersion` is written into it.
   public init(path: String, identity: StoreIdentity, vfs: String? = nil) throws(StoreOpeningError) {
     let connection = try StoreOpeningError.wrap { () throws(StoreError) in
       let connection = try Connection(path, .create, vfs: vfs)

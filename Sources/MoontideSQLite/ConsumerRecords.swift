@@ -153,13 +153,14 @@ struct ConsumerRecords {
     try keyed("delete from _mt_held where topic = ?1 and key = ?2", topic, key, nil)
   }
 
-  /// A key that waited for a person goes on: its event is tried again or applied, and no longer dead. The letter of
-  /// an event that was skipped stays, since its key was not parked as dead.
+  /// A key that waited for a person goes on: its event is tried again or applied, and no longer dead. The
+  /// letter of an event that was skipped stays, since its key was not parked as dead.
   private func forgetDeadLetter(of topic: TopicName, _ key: [UInt8]) throws(StoreError) {
     try keyed(
       """
       delete from _mt_dead where position in
-        (select position from _mt_parked where topic = ?1 and key = ?2 and status = \(ParkedKey.Status.dead.rawValue))
+        (select position from _mt_parked
+          where topic = ?1 and key = ?2 and status = \(ParkedKey.Status.dead.rawValue))
       """, topic, key, nil)
   }
 }

@@ -2,8 +2,8 @@ public import MoontideCore
 
 /// One lane of a consumer over its `ConsumerFile`. Owned by one thread.
 ///
-/// A transaction collects in memory and is written at its commit, in one short `begin immediate … commit`, so that
-/// the lanes' Lua runs side by side.
+/// A transaction collects in memory and is written at its commit, in one short `begin immediate … commit`, so
+/// that the lanes' Lua runs side by side.
 public final class ConsumerStore: EffectStore {
   /// Always empty: a consumer has no tables of its own.
   public let tables: [StoreTable] = []

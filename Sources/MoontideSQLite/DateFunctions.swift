@@ -1,8 +1,8 @@
 import CSQLite
 import MoontideCore
 
-/// SQLite's date functions without their clock: "now", no argument at all, and the machine's time zone are refused.
-/// What remains is computed by SQLite's own functions, on a private connection.
+/// SQLite's date functions without their clock: "now", no argument at all, and the machine's time zone are
+/// refused. What remains is computed by SQLite's own functions, on a private connection.
 final class DateFunctions {
   private let connection: Connection
 

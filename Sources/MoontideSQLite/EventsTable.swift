@@ -1,7 +1,7 @@
 public import MoontideCore
 
-/// `sys.events`: the events of a log, read in place. Conditions on the position, on topic and key, and on the time of
-/// recording are looked up in the log's own indexes; nothing else is.
+/// `sys.events`: the events of a log, read in place. Conditions on the position, on topic and key, and on the
+/// time of recording are looked up in the log's own indexes; nothing else is.
 public final class EventsTable: SystemTable {
   public let name = "events"
   public let columns: [SystemColumn] = [
@@ -76,8 +76,8 @@ public final class EventsTable: SystemTable {
     }
   }
 
-  /// Texts of `recorded` have the form `2026-11-17T09:14:03.123456Z`; any beginning of one bounds them. Sorting by
-  /// text differs from sorting by time only below a second, hence the whole seconds here.
+  /// Texts of `recorded` have the form `2026-11-17T09:14:03.123456Z`; any beginning of one bounds them.
+  /// Sorting by text differs from sorting by time only below a second, hence the whole seconds here.
   private func narrow(
     _ scan: inout EventScan, _ comparison: SystemCondition.Comparison, recorded text: String
   ) throws(LogError) {

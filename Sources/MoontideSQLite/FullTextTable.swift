@@ -1,10 +1,10 @@
 import MoontideCore
 
-/// Row operations on an FTS5 table. FTS5 has no index on an UNINDEXED column, so `_mt_fts_NAME` maps each key to
-/// its rowid. A rowid stays with its key until the row is deleted.
+/// Row operations on an FTS5 table. FTS5 has no index on an UNINDEXED column, so `_mt_fts_NAME` maps each key
+/// to its rowid. A rowid stays with its key until the row is deleted.
 ///
-/// SQL of the script may change the table past this map. The map is then marked stale in `_mt_meta` and made anew
-/// before the next operation that needs it, so that what is stored depends on the operations alone.
+/// SQL of the script may change the table past this map. The map is then marked stale in `_mt_meta` and made
+/// anew before the next operation that needs it, so that what is stored depends on the operations alone.
 final class FullTextTable: RowTable {
   let shape: TableShape
   private let connection: Connection
@@ -12,9 +12,10 @@ final class FullTextTable: RowTable {
   private let keyColumn: Int?
   private let width: Int
   private let map: String
-  private var slots = StatementSlots()
+  private let slots = StatementSlots()
   /// Nil until it is read from the file; forgotten by a rollback.
   private var isStale: Bool?
+  private var isMarkedUnsettled = false
 
   init(_ shape: TableShape, _ connection: Connection) {
     self.shape = shape
@@ -31,13 +32,60 @@ final class FullTextTable: RowTable {
   static func createMap(of shape: TableShape, in connection: Connection) throws(StoreError) {
     guard !shape.table.keyColumns.isEmpty else { return }
     try connection.script(
-      "create table \(quoted(mapName(shape.name)))(key primary key not null, id integer not null) without rowid"
+      "create table \(quoted(mapName(shape.name)))(key primary key not null, id integer not null)"
+        + " without rowid"
     )
   }
 
-  func discard() { isStale = nil }
+  func discard() {
+    isStale = nil
+    isMarkedUnsettled = false
+  }
+
+  /// Rewrites the index from the rows if they changed since the last time. Outside a transaction.
+  func settle() throws(StoreError) {
+    let read = try connection.statement("select 1 from _mt_meta where name = ?1")
+    read.bind(1, text: unsettledName)
+    let isUnsettled = try read.step()
+    read.reset()
+    guard isUnsettled else { return }
+    try connection.run("begin immediate")
+    do throws(StoreError) {
+      // A contentless table cannot be rebuilt: its rows are nowhere.
+      if !isContentless { try connection.run("insert into \(sql.name)(\(sql.name)) values ('rebuild')") }
+      let clear = try connection.statement("delete from _mt_meta where name = ?1")
+      clear.bind(1, text: unsettledName)
+      try clear.finish()
+      try connection.run("commit")
+    } catch {
+      if connection.isInTransaction { try connection.run("rollback") }
+      throw error
+    }
+  }
+
+  private var unsettledName: String { "unsettled_fts_" + shape.name }
+
+  /// `content=''` among the options.
+  private var isContentless: Bool {
+    let tokens = SQLWords(shape.sql).tokens
+    guard tokens.count >= 3 else { return false }
+    return tokens.indices.dropLast(2).contains { index in
+      tokens[index].text.lowercased() == "content" && tokens[index + 1].text == "="
+        && tokens[index + 2].text.isEmpty
+    }
+  }
+
+  /// Once a transaction: the index shows where this batch ends until it is settled.
+  private func markUnsettled() throws(StoreError) {
+    if isMarkedUnsettled { return }
+    let mark = try connection.statement("insert or ignore into _mt_meta(name, value) values (?1, 1)")
+    mark.bind(1, text: unsettledName)
+    try mark.finish()
+    isMarkedUnsettled = true
+  }
 
   func changedOutside() throws(StoreError) {
+    try markUnsettled()
     guard keyColumn != nil, isStale != true else { return }
     let mark = try connection.statement("insert or replace into _mt_meta(name, value) values (?1, 1)")
     mark.bind(1, text: staleName)
@@ -59,7 +107,8 @@ final class FullTextTable: RowTable {
     try connection.run("delete from \(map)")
     // Of rows that share a key the oldest is the one that operations see.
     try connection.run(
-      "insert into \(map)(key, id) select \(key), min(rowid) from \(sql.name) where \(key) is not null group by 1"
+      "insert into \(map)(key, id) select \(key), min(rowid) from \(sql.name) where \(key) is not null"
+        + " group by 1"
     )
     let clear = try connection.statement("delete from _mt_meta where name = ?1")
     clear.bind(1, text: staleName)
@@ -127,6 +176,7 @@ final class FullTextTable: RowTable {
   }
 
   private func insert(_ row: CellSpan, _ mask: UInt64) throws(StoreError) -> Int64 {
+    try markUnsettled()
     let insert = try slots.statement(3, mask, 0, connection) { sql.insert(mask) }
     bind(insert, row, mask)
     try insert.finish()
@@ -136,6 +186,7 @@ final class FullTextTable: RowTable {
   private func change(_ id: Int64, _ row: CellSpan) throws(StoreError) {
     let mask = row.mask(width)
     guard mask != 0 else { return }
+    try markUnsettled()
     let names = shape.names(mask).map(quoted)
     let update = try slots.statement(4, mask, 0, connection) {
       "update \(sql.name) set " + names.enumerated().map { "\($1) = ?\($0 + 1)" }.joined(separator: ", ")
@@ -152,6 +203,7 @@ final class FullTextTable: RowTable {
 
   private func delete(_ key: CellSpan) throws(StoreError) -> Bool {
     guard let id = try rowID(key) else { return false }
+    try markUnsettled()
     let delete = try slots.statement(6, 0, 0, connection) { "delete from \(sql.name) where rowid = ?1" }
     delete.bind(1, id)
     try delete.finish()
@@ -176,8 +228,7 @@ final class FullTextTable: RowTable {
       sql.each(mask, order: keyColumn == nil ? ["rowid"] : sql.keys)
     }
     bind(each, row, mask)
-    while try each.step() { each.read(into: result) }
-    each.reset()
+    try each.readAll(into: result)
     return true
   }
 

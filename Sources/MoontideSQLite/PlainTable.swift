@@ -9,9 +9,12 @@ final class PlainTable: RowTable {
   private let keyMask: UInt64
   private let requiredMask: UInt64
   private let width: Int
-  private var slots = StatementSlots()
-  private var fold: FoldTable?
-  private var isFolding = false
+  private let isKeyless: Bool
+  private let hasRowConstraints: Bool
+  private let keyIsRowID: Bool
+  private let slots = StatementSlots()
+  private let fold: FoldTable?
+  @exclusivity(unchecked) private var isFolding = false
 
   private enum Form {
     static let put: UInt8 = 1
@@ -33,18 +36,20 @@ final class PlainTable: RowTable {
     keyMask = shape.keyMask
     requiredMask = shape.requiredMask
     width = shape.width
+    fold = shape.isFoldable ? FoldTable(shape) : nil
+    isKeyless = shape.kind == .keyless
+    hasRowConstraints = shape.hasRowConstraints
+    keyIsRowID = shape.keyIsRowID
   }
 
   func beginFolding() {
-    guard shape.isFoldable else { return }
-    isFolding = true
-    if fold == nil { fold = FoldTable(shape) }
+    isFolding = fold != nil
   }
 
   func run(_ operation: RowOperation, _ arguments: CellSpan, into result: RowBuffer) throws(StoreError)
     -> Bool
   {
-    if shape.kind == .keyless, operation != .put, operation != .each {
+    if isKeyless, operation != .put, operation != .each {
       throw .refused("\(shape.name) has no primary key: only put and each work on it")
     }
     precondition(
@@ -80,14 +85,14 @@ final class PlainTable: RowTable {
 
   private func put(_ row: CellSpan) throws(StoreError) -> Bool {
     let mask = row.mask(width)
-    if shape.kind == .keyless || (shape.keyIsRowID && mask & keyMask == 0) {
+    if isKeyless || (keyIsRowID && mask & keyMask == 0) {
       return try insert(row, mask)
     }
     for column in keyColumns where row[column].kind == .absent || row[column].kind == .null {
       throw .refused("put on \(shape.name) needs its key: \(shape.columns[column].name) is missing")
     }
     // An insert is checked as a whole row before SQLite looks for the one that is there.
-    let isWhole = mask & requiredMask == requiredMask && !shape.hasRowConstraints
+    let isWhole = mask & requiredMask == requiredMask && !hasRowConstraints
     guard isWhole else { return try updateOrInsert(row, mask) }
     let statement = try slots.statement(Form.put, mask, 0, connection) { sql.put(mask) }
     bind(statement, row, mask, from: 1)
@@ -155,7 +160,7 @@ final class PlainTable: RowTable {
     try checkAdd(key, row, mask)
     let unnamed = requiredMask & ~(mask | keyMask)
     if mask == 0, try update(key, row) { return true }
-    if unnamed != 0 || shape.hasRowConstraints, mask != 0 {
+    if unnamed != 0 || hasRowConstraints, mask != 0 {
       let update = try slots.statement(Form.add, mask, 1, connection) { addUpdate(mask) }
       bindKey(update, key, from: bind(update, row, mask, from: 1))
       try update.finish()
@@ -195,8 +200,7 @@ final class PlainTable: RowTable {
       sql.each(mask, order: shape.kind == .keyless ? ["rowid"] : sql.keys)
     }
     bind(statement, row, mask, from: 1)
-    while try statement.step() { statement.read(into: result) }
-    statement.reset()
+    try statement.readAll(into: result)
     return true
   }
 

@@ -1,10 +1,10 @@
 public import MoontideCore
 
-/// A projection's read model: `readmodels/NAME.sqlite`, the tables of its schema and the bookkeeping beside them.
-/// Owned by one thread.
+/// A projection's read model: `readmodels/NAME.sqlite`, the tables of its schema and the bookkeeping beside
+/// them. Owned by one thread.
 ///
-/// Its durability is that of derived state: WAL with synchronous=NORMAL. The checkpoint is in the same commit as
-/// the rows, so what a power cut takes is replayed from the log.
+/// Its durability is that of derived state: WAL with synchronous=NORMAL. The checkpoint is in the same commit
+/// as the rows, so what a power cut takes is replayed from the log.
 public final class ProjectionStore: EffectStore {
   public let tables: [StoreTable]
   public private(set) var identity: StoreIdentity
@@ -17,8 +17,8 @@ public final class ProjectionStore: EffectStore {
 
   /// Makes the tables of a schema in a new file. `identity.schemaDigest` is filled in.
   ///
-  /// With `bulk`, nothing is flushed before `finish`: for a file that nobody reads yet and that is made anew after
-  /// a crash. `vfs` names a registered VFS. Throws `schema` with the place of what is wrong.
+  /// With `bulk`, nothing is flushed before `finish`: for a file that nobody reads yet and that is made anew
+  /// after a crash. `vfs` names a registered VFS. Throws `schema` with the place of what is wrong.
   public static func create(
     path: String, schema: String, identity: StoreIdentity, bulk: Bool = false, vfs: String? = nil
   ) throws(StoreOpeningError) -> ProjectionStore {
@@ -87,8 +87,8 @@ public final class ProjectionStore: EffectStore {
     }
   }
 
-  /// Compiles what rows will need, and computes the defaults: SQLite asks nobody about the functions in them, so one
-  /// that reads a clock is found here or never.
+  /// Compiles what rows will need, and computes the defaults: SQLite asks nobody about the functions in them,
+  /// so one that reads a clock is found here or never.
   private static func probe(_ shape: TableShape, _ connection: Connection) throws(StoreError) {
     try connection.authorizer.under(.rows) { () throws(StoreError) in
       for column in shape.columns {
@@ -151,16 +151,11 @@ public final class ProjectionStore: EffectStore {
     identity.scriptVersion = version
   }
 
-  /// Rewrites the index of every FTS5 table from its rows, so that the bytes of the file's tables are a function of
-  /// its rows alone: an index's segments otherwise show where batches ended. Outside a transaction.
+  /// Rewrites the index of every FTS5 table from its rows, so that the bytes of the file's tables are a
+  /// function of its rows alone: an index's segments otherwise show where batches ended. Outside a
+  /// transaction.
   public func settle() throws(StoreError) {
-    for table in rows where table.shape.kind == .fullText {
-      // A contentless table cannot be rebuilt: its rows are nowhere.
-      let words = SQLWords(table.shape.sql).words.map { $0.lowercased() }
-      if words.contains("content") { continue }
-      let name = quoted(table.shape.name)
-      try connection.run("insert into \(name)(\(name)) values ('rebuild')")
-    }
+    for table in rows { try table.settle() }
   }
 
   /// Ends the bulk mode: everything is flushed, and other connections may read the file.

@@ -5,9 +5,11 @@ final class ProjectionTransaction: EffectTransaction {
   private let connection: Connection
   private let bookkeeping: Bookkeeping
   private let rows: [any RowTable]
-  private var isFolding = false
-  private var hasSavepoint = false
-  private var isOpen = false
+  @exclusivity(unchecked) private var isFolding = false
+  @exclusivity(unchecked) private var hasSavepoint = false
+  @exclusivity(unchecked) private var isOpen = false
+  /// SQLite rolled back by itself: nothing may follow but `rollback`, or it would be committed on its own.
+  @exclusivity(unchecked) private var isLost = false
   private var kept: [String: Statement] = [:]
 
   init(_ connection: Connection, _ rows: [any RowTable]) {
@@ -20,6 +22,7 @@ final class ProjectionTransaction: EffectTransaction {
     precondition(!isOpen, "a store has one transaction at a time")
     try connection.run("begin immediate")
     isOpen = true
+    isLost = false
     isFolding = folding
     hasSavepoint = false
     if folding { for table in rows { table.beginFolding() } }
@@ -28,19 +31,44 @@ final class ProjectionTransaction: EffectTransaction {
   func row(
     _ operation: RowOperation, table: Int, arguments: RowBuffer, result: RowBuffer
   ) throws(StoreError) -> Bool {
-    precondition(isOpen, "the transaction has ended")
+    try checkOpen()
     precondition(rows.indices.contains(table), "table \(table) of \(rows.count)")
     result.removeAll()
     let rows = rows[table]
-    return try arguments.withSpan { (span) throws(StoreError) in
-      try rows.run(operation, span, into: result)
-    }
+    do {
+      return try arguments.withSpan { (span) throws(StoreError) in
+        try rows.run(operation, span, into: result)
+      }
+    } catch { throw noticing(error) }
+  }
+
+  @inline(__always)
+  private func checkOpen() throws(StoreError) {
+    precondition(isOpen, "the transaction has ended")
+    if isLost { throw lost }
+  }
+
+  private var lost: StoreError {
+    .io(path: connection.path, reason: "SQLite rolled the transaction back after an earlier error")
+  }
+
+  private func noticing(_ error: StoreError) -> StoreError {
+    if !connection.isInTransaction { isLost = true }
+    return error
   }
 
   func sql(_ text: String, arguments: RowBuffer, result: RowBuffer) throws(StoreError) -> [String] {
-    precondition(isOpen, "the transaction has ended")
+    try checkOpen()
     result.removeAll()
+    do { return try runSQL(text, arguments, result) } catch { throw noticing(error) }
+  }
+
+  private func runSQL(
+    _ text: String, _ arguments: RowBuffer, _ result: RowBuffer
+  ) throws(StoreError) -> [String] {
     try flush()
+    let steps = StepBudget(connection)
+    defer { steps.end() }
     let authorizer = connection.authorizer
     authorizer.changedFullText.removeAll()
     let names = try authorizer.under(.rows) { () throws(StoreError) -> [String] in
@@ -51,8 +79,7 @@ final class ProjectionTransaction: EffectTransaction {
       }
       return try arguments.withSpan { (span) throws(StoreError) -> [String] in
         for index in 0..<span.count { statement.bind(index + 1, span[index], span.bytes) }
-        while try statement.step() { statement.read(into: result) }
-        statement.reset()
+        try statement.readAll(into: result)
         return statement.columnNames
       }
     }
@@ -83,7 +110,11 @@ final class ProjectionTransaction: EffectTransaction {
   func state(topic: TopicName, key: [UInt8]) throws(StoreError) -> [UInt8]? { nil }
 
   func write(_ entry: EffectEntry) throws(StoreError) {
-    precondition(isOpen, "the transaction has ended")
+    try checkOpen()
+    do { try record(entry) } catch { throw noticing(error) }
+  }
+
+  private func record(_ entry: EffectEntry) throws(StoreError) {
     switch entry {
     case .checkpoint(let partitions, let position): try bookkeeping.checkpoint(partitions, position)
     case .count(let applied, let skipped): try bookkeeping.count(applied: applied, skipped: skipped)
@@ -94,7 +125,7 @@ final class ProjectionTransaction: EffectTransaction {
   }
 
   func savepoint() throws(StoreError) {
-    precondition(isOpen, "the transaction has ended")
+    try checkOpen()
     try flush()
     if hasSavepoint { try connection.run("release mark") }
     try connection.run("savepoint mark")
@@ -104,13 +135,15 @@ final class ProjectionTransaction: EffectTransaction {
   func rollbackToSavepoint() throws(StoreError) {
     precondition(isOpen && hasSavepoint, "there is no savepoint to go back to")
     for table in rows { table.discard() }
+    if !connection.isInTransaction { throw lost }
     try connection.run("rollback to mark")
     if isFolding { for table in rows { table.beginFolding() } }
   }
 
   func commit() throws(StoreError) {
-    precondition(isOpen, "the transaction has ended")
+    try checkOpen()
     try flush()
+    if !connection.isInTransaction { throw lost }
     try connection.run("commit")
     end()
   }

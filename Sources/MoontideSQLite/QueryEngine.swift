@@ -3,8 +3,9 @@ public import MoontideCore
 
 /// Read-only SQL over read models and system tables: for `query` and the REPL. Owned by one thread.
 ///
-/// A connection of its own, in memory, to which a query's read models are attached while it runs. An authorizer allows
-/// reading and pure functions only; a progress handler watches the deadline and a cancellation.
+/// A connection of its own, in memory, to which a query's read models are attached while it runs. An
+/// authorizer allows reading and pure functions only; a progress handler watches the deadline and a
+/// cancellation.
 public final class QueryEngine {
   public struct Bounds: Sendable {
     public var time: Duration
@@ -43,8 +44,8 @@ public final class QueryEngine {
     try connection.meetTableFunctions()
   }
 
-  /// Runs one statement. `columns` is called once with the names; `row` for each row, with a buffer that is used again;
-  /// it returns false to stop. `values` are bound to the statement's parameters in order.
+  /// Runs one statement. `columns` is called once with the names; `row` for each row, with a buffer that is
+  /// used again; it returns false to stop. `values` are bound to the statement's parameters in order.
   public func run(
     _ sql: String, values: RowBuffer = RowBuffer(), bounds: Bounds = Bounds(),
     cancellation: QueryCancellation? = nil, columns: ([String]) -> Void, row: (RowBuffer) -> Bool
@@ -89,7 +90,8 @@ public final class QueryEngine {
     guard let first = words.tokens.first else {
       throw .wrong(message: "an empty query", byteOffset: nil, suggestion: nil)
     }
-    // The authorizer is what keeps queries from writing; this is for statements that do nothing it is asked about.
+    // The authorizer is what keeps queries from writing; this is for statements that do nothing it is asked
+    // about.
     guard ["select", "with", "values", "explain"].contains(first.text.lowercased()) || first.kind == .symbol
     else {
       throw .wrong(
@@ -169,7 +171,8 @@ public final class QueryEngine {
 
   private func attach(_ model: QueryCatalog.Model) throws(QueryError) -> Bool {
     guard try attach(model.name, uri: QueryEngine.uri(model.path)) else { return false }
-    // A virtual table declares its columns when it is first met, which the authorizer would refuse as a creation.
+    // A virtual table declares its columns when it is first met, which the authorizer would refuse as a
+    // creation.
     do throws(StoreError) {
       let schema = quoted(model.name)
       let list = try connection.prepare(

@@ -1,7 +1,8 @@
 import CSQLite
 import MoontideCore
 
-/// Watches one query from SQLite's progress handler: a deadline and a cancellation. Lives as long as the handler is set.
+/// Watches one query from SQLite's progress handler: a deadline and a cancellation. Lives as long as the
+/// handler is set.
 final class QueryGuard {
   /// Virtual machine steps between two looks: some ten microseconds.
   private static let stepsBetweenLooks: Int32 = 1_000

@@ -14,6 +14,8 @@ protocol RowTable: AnyObject {
   func discard()
   /// SQL of the script changed the table, in the same transaction.
   func changedOutside() throws(StoreError)
+  /// Makes what is stored a function of the rows alone, outside a transaction.
+  func settle() throws(StoreError)
 }
 
 extension RowTable {
@@ -21,30 +23,62 @@ extension RowTable {
   func flush() throws(StoreError) {}
   func discard() {}
   func changedOutside() throws(StoreError) {}
+  func settle() throws(StoreError) {}
+}
+
+extension Statement {
+  /// Appends all rows that are left, and resets. Throws `refused` when they are too many to hold.
+  func readAll(into result: RowBuffer) throws(StoreError) {
+    while try step() {
+      read(into: result)
+      if result.cells.count > Limits.resultCellsMax {
+        reset()
+        throw .refused("a result has at most \(Limits.resultCellsMax) values: ask for fewer rows or columns")
+      }
+    }
+    reset()
+  }
 }
 
 /// A statement for each (operation, columns): a table meets few of them.
-struct StatementSlots {
+final class StatementSlots {
   private struct Slot {
     var form: UInt8
     var first: UInt64
     var second: UInt64
-    var statement: Statement
+    /// Kept alive by `statements`.
+    var statement: Unmanaged<Statement>
   }
-  private var slots: [Slot] = []
+  @exclusivity(unchecked) private var slots: [Slot] = []
+  private var statements: [Statement] = []
 
   /// The statement of a form, of the columns in `first` and `second`, made by `text` when it is new.
   @inline(__always)
-  mutating func statement(
+  func statement(
     _ form: UInt8, _ first: UInt64, _ second: UInt64, _ connection: Connection, _ text: () -> String
   ) throws(StoreError) -> Statement {
-    for slot in slots where slot.first == first && slot.form == form && slot.second == second {
-      return slot.statement
+    let found = slots.withUnsafeBufferPointer { slots -> Unmanaged<Statement>? in
+      for index in 0..<slots.count
+      where slots[index].first == first && slots[index].form == form && slots[index].second == second {
+        return slots[index].statement
+      }
+      return nil
     }
+    if let found { return found.takeUnretainedValue() }
+    return try make(form, first, second, connection, text())
+  }
+
+  private func make(
+    _ form: UInt8, _ first: UInt64, _ second: UInt64, _ connection: Connection, _ text: String
+  ) throws(StoreError) -> Statement {
     // Scripts name columns in few combinations; a generator of combinations starts over now and then.
-    if slots.count >= Limits.preparedStatementsMax { slots.removeAll() }
-    let made = try connection.prepare(text())
-    slots.append(Slot(form: form, first: first, second: second, statement: made))
+    if slots.count >= Limits.preparedStatementsMax {
+      slots.removeAll()
+      statements.removeAll()
+    }
+    let made = try connection.prepare(text)
+    statements.append(made)
+    slots.append(Slot(form: form, first: first, second: second, statement: .passUnretained(made)))
     return made
   }
 }
@@ -99,8 +133,8 @@ struct RowSQL {
     "ifnull(\(shape.columns[column].defaultSQL.map { "(\($0))" } ?? "0"), 0)"
   }
 
-  /// Parameters: the columns in `set` (the key among them) in order, then those in `add`. With `guarded`, a row in
-  /// which the sum could come out otherwise than by single additions is left alone.
+  /// Parameters: the columns in `set` (the key among them) in order, then those in `add`. With `guarded`, a
+  /// row in which the sum could come out otherwise than by single additions is left alone.
   func merge(set: UInt64, add: UInt64, guarded: Bool) -> String {
     let sets = list(set)
     let adds = shape.columns.indices.filter { add & 1 << UInt64($0) != 0 }

@@ -1,7 +1,7 @@
 import MoontideCore
 
-/// The functions that scripts and queries may call: pure, bounded in time, and no pointers. `printf` and `format`
-/// are left out because one call can run for seconds where no progress handler fires.
+/// The functions that scripts and queries may call: pure, bounded in time, and no pointers. `printf` and
+/// `format` are left out because one call can run for seconds where no progress handler fires.
 enum SQLFunctions {
   static let pure: Set<String> = [
     "abs", "avg", "bm25", "ceil", "ceiling", "char", "coalesce", "count", "cume_dist", "degrees",

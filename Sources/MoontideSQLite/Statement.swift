@@ -1,11 +1,12 @@
 import CSQLite
 import MoontideCore
 
-/// A prepared statement. Bound bytes are borrowed (SQLITE_STATIC): they must live until `reset`, and every use
-/// binds all parameters anew.
+/// A prepared statement. Bound bytes are borrowed (SQLITE_STATIC): they must live until `reset`, and every
+/// use binds all parameters anew.
 final class Statement {
   let handle: OpaquePointer
-  private unowned let connection: Connection
+  /// Every keeper of a statement keeps its connection too.
+  private unowned(unsafe) let connection: Connection
 
   init(_ handle: OpaquePointer, of connection: Connection) {
     self.handle = handle

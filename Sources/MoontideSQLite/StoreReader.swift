@@ -45,4 +45,12 @@ public final class StoreReader {
     guard identity.kind != .projection else { return 0 }
     return Int(try connection.integer("select count(*) from _mt_outbox") ?? 0)
   }
+
+  /// What `pragma quick_check` finds wrong first; nil when the file is sound. Reads all of it.
+  public func integrityFault() throws(StoreError) -> String? {
+    let check = try connection.prepare("pragma quick_check(1)")
+    guard try check.step() else { return nil }
+    let text = check.text(0)
+    return text == "ok" ? nil : text
+  }
 }

@@ -19,7 +19,8 @@ public protocol SystemTable: AnyObject {
 
 /// The rows of one scan.
 public protocol SystemCursor: AnyObject {
-  /// Puts the next row into `row` (emptied before), one cell a column; unused ones may be absent. False at the end.
+  /// Puts the next row into `row` (emptied before), one cell a column; unused ones may be absent. False at
+  /// the end.
   func next(into row: RowBuffer) throws(StoreError) -> Bool
 }
 

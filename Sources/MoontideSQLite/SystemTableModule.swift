@@ -3,8 +3,8 @@ import MoontideCore
 
 /// Shows `SystemTable`s to SQLite as virtual tables. <https://www.sqlite.org/vtab.html>
 ///
-/// Every callback is a C function that finds its Swift object behind the `context` of a struct of ours; an error
-/// becomes a code and a message, never an unwinding through C.
+/// Every callback is a C function that finds its Swift object behind the `context` of a struct of ours; an
+/// error becomes a code and a message, never an unwinding through C.
 enum SystemTableModule {
   /// What SQLite keeps with the module: the tables by lower-case name.
   final class Registry {

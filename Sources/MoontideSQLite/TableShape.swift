@@ -72,8 +72,8 @@ struct TableShape {
 }
 
 extension TableShape {
-  /// All tables that the script made, in the order of its schema. Throws `refused` for one that row operations
-  /// cannot work on.
+  /// All tables that the script made, in the order of its schema. Throws `refused` for one that row
+  /// operations cannot work on.
   static func all(in connection: Connection) throws(StoreError) -> [TableShape] {
     var found: [(name: String, sql: String)] = []
     let list = try connection.statement(

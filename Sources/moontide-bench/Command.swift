@@ -10,7 +10,9 @@ enum Command {
     process.arguments = [program] + arguments
     let pipe = Pipe()
     if let output {
-      FileManager.default.createFile(atPath: output.path, contents: nil)
+      guard FileManager.default.createFile(atPath: output.path, contents: nil) else {
+        throw BenchFault("cannot write \(output.path)")
+      }
       process.standardOutput = try FileHandle(forWritingTo: output)
     } else {
       process.standardOutput = pipe

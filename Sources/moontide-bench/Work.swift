@@ -18,7 +18,7 @@ struct Work: ParsableCommand {
   @Option var lines: String?
 
   func run() throws {
-    let paths = try ProjectFinder.find(project, files: PosixFileSystem())
+    let paths = try ProjectFinder.find(project, files: SystemSurroundings.files)
     let figure =
       switch kind {
       case .ingest: try once(paths, only: [])
@@ -38,7 +38,7 @@ struct Work: ParsableCommand {
     options.only = only
     options.batchRecords = batch
     let report = try project.run(options, observer: SilentObserver(), until: { false })
-    project.close()
+    try project.close()
     let events =
       only?.isEmpty == true
       ? report.ingested + report.repeats : report.handlers.map(\.applied).max() ?? 0
@@ -50,14 +50,13 @@ struct Work: ParsableCommand {
     let project = try MoontideProject.open(paths)
     var figure = stopwatch.figure(events: 1)
     figure.latencySeconds = figure.wallSeconds
-    project.close()
+    try project.close()
     return figure
   }
 
   /// The first read of one key, in a process that has just opened the log.
   private func key(_ paths: ProjectPaths) throws -> Figure {
     let project = try MoontideProject.open(paths)
-    defer { project.close() }
     let log = project.log
     guard let topic = log.topics().first(where: { $0.name == .events }) else {
       throw BenchFault("no topic events")
@@ -77,6 +76,7 @@ struct Work: ParsableCommand {
     found.sort()
     figure.latencySeconds = found[found.count / 2]
     figure.latencyP99Seconds = found[found.count - 1]
+    try project.close()
     return figure
   }
 
@@ -90,7 +90,7 @@ struct Work: ParsableCommand {
     let probe = LatencyProbe(events: events)
     let project = try MoontideProject.open(paths)
     _ = try project.run(RunOptions(), observer: probe, until: { probe.isDone }, started: { probe.start($0) })
-    project.close()
+    try project.close()
     return try probe.figure()
   }
 }
@@ -102,7 +102,7 @@ struct Stopwatch {
 
   func figure(events: Int) -> Figure {
     var usage = rusage()
-    getrusage(RUSAGE_SELF, &usage)
+    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
     return Figure(
       events: events, wallSeconds: Stopwatch.read(CLOCK_MONOTONIC) - wall,
       cpuSeconds: Stopwatch.read(CLOCK_PROCESS_CPUTIME_ID) - cpu,

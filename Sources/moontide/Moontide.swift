@@ -1,7 +1,19 @@
 import ArgumentParser
+import MoontideHost
 
+/// The one binary; each command is a file in `Commands/`.
 @main
 struct Moontide: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "moontide", abstract: "Events in, read models out.")
+    commandName: "moontide", abstract: "Events in, read models out: handlers in Lua, exactly once.",
+    discussion: """
+      A project is a folder with events/, handlers/ and, once it has run, data/. Commands find it at -C DIR, \
+      at their argument, or at or above the working directory.
+      """,
+    version: MoontideVersion.text,
+    subcommands: [
+      NewCommand.self, RunCommand.self, CheckCommand.self, QueryCommand.self, AppendCommand.self,
+      EventsCommand.self, HandlersCommand.self, LagCommand.self, DeadCommand.self, DoctorCommand.self,
+      ExplainCommand.self,
+    ])
 }

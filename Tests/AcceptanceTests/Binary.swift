@@ -33,7 +33,9 @@ enum Binary {
     defer { cleanUp(folder) }
     let files = try ["out", "err"].map { name in
       let url = folder.appending(path: name)
-      FileManager.default.createFile(atPath: url.path, contents: nil)
+      guard FileManager.default.createFile(atPath: url.path, contents: nil) else {
+        throw Fault("cannot write \(url.path)")
+      }
       return (url, try FileHandle(forWritingTo: url))
     }
     process.standardOutput = files[0].1

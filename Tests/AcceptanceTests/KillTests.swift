@@ -2,12 +2,15 @@ import Foundation
 import Testing
 
 /// SIGKILL at random moments, and a refold from nothing. `MOONTIDE_KILLS` sets how many kills.
+///
+/// Where an emitted event comes to lie between those of the directory is a matter of timing. `activities` sees
+/// both, so it is WITHOUT ROWID: a rowid would tell which of them came first.
 @Suite(.serialized) struct KillTests {
   private static let handlers = """
     projection "cases" {
       schema = [[
         create table cases(id text primary key, events integer, latest text);
-        create table activities(name text primary key, n integer);
+        create table activities(name text primary key, n integer) without rowid;
         create virtual table search using fts5(id unindexed, activity);
       ]],
       on = { ["*"] = function(event, db)
@@ -64,7 +67,13 @@ import Testing
     }
     try shaken.runOnce()
 
-    for name in ["cases", "grants"] { #expect(try shaken.dump(name) == calm.dump(name), "\(name)") }
+    for name in ["cases", "grants"] {
+      let (one, other) = (
+        try calm.dump(name).split(separator: "\n"), try shaken.dump(name).split(separator: "\n")
+      )
+      let difference = zip(one, other).first { $0 != $1 }
+      #expect(one == other, "\(name): \(difference.map { "\($0.0) became \($0.1)" } ?? "another length")")
+    }
     #expect(try sortedExport(shaken) == sortedExport(calm))
     let grants = try shaken.query("select count(*), sum(n), max(n) from grants")
     let approved = try shaken.query("select count(*) from sys.events where type = 'ApplicationApproved'")

@@ -46,6 +46,14 @@ struct RowPrinterTests {
         """)
   }
 
+  @Test func `no line of a table ends in blanks`() throws {
+    let buffer = rows { buffer in
+      buffer.append(text: "long")
+      buffer.append(text: "")
+    }
+    #expect(try printed(.table, ["a", "b"], buffer) == "a     b\n----  -\nlong\n")
+  }
+
   @Test func `JSON is one array with exact numbers`() throws {
     #expect(
       try printed(.json, columns, sample) == #"""

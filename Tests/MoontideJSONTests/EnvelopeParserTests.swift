@@ -60,7 +60,8 @@ struct EnvelopeParserTests {
     let one = try ParsedLine(#"{"id":"a","type":"T","data":{"x":[1,"a b"],"y":{}}}"#).body
     let same = [
       #"{"id":"a","type":"T","data":{ "x" : [ 1 , "a b" ] , "y" : { } } }"#,
-      #"{"type":"T","id":"a","source":"s","meta":{"m":1},"key":"a","version":1,"data":{"x":[1,"a b"],"y":{}}}"#,
+      #"{"type":"T","id":"a","source":"s","meta":{"m":1},"key":"a","version":1,"#
+        + #""data":{"x":[1,"a b"],"y":{}}}"#,
     ]
     for line in same { #expect(try ParsedLine(line).body == one, "\(line)") }
     let other = [
@@ -165,7 +166,8 @@ struct EnvelopeParserTests {
 
   @Test func `the bounds of int64 and long strings of digits are taken`() throws {
     let data =
-      #"{"a":9223372036854775807,"b":-9223372036854775808,"c":"99999999999999999999","d":0.12345678901234567890123}"#
+      #"{"a":9223372036854775807,"b":-9223372036854775808,"c":"99999999999999999999","#
+      + #""d":0.12345678901234567890123}"#
     #expect(try ParsedLine(#"{"id":"a","type":"T","data":\#(data)}"#).text(\.data) == data)
   }
 

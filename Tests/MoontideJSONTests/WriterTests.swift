@@ -5,7 +5,8 @@ import Testing
 struct WriterTests {
   @Test(arguments: [
     #"{"id":"a","type":"T","data":{}}"#,
-    #"{"id":"é\"\\\n\u0001","source":"s","type":"T","version":1,"key":"k","time":"2020-01-01T00:00:00+02:00","data":{ "a" : [ 1.50 ] },"meta":{"m":null}}"#,
+    #"{"id":"é\"\\\n\u0001","source":"s","type":"T","version":1,"key":"k","#
+      + #""time":"2020-01-01T00:00:00+02:00","data":{ "a" : [ 1.50 ] },"meta":{"m":null}}"#,
   ])
   func `a line that was written in our order comes out byte for byte`(line: String) throws {
     let parsed = try ParsedLine(line)

@@ -33,7 +33,10 @@ import Testing
   @Test func `emit passes the fields of the event and returns its id`() throws {
     let bench = try Bench()
     let lines = try bench.lines(
-      #"print(ctx.emit(events.ReceiptRequested({ to = event.data.to, n = 1.0, none = null, l = {1,2} }, { key = "k" })))"#,
+      """
+      local data = { to = event.data.to, n = 1.0, none = null, l = { 1, 2 } }
+      print(ctx.emit(events.ReceiptRequested(data, { key = "k" })))
+      """,
       data: #"{"to":"ann"}"#)
     #expect(lines == ["made-1"])
     #expect(

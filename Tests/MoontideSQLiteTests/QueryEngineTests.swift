@@ -29,7 +29,7 @@ final class StepClock: WallClock, @unchecked Sendable {
       name: "order status.sqlite")
     let second = try makeStore(
       scratch,
-      "create table shared(n integer primary key); create virtual table found using fts5(id unindexed, note);",
+      "create table shared(n integer primary key); create virtual table found using fts5(id unindexed, n);",
       name: "b.sqlite")
     let tx = try first.begin(folding: false)
     for index in 0..<100 { try tx.row(.put, 0, [.text("o\(index)"), .int(Int64(index))]) }

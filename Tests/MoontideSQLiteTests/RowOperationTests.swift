@@ -4,7 +4,8 @@ import Testing
 
 @Suite struct RowOperationTests {
   static let schema = """
-    create table orders(order_id text primary key, customer text, status text not null, total integer default 7);
+    create table orders(order_id text primary key, customer text, status text not null,
+      total integer default 7);
     create table revenue(user text primary key, cents integer, orders integer);
     create table journal(line text);
     create table pairs(a text, b integer, n integer, primary key(a, b)) without rowid;

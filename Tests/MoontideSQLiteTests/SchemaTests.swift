@@ -19,7 +19,8 @@ import Testing
     let tables = try ProjectionStore.checkSchema(
       """
       -- a comment; with a semicolon
-      create table orders(order_id text primary key, customer text, twice generated always as (customer || customer));
+      create table orders(order_id text primary key, customer text,
+        twice generated always as (customer || customer));
       create index orders_by_customer on orders(customer);
       create table pairs(b, a, n default (1 + 1), primary key(a, b)) without rowid;
       create view v as select date(customer) d from orders;

@@ -101,7 +101,10 @@ func dump(_ path: String) throws -> String {
   let connection = try Connection(path, .readOnly)
   var tables: [(String, Bool)] = []
   let list = try connection.prepare(
-    "select name, wr from pragma_table_list where schema = 'main' and type <> 'view' and type <> 'virtual' order by 1"
+    """
+    select name, wr from pragma_table_list
+    where schema = 'main' and type <> 'view' and type <> 'virtual' order by 1
+    """
   )
   while try list.step() { tables.append((list.text(0), list.integer(1) != 0)) }
   var text = ""

@@ -6,6 +6,7 @@ import Testing
   static let schema = """
     create table t(k text primary key, n integer unique);
     create virtual table search using fts5(k unindexed, body);
+    create virtual table pages using fts5(content);
     """
 
   @Test func `a script queries and changes its own tables`() throws {
@@ -64,6 +65,7 @@ import Testing
         let tx = try store.begin(folding: true)
         for index in start..<min(start + batch, 200) {
           try tx.row(.put, 1, [.text("k\(index % 60)"), .text("word\(index) common w\(index % 9)")])
+          try tx.row(.put, 2, [.text("page \(index) common")])
           if index % 11 == 0 { try tx.row(.delete, 1, [.text("k\(index % 13)")]) }
         }
         try tx.commit()
@@ -95,5 +97,23 @@ import Testing
     let tx = try again.begin(folding: false)
     #expect(try tx.sql("select k from t") == [.text("true")])
     try tx.rollback()
+  }
+
+  @Test func `a statement that would not end is stopped at the same place each time`() throws {
+    let store = try makeStore(Scratch(), Self.schema)
+    let tx = try store.begin(folding: false)
+    try tx.row(.put, 0, [.text("a"), .int(1)])
+    let endless = "with recursive n(i) as (select 1 union all select i + 1 from n)"
+    let refusal = StoreError.refused("the statement took more than \(Limits.statementStepsMax) steps")
+    #expect(throws: refusal) { try tx.sql(endless + " select count(*) from n") }
+    #expect(try tx.row(.get, 0, [.text("a")]).0)
+    #expect(throws: refusal) { try tx.sql(endless + " insert into t select i, i from n where i < 0") }
+    // SQLite took the transaction away: nothing may be written outside of it.
+    #expect(throws: StoreError.self) { try tx.row(.put, 0, [.text("b"), .int(2)]) }
+    #expect(throws: StoreError.self) { try tx.commit() }
+    try tx.rollback()
+    let after = try store.begin(folding: false)
+    #expect(try after.sql("select count(*) from t") == [.int(0)])
+    try after.rollback()
   }
 }

@@ -10,6 +10,8 @@ enum BoundaryRules {
     "Sources/MoontideCore/Partitioner.swift",  // the same
     "Sources/MoontideHost/Ingest/",  // zlib's streams, lines in place
     "Sources/MoontideHost/Control/ControlSocket.swift",  // the address of a Unix socket
+    "Sources/MoontideHost/Control/ControlServer.swift",  // its thread
+    "Sources/MoontideHost/Run/WorkerThread.swift",  // a thread with a stack of its own size
     "Sources/MoontideHost/Run/Bell.swift",  // an eventfd's eight bytes
     "Sources/moontide-bench/",  // measures C beside us
   ]

@@ -9,9 +9,9 @@ enum FailureRules {
   private static func calls(_ file: SourceFile) -> [Finding] {
     zip(file.tokens, file.tokens.dropFirst()).compactMap { token, next in
       switch (token.text, next.text) {
-      case ("try", "?"):
+      case ("try", "?") where next.isGlued:
         file.finding(token.line, "try? drops the reason", mend: "catch it, and act on it or pass it on")
-      case ("try", "!"):
+      case ("try", "!") where next.isGlued:
         file.finding(
           token.line, "try! ends the process", mend: "throw; for an invariant, precondition with values")
       case ("fatalError", "("):

@@ -9,6 +9,8 @@ struct SourceFile {
     var line: Int
     /// Nothing but a line's beginning and blanks stand before it.
     var isFirst: Bool
+    /// Nothing stands between it and the token before.
+    var isGlued = false
   }
 
   /// From the project's root: `Sources/MoontideCore/Limits.swift`.
@@ -62,6 +64,7 @@ struct SourceFile {
     var result: [Token] = []
     var line = 1
     var isFirst = true
+    var isGlued = false
     var at = 0
     func isWord(_ byte: UInt8) -> Bool {
       byte == UInt8(ascii: "_") || byte >= 0x80 || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
@@ -72,15 +75,18 @@ struct SourceFile {
       if byte == UInt8(ascii: "\n") {
         line += 1
         isFirst = true
+        isGlued = false
         at += 1
       } else if byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") {
+        isGlued = false
         at += 1
       } else {
         var end = at + 1
         if isWord(byte) { while end < code.count, isWord(code[end]) { end += 1 } }
-        result.append(
-          Token(text: String(decoding: code[at..<end], as: UTF8.self), line: line, isFirst: isFirst))
+        let text = String(decoding: code[at..<end], as: UTF8.self)
+        result.append(Token(text: text, line: line, isFirst: isFirst, isGlued: isGlued))
         isFirst = false
+        isGlued = true
         at = end
       }
     }

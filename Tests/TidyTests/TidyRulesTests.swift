@@ -110,7 +110,8 @@ struct TidyRulesTests {
   }
 
   @Test(arguments: [
-    "let a = try f() ? 1 : 2", "let a = \"TODO try? fatalError()\"", "do { try f() } catch { throw e }",
+    "let a = try f() ? 1 : 2", "let a = try !f()", "let a = \"TODO try? fatalError()\"",
+    "do { try f() } catch { throw e }",
     "// a method to do it", "let a = #\"catch {}\"#", "let mastodon = 1",
   ]) func `what is no fault is not found`(text: String) {
     #expect(swift(FailureRules.findings, text) == [])

@@ -1,9 +1,9 @@
 #ifndef MOONTIDE_LUA_H
 #define MOONTIDE_LUA_H
 
-// The door between Swift and Lua. C alone raises Lua errors: a callback into Swift returns a status and leaves
-// its refusal with `mt_lua_refuse`; C raises after the Swift frame has returned. A state and all that
-// belongs to it is owned by one thread, whose stack is at least 2 MiB.
+// The door between Swift and Lua. C alone raises Lua errors: a callback into Swift returns a status and
+// leaves its refusal with `mt_lua_refuse`; C raises after the Swift frame has returned. A state and all
+// that belongs to it is owned by one thread, whose stack is at least 2 MiB.
 
 #include <stddef.h>
 #include <stdint.h>
@@ -57,7 +57,8 @@ typedef struct mt_limits {
 typedef struct mt_callbacks {
   void *context;
   int32_t (*row)(void *context, int32_t operation, int32_t table);
-  /// The names of the columns come back as text cells in front of the rows; `mt_lua_result_columns` says how many.
+  /// The names of the columns come back as text cells in front of the rows; `mt_lua_result_columns` says
+  /// how many.
   int32_t (*sql)(void *context, const uint8_t *text, size_t count);
   /// The bytes come back in the result.
   int32_t (*load_state)(void *context);
@@ -70,7 +71,8 @@ typedef struct mt_callbacks {
   int32_t (*parse_time)(void *context, const uint8_t *text, size_t count, int64_t *microseconds);
   /// Writes RFC 3339 in UTC, at most 40 bytes; returns how many.
   int32_t (*write_time)(void *context, int64_t microseconds, uint8_t *text);
-  /// The candidate nearest to a word. Candidates are separated by NUL. Writes at most `room` bytes; returns how many.
+  /// The candidate nearest to a word. Candidates are separated by NUL. Writes at most `room` bytes; returns
+  /// how many.
   int32_t (*suggest)(
       void *context, const uint8_t *word, size_t count, const uint8_t *candidates, size_t candidates_count,
       uint8_t *text, size_t room);
@@ -161,7 +163,8 @@ uint8_t *mt_lua_result_bytes(mt_lua *state);
 void mt_lua_result_columns(mt_lua *state, size_t columns);
 /// Leaves a refusal; texts are cut to their room.
 void mt_lua_refuse(
-    mt_lua *state, const char *code, size_t code_count, const char *message, size_t message_count, int32_t fatal);
+    mt_lua *state, const char *code, size_t code_count, const char *message, size_t message_count,
+    int32_t fatal);
 
 size_t mt_lua_memory(const mt_lua *state);
 int32_t mt_lua_spent(const mt_lua *state);

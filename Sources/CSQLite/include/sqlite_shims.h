@@ -4,6 +4,10 @@
 
 // What Swift cannot say by itself: variadic calls, cast constants, and C structs that begin with SQLite's.
 
+/// Switches off SQLite's count of allocated bytes, which takes a mutex at every allocation. Works only before
+/// the first connection of the process; returns SQLite's code.
+int mt_without_memory_counts(void);
+
 /// sqlite3_db_config of an on/off option; returns SQLite's code.
 int mt_db_config(sqlite3 *db, int option, int value);
 

@@ -26,8 +26,8 @@ typedef struct mt_document mt_document;
 mt_document *mt_document_new(void);
 void mt_document_free(mt_document *document);
 
-/// Parses `count` bytes, behind which 64 more must be readable. Returns 0 and sets tape and strings, which live
-/// until the next parse; else a code for `mt_document_error`. Neither throws nor keeps `json`.
+/// Parses `count` bytes, behind which 64 more must be readable. Returns 0 and sets tape and strings, which
+/// live until the next parse; else a code for `mt_document_error`. Neither throws nor keeps `json`.
 int32_t mt_document_parse(
     mt_document *document, const uint8_t *json, size_t count, const uint64_t **tape, const uint8_t **strings);
 

@@ -2,8 +2,8 @@ import Glibc
 public import MoontideCore
 import MoontideJSON
 
-/// The second stage of ingest: appends batches with their progress, and turns conflicts into quarantine records.
-/// Owned by one thread.
+/// The second stage of ingest: appends batches with their progress, and turns conflicts into quarantine
+/// records. Owned by one thread.
 public final class AppendingWorker: Worker {
   private let log: any EventLog
   private let options: IngestOptions
@@ -92,8 +92,8 @@ public final class AppendingWorker: Worker {
     }
   }
 
-  /// Puts a record about the conflict in the place of each draft that has one. A quarantine record that conflicts with
-  /// itself was kept before, under another name of its file: it goes.
+  /// Puts a record about the conflict in the place of each draft that has one. A quarantine record that
+  /// conflicts with itself was kept before, under another name of its file: it goes.
   private func quarantine(_ found: [AppendOutcome.Conflict], in batch: ParsedBatch) throws(LogError) {
     let topic = try log.topic(.quarantine, partitions: 1).id
     for conflict in found.sorted(by: { $0.index > $1.index }) {

@@ -2,8 +2,8 @@ import MoontideCore
 
 /// The (unpacked) bytes of one file, one after another. Owned by one thread.
 protocol ByteSource: AnyObject {
-  /// Puts up to `count` bytes into `buffer` at `index` (the buffer holds them) and returns how many; 0 when there
-  /// are no more for now.
+  /// Puts up to `count` bytes into `buffer` at `index` (the buffer holds them) and returns how many; 0 when
+  /// there are no more for now.
   func read(count: Int, into buffer: inout [UInt8], at index: Int) throws(SourceFault) -> Int
   /// How many bytes of the file itself were read, for the progress bar.
   var fileBytesRead: UInt64 { get }

@@ -25,9 +25,9 @@ public struct EventDirectory: Sendable {
     self.files = files
   }
 
-  /// Looks through the folder: files `*.jsonl` and `*.jsonl.gz`, dot files left out. A file directly in
-  /// it feeds the topic `events`, one below a folder the topic of the outermost folder's name. A directory that is
-  /// not there is an empty one.
+  /// Looks through the folder: files `*.jsonl` and `*.jsonl.gz`, dot files left out. A file directly in it
+  /// feeds the topic `events`, one below a folder the topic of the outermost folder's name. A directory that
+  /// is not there is an empty one.
   public func scan() -> Scan {
     var scan = Scan()
     walk(path, name: name, topic: nil, depth: 0, into: &scan)

@@ -26,7 +26,8 @@ final class FileCursor {
   private let log: any EventLog
 
   /// Opens a file where reading it goes on.
-  /// - Parameter track: what an earlier visit in this process left; used when the file still begins the same.
+  /// - Parameter track: what an earlier visit in this process left; used when the file still begins the
+  ///   same.
   /// - Parameter isSettled: whether the log has everything that was read; without that it cannot be asked.
   /// - Returns: nil when the file was replaced and the log must be asked, but is not settled.
   init?(
@@ -118,7 +119,8 @@ final class FileCursor {
     return Array(head.prefix(count))
   }
 
-  /// Passes over `count` unpacked bytes and returns how many newlines were in them; nil when there are fewer bytes.
+  /// Passes over `count` unpacked bytes and returns how many newlines were in them; nil when there are fewer
+  /// bytes.
   private static func skip(_ count: UInt64, in source: GzipSource) throws(SourceFault) -> UInt64? {
     var bytes = [UInt8](repeating: 0, count: count == 0 ? 0 : Limits.ingestChunkBytes)
     var left = count

@@ -7,15 +7,15 @@ import MoontideCore
 ///
 ///     file:<inode>:<n>:<digest of the first n bytes>[:<generation>]      n = min(4096, end)
 ///
-/// so below 4 KiB each batch has a producer of its own, which stands for exactly the bytes that were taken, and from
-/// 4 KiB on all batches share one. A file is found again by trying the ends of its lines within the first 4 KiB, the
-/// furthest first: the longest known prefix is what was taken before.
+/// so below 4 KiB each batch has a producer of its own, which stands for exactly the bytes that were taken,
+/// and from 4 KiB on all batches share one. A file is found again by trying the ends of its lines within the
+/// first 4 KiB, the furthest first: the longest known prefix is what was taken before.
 ///
 /// - Growth and rename change neither the inode nor the prefix.
-/// - A file that was replaced or rewritten has another inode or no known prefix: it is a new producer, read from its
-///   beginning; lines that it shares with the old one are repeats.
-/// - A file that is shorter than what was taken of it, under the same first 4 KiB, was truncated and
-///   written anew: the next generation. It cannot be told from the old one once it has outgrown it.
+/// - A file that was replaced or rewritten has another inode or no known prefix: it is a new producer, read
+///   from its beginning; lines that it shares with the old one are repeats.
+/// - A file that is shorter than what was taken of it, under the same first 4 KiB, was truncated and written
+///   anew: the next generation. It cannot be told from the old one once it has outgrown it.
 enum FileIdentity {
   /// What the log knows of a file.
   struct Known: Hashable {

@@ -1,8 +1,8 @@
 public import MoontideCore
 import Synchronization
 
-/// The third stage of ingest: makes durable what was appended; one flush covers all batches that came since the last.
-/// Owned by one thread.
+/// The third stage of ingest: makes durable what was appended; one flush covers all batches that came since
+/// the last. Owned by one thread.
 public final class FlushingWorker: Worker {
   private let log: any EventLog
   private let options: IngestOptions

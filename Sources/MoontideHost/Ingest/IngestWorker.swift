@@ -1,7 +1,7 @@
 public import MoontideCore
 
-/// Takes an event directory into the log: three workers that a host may drive by a thread each, or all of them here
-/// from one thread, step by step, as tests and the simulator do.
+/// Takes an event directory into the log: three workers that a host may drive by a thread each, or all of
+/// them here from one thread, step by step, as tests and the simulator do.
 public final class IngestWorker: Worker {
   /// From any thread.
   public let progress: IngestProgress

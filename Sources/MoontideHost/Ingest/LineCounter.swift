@@ -1,8 +1,8 @@
 import MoontideCore
 import Synchronization
 
-/// How many lines lie before the place where reading of a file went on: counted only when a bad line asks for its
-/// number, since a large file would be read again just for that. Any thread.
+/// How many lines lie before the place where reading of a file went on: counted only when a bad line asks
+/// for its number, since a large file would be read again just for that. Any thread.
 final class LineCounter: Sendable {
   private let known: Mutex<UInt64?>
   private let files: any FileSystem

@@ -1,8 +1,8 @@
 import Glibc
 import MoontideCore
 
-/// Cuts bytes into lines with bounded memory: a line longer than `Limits.eventBytesMax` is passed over and only
-/// its beginning kept. Half a line at the end waits for its newline. Owned by one thread.
+/// Cuts bytes into lines with bounded memory: a line longer than `Limits.eventBytesMax` is passed over and
+/// only its beginning kept. Half a line at the end waits for its newline. Owned by one thread.
 final class LineReader {
   /// One line, without its newline and a carriage return before it.
   struct Line {
@@ -21,8 +21,8 @@ final class LineReader {
   }
 
   let source: any ByteSource
-  /// The bytes that lines are parts of, with padding behind them; a new array after each `fill`, so that who keeps
-  /// the old one can read its lines in peace.
+  /// The bytes that lines are parts of, with padding behind them; a new array after each `fill`, so that who
+  /// keeps the old one can read its lines in peace.
   private(set) var chunk: [UInt8] = []
   /// The first bytes of the file, at most `Limits.sourceHeadBytes`: how it is known.
   private(set) var head: [UInt8]

@@ -4,18 +4,19 @@ import MoontideJSON
 
 /// Makes the record that keeps a bad line.
 enum QuarantineRecord {
-  /// A draft whose `data` is the note as JSON, its bytes appended to `batch`. Its id comes from inode, offset
-  /// and bytes, so that the same line of the same file is kept once however often it is met.
+  /// A draft whose `data` is the note as JSON, its bytes appended to `batch`. Its id comes from inode,
+  /// offset and bytes, so that the same line of the same file is kept once however often it is met.
   static func draft(
     _ note: QuarantineNote, inode: UInt64, topic: TopicID, into batch: DraftBatch
   ) -> Draft {
     let digest = Digest.zero.adding(note.rawBase64)
     let id = batch.bytes.appendPart("\(inode):\(note.byteOffset):\(digest)")
     let type = batch.bytes.appendPart("LineQuarantined")
+    let key = batch.bytes.appendPart(QuarantineNote.key, ByteRange(start: 0, count: QuarantineNote.key.count))
     let start = batch.bytes.count
     append(note, to: &batch.bytes)
     let data = ByteRange(start: start, count: batch.bytes.count - start)
-    let envelope = Envelope(kind: .quarantine, id: id, type: type, key: id, data: data)
+    let envelope = Envelope(kind: .quarantine, id: id, type: type, key: key, data: data)
     let body = BodyDigest.digest(of: envelope, in: batch.bytes, data: data, in: batch.bytes)
     return Draft(topic: topic, envelope: envelope, body: body)
   }

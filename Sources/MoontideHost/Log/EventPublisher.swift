@@ -64,7 +64,7 @@ final class EventPublisher {
     let outcome = try LogError.told { () throws(LogError) in try log.append(AppendRequest(batch: batch)) }
     switch outcome {
     case .written(let written):
-      try LogError.told { () throws(LogError) in try log.flush() }
+      try LogError.told { () throws(LogError) in _ = try log.flush() }
       published()
       return PublishOutcome(published: written.count, repeats: written.repeats, end: written.durableWhen)
     case .conflicts(let conflicts):

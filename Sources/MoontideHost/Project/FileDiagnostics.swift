@@ -1,4 +1,4 @@
-import MoontideCore
+public import MoontideCore
 
 extension FileError {
   /// The same for a person.
@@ -9,7 +9,7 @@ extension FileError {
   }
 
   /// Runs `body` and tells a failure as a diagnostic.
-  static func told<T>(_ body: () throws(FileError) -> T) throws(Diagnostic) -> T {
+  public static func told<T>(_ body: () throws(FileError) -> T) throws(Diagnostic) -> T {
     do throws(FileError) { return try body() } catch { throw error.diagnostic }
   }
 }

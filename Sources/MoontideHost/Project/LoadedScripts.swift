@@ -28,7 +28,7 @@ struct LoadedScripts: Sendable {
     do throws(MoontideSQLite.SchemaFault) { return .success(try ProjectionStore.checkSchema(schema)) } catch {
       let hint = error.suggestion.map { "; did you mean \($0)?" } ?? ""
       return .failure(
-        MoontideRuntime.SchemaFault(message: error.message + hint, byteOffset: error.byteOffset))
+        SchemaRefusal(message: error.message + hint, byteOffset: error.byteOffset))
     }
   }
 }

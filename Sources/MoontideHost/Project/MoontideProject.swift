@@ -1,4 +1,5 @@
 public import MoontideCore
+import MoontideJSON
 import MoontideLog
 import MoontideRuntime
 
@@ -106,8 +107,13 @@ public final class MoontideProject: Sendable {
       problems: loaded.problems, summary: counts.isEmpty ? "no handlers" : counts.joined(separator: ", "))
   }
 
+  /// All codes that the rooms below the command line report.
+  public static let explainedCodes: [any ExplainedCode.Type] = [
+    EnvelopeRule.self, RuntimeCode.self, HostCode.self,
+  ]
+
   /// The lock of a writer, and the folders that it needs.
-  private static func held(_ paths: ProjectPaths, files: any FileSystem) throws(Diagnostic) -> ProjectLock {
+  static func held(_ paths: ProjectPaths, files: any FileSystem) throws(Diagnostic) -> ProjectLock {
     try FileError.told { () throws(FileError) in
       for folder in [paths.data, paths.log, paths.readModels, paths.handlerFiles, paths.cache] {
         try files.createDirectory(folder)

@@ -1,4 +1,5 @@
 public import MoontideCore
+import MoontideLog
 
 /// The way to a project: through the process that runs it, or, when nobody does, by holding it for the moment.
 public enum ProjectDoor {

@@ -16,7 +16,6 @@ final class HandlerGroup: Sendable {
     let surroundings: HandlerSurroundings
     let bell: Bell
     let progressed: Bell
-    let batchRecords: Int?
   }
 
   /// Opens what can fail before anything runs, and starts the threads.
@@ -47,7 +46,7 @@ final class HandlerGroup: Sendable {
       ) { store throws(Diagnostic) in
         try HandlerWorker(
           definition, lane: 0, catalog: project.catalog, log: project.log, store: store,
-          surroundings: setting.surroundings, board: board, batchRecords: setting.batchRecords)
+          surroundings: setting.surroundings, board: board)
       }
     }
   }
@@ -63,7 +62,7 @@ final class HandlerGroup: Sendable {
         ConsumerRun(
           try HandlerWorker(
             definition, lane: lane, catalog: project.catalog, log: project.log, store: try open(file),
-            surroundings: setting.surroundings, board: board, batchRecords: setting.batchRecords))
+            surroundings: setting.surroundings, board: board))
       }
     }
     threads.append(

@@ -21,7 +21,9 @@ final class IngestThreads {
       let rings = stage.rings
       return WorkerThread(
         name: stage.name, pause: StagePause(stage.worker), progressed: { if rings { bell.ring() } },
-        failed: { problem in preconditionFailure("a stage of ingest is made and cannot fail: \(problem.title)") },
+        failed: { problem in
+          preconditionFailure("a stage of ingest is made and cannot fail: \(problem.title)")
+        },
         make: { [worker = stage.worker] in worker })
     }
     for thread in threads { thread.start() }

@@ -62,12 +62,12 @@ final class ProjectRun {
 
   private func startHandlers(_ definitions: [HandlerDefinition]) throws(Diagnostic) {
     let inbox = self.inbox
+    var surroundings = HandlerSurroundings(
+      clock: project.clock, randomness: project.randomness, report: { inbox.put(.problem($0)) },
+      print: { handler, event, text in inbox.put(.printed("\(handler) \(event): \(text)")) })
+    surroundings.batchRecords = options.batchRecords
     let setting = HandlerGroup.Setting(
-      project: project,
-      surroundings: HandlerSurroundings(
-        clock: project.clock, randomness: project.randomness, report: { inbox.put(.problem($0)) },
-        print: { handler, event, text in inbox.put(.printed("\(handler) \(event): \(text)")) }),
-      bell: bell, progressed: progressed, batchRecords: options.batchRecords)
+      project: project, surroundings: surroundings, bell: bell, progressed: progressed)
     for definition in definitions { groups.append(try HandlerGroup(definition, setting)) }
   }
 

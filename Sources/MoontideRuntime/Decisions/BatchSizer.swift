@@ -6,14 +6,20 @@ struct BatchSizer: Equatable {
   var records: Int
   var bytes: Int
 
-  /// - Parameter lag: records between the place reached and the durable end.
-  init(lag: UInt64) {
+  /// - Parameters:
+  ///   - lag: records between the place reached and the durable end.
+  ///   - fixed: the number of records to take instead, for measurements at a given batch size.
+  init(lag: UInt64, fixed: Int? = nil) {
     if lag >= Limits.deepLag {
       records = Limits.readRecordsDeepMax
       bytes = Limits.readBytesDeepMax
     } else {
       records = Limits.readRecordsMax
       bytes = Limits.readBytesMax
+    }
+    if let fixed {
+      records = fixed
+      bytes = Limits.readBytesDeepMax
     }
   }
 }

@@ -9,6 +9,9 @@ public struct HandlerSurroundings: Sendable {
   /// What a script prints: the handler, the event's coordinates, the text.
   public var print: @Sendable (_ handler: String, _ event: String, _ text: String) -> Void
 
+  /// How many records a batch takes at most; nil: what suits the lag.
+  public var batchRecords: Int?
+
   public init(
     clock: any WallClock, randomness: any Randomness, report: @escaping @Sendable (Diagnostic) -> Void,
     print: @escaping @Sendable (_ handler: String, _ event: String, _ text: String) -> Void

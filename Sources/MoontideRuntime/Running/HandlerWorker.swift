@@ -114,7 +114,7 @@ public final class HandlerWorker: Worker {
       try settleInTime()
       return false
     }
-    let size = BatchSizer(lag: end.value - position.value)
+    let size = BatchSizer(lag: end.value - position.value, fixed: lane.surroundings.batchRecords)
     let next: Position
     do throws(LogError) {
       next = try lane.log.read(

@@ -45,7 +45,7 @@ struct AppendCommand: ParsableCommand {
     try session.perform {
       let project = try session.project()
       guard let topic = TopicName(topic) else { throw ValidationError("no topic \(topic)") }
-      let publisher = LinePublisher(try ProjectDoor.publisher(project), topic: topic)
+      let publisher = LinePublisher(try ProjectDoor.access(project), topic: topic)
       if type == "-" {
         while true {
           let part = StandardInput.chunk(1 << 18)

@@ -20,7 +20,7 @@ struct CommandSession {
 
   /// The project of `-C DIR`, of the positional argument, or the nearest one.
   func project(_ directory: String? = nil) throws(Diagnostic) -> ProjectPaths {
-    try ProjectFinder.find(directory ?? options.directory, files: PosixFileSystem())
+    try ProjectFinder.find(directory ?? options.directory, files: SystemSurroundings.files)
   }
 
   /// Prints the rows of one statement.

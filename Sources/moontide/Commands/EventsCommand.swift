@@ -190,7 +190,7 @@ struct EventsVerify: ParsableCommand {
       let project = try session.project(directory)
       let bar = ProgressBar(
         "verify", unit: "bytes", to: StreamSink.standardError(), terminal: .standardError(options.color),
-        quiet: options.quiet, clock: SystemClock())
+        quiet: options.quiet, clock: SystemSurroundings.clock)
       let result = try MoontideProject.verify(project) { done, total throws(Diagnostic) in
         do throws(OutputClosed) { try bar.update(done: done, total: total) } catch {
           throw Diagnostic(code: HostCode.output.code, "stderr takes no more (errno \(error.errno))")
@@ -200,7 +200,7 @@ struct EventsVerify: ParsableCommand {
       try session.show(result.problems)
       try session.note(
         "\(Figures.grouped(result.records)) records in \(Figures.grouped(result.batches)) batches, "
-          + "\(Figures.grouped(result.bytes)) bytes: \(result.problems.isEmpty ? "all good" : "\(result.problems.count) problems")"
+          + "\(Figures.grouped(result.bytes)) bytes: \(result.problems.isEmpty ? "all good" : "\(result.problemCount) problems")"
       )
       if !result.problems.isEmpty { throw ExitCodes.failed }
     }

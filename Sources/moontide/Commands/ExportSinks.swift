@@ -35,7 +35,7 @@ final class FolderSink: FinishingByteSink {
   }
 
   private let folder: String
-  private let files = PosixFileSystem()
+  private let files = SystemSurroundings.files
   private var targets: [TopicName: Target] = [:]
 
   init(_ folder: String) throws(Diagnostic) {
@@ -44,7 +44,8 @@ final class FolderSink: FinishingByteSink {
   }
 
   func write(_ bytes: [UInt8], topic: TopicName) throws(Diagnostic) {
-    var target = try targets[topic] ?? open(topic)
+    var target: Target
+    if let known = targets[topic] { target = known } else { target = try open(topic) }
     try FileError.told { () throws(FileError) in
       try target.file.write(bytes, 0..<bytes.count, at: target.end)
     }

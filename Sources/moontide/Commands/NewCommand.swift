@@ -14,7 +14,7 @@ struct NewCommand: ParsableCommand {
   func run() throws {
     let session = CommandSession(options)
     try session.perform {
-      try ProjectTemplate(template).write(to: name)
+      try ProjectTemplate(template).write(to: name, files: SystemSurroundings.files)
       try session.note(
         """
         made \(name) from the template \(template.rawValue); next:

@@ -41,7 +41,7 @@ struct RunCommand: ParsableCommand {
       settings.strict = strict
       settings.only = only.isEmpty ? nil : Set(only)
       let report = try project.run(settings, observer: watcher, until: { Signals.received > 0 })
-      project.close()
+      try project.close()
       try watcher.finish(report)
       if failOnDead, report.deadLetters + report.quarantined > 0 { throw ExitCodes.findings }
     }

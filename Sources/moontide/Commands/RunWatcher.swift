@@ -18,7 +18,7 @@ final class RunWatcher: RunObserver {
     renderer = options.diagnosticRenderer()
     bar = ProgressBar(
       "run", unit: "events", to: StreamSink.standardError(), terminal: .standardError(options.color),
-      quiet: options.quiet, clock: SystemClock())
+      quiet: options.quiet, clock: SystemSurroundings.clock)
   }
 
   func progress(_ progress: RunProgress) throws(Diagnostic) {

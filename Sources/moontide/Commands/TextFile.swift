@@ -10,7 +10,7 @@ enum TextFile {
 
   static func bytes(_ path: String) throws(Diagnostic) -> [UInt8] {
     if path == "-" { return StandardInput.all() }
-    do throws(FileError) { return try PosixFileSystem().contents(path, bytesMax: 256 << 20) } catch {
+    do throws(FileError) { return try SystemSurroundings.files.contents(path, bytesMax: 256 << 20) } catch {
       throw Diagnostic(
         code: HostCode.file.code, "cannot \(error.operation) \(path): \(error.reason)",
         details: [.init("help", "check the path, and that this user may read it")])

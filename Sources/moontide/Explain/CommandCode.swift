@@ -2,7 +2,6 @@ import MoontideCore
 
 /// What the command line itself may say no with: E069x.
 enum CommandCode: String, ExplainedCode {
-  case noProject = "E0690"
   case time = "E0691"
   case folderNotEmpty = "E0692"
   case unknownCode = "E0693"
@@ -11,7 +10,6 @@ enum CommandCode: String, ExplainedCode {
 
   var title: String {
     switch self {
-    case .noProject: "there is no project here"
     case .time: "this is not a time"
     case .folderNotEmpty: "a new project needs a folder of its own"
     case .unknownCode: "no error has this code"
@@ -22,11 +20,6 @@ enum CommandCode: String, ExplainedCode {
 
   var meaning: String {
     switch self {
-    case .noProject:
-      """
-      A project is a folder with events/ or moontide.lua in it. Commands look for it in the current folder \
-      and then in every folder above.
-      """
     case .time:
       """
       Times are written as RFC 3339 (2026-11-17T09:14:03Z), as a day (2026-11-17), as a span before now \
@@ -57,8 +50,6 @@ enum CommandCode: String, ExplainedCode {
 
   var mend: String {
     switch self {
-    case .noProject:
-      "Name the folder (`moontide run DIR`, or -C DIR on any command), or make one: moontide new shop"
     case .time: "Write one of the forms above; in a shell, put # and words with blanks in quotes: '#48211'."
     case .folderNotEmpty: "Take another name, or empty the folder first."
     case .unknownCode: "List all codes: moontide explain"

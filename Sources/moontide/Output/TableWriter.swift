@@ -107,5 +107,10 @@ struct TableWriter: RowWriter {
     return index == columns.count - 1 ? shown : shown + space
   }
 
-  private static func joined(_ cells: [String]) -> String { cells.joined(separator: "  ") + "\n" }
+  /// Without blanks at the end, which an empty last cell would leave.
+  private static func joined(_ cells: [String]) -> String {
+    var line = cells.joined(separator: "  ")
+    while line.last == " " { line.removeLast() }
+    return line + "\n"
+  }
 }
