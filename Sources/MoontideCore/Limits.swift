@@ -101,6 +101,10 @@ public enum Limits {
   public static let lanesMax = 64
   /// A batch of slow events is committed early, so that stopping never waits long.
   public static let batchTimeMax = Duration.seconds(1)
+  /// Sampled calls after which older ones count half, so that figures follow the present.
+  public static let latencySamplesMax: UInt32 = 4_096
+  /// Tables within tables of a definition that errors point into; none real is deeper than three.
+  public static let outlineDepthMax = 16
   /// Tries of one event; with the longest backoff more would take weeks.
   public static let retryAttemptsMax = 1_000
   /// Keys that may be parked at once: they are held in memory.

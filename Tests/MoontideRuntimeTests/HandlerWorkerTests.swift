@@ -228,4 +228,62 @@ struct HandlerWorkerTests {
         == #"{"causationid":"e-1","correlationid":"x-1","traceparent":"00-ab","causationdepth":1}"#)
     #expect(project.told.codes == ["E0309"])
   }
+
+  @Test(arguments: [1, 7, 1_000])
+  func `rows, dead letters and checkpoints do not depend on the batch`(records: Int) throws {
+    let project = try TestProject(["handlers/orders.lua": orders])
+    for index in 0..<50 {
+      let customer = index % 9 == 4 ? "" : #""customer":"c-\#(index % 4)","#
+      try project.publish("OrderPlaced", key: "o-\(index % 20)", data: "{\(customer)\"cents\":\(index)}")
+    }
+    let rig = try HandlerRig(project, "orders", batchRecords: records)
+    try rig.run()
+    let good = (0..<50).filter { $0 % 9 != 4 }
+    let sums = (0..<4).map { customer in
+      "c-\(customer)|\(good.filter { $0 % 4 == customer }.reduce(0, +))"
+    }
+    #expect(try rig.rows("select * from sums order by 1") == sums)
+    let ledger = try rig.stores[0].ledger()
+    #expect(ledger.applied == UInt64(good.count) && ledger.deadLetters == 50 - good.count)
+    #expect(ledger.degradedSince == Position(4))
+    #expect(Set(ledger.checkpoints.values) == [Position(50)])
+  }
+
+  @Test func `a handler that begins now keeps that place over a restart before its first event`() throws {
+    let project = try TestProject([
+      "handlers/r.lua": receipts.replacing("retry =", with: "from = \"now\", retry =")
+    ])
+    try project.publish("OrderPlaced", key: "old")
+    _ = try HandlerRig(project, "receipts")
+    try project.publish("OrderPlaced", key: "new")
+    try HandlerRig(project, "receipts").run()
+    #expect(try project.events(TopicName("receipts")!).map { $0[1] } == ["new"])
+  }
+
+  @Test func `what a script prints carries the place of its event`() throws {
+    let project = try TestProject([
+      "handlers/c.lua": "consumer \"c\" { on = { A = function(event, ctx) print(event.key, 1) end } }"
+    ])
+    try project.publish("A", key: "x")
+    try HandlerRig(project, "c").run()
+    let partition = Partitioner.partition(Array("x".utf8), ByteRange(start: 0, count: 1), of: 4)
+    #expect(project.told.prints.withLock { $0 } == ["events/\(partition)@0 (#0) x\t1"])
+  }
+
+  @Test func `a field that is not there but nearly is told once`() throws {
+    let project = try TestProject([
+      "handlers/c.lua": """
+      consumer "c" { on = { A = function(event, ctx)
+        local name, other = event.data.custmer, event.data.quite_other
+      end } }
+      """
+    ])
+    try project.publish("A", data: #"{"customer":1}"#)
+    try project.publish("A", data: #"{"customer":1}"#)
+    try HandlerRig(project, "c").run()
+    #expect(project.told.codes == ["E0330"])
+    let warning = try #require(project.told.reports.withLock { $0 }.first)
+    #expect(warning.severity == .warning && warning.place?.line == 2)
+    #expect(warning.details == [.init("help", "did you mean `customer`?")])
+  }
 }

@@ -137,7 +137,7 @@ final class HandlerRig {
 
   /// - Parameter wrap: what to put around log and store, such as faults.
   init(
-    _ project: TestProject, _ name: String, log: (any EventLog)? = nil,
+    _ project: TestProject, _ name: String, log: (any EventLog)? = nil, batchRecords: Int? = nil,
     wrap: (any EffectStore) -> any EffectStore = { $0 }
   ) throws {
     let definition = try project.definition(name)
@@ -158,7 +158,8 @@ final class HandlerRig {
       workers.append(
         try HandlerWorker(
           definition, lane: lane, catalog: project.catalog, log: log, store: store,
-          surroundings: project.surroundings, board: StatusBoard(definition, lane: lane)))
+          surroundings: project.surroundings, board: StatusBoard(definition, lane: lane),
+          batchRecords: batchRecords))
     }
     self.workers = workers
   }

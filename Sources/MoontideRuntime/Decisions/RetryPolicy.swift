@@ -19,8 +19,8 @@ public struct RetryPolicy: Sendable, Hashable {
     self.max = max
   }
 
-  /// How long to wait after the `attempts`-th failed try (from 1): between half of the nominal wait and all of
-  /// it, chosen by `random`, so that keys which failed together do not come back together.
+  /// How long to wait after the `attempts`-th failed try (from 1): between half of the nominal wait and all
+  /// of it, chosen by `random`, so that keys which failed together do not come back together.
   public func delay(afterAttempt attempts: Int, random: UInt64) -> Duration {
     var nominal = backoff / .microseconds(1)
     let ceiling = max / .microseconds(1)

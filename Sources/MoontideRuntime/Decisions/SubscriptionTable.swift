@@ -1,7 +1,7 @@
 import MoontideCore
 
-/// Which function of a handler an event type goes to: the exact type first, then the longest prefix, then `*`.
-/// Types are remembered as bytes, so that the next event of the type costs one look-up.
+/// Which function of a handler an event type goes to: the exact type first, then the longest prefix, then
+/// `*`. Types are remembered as bytes, so that the next event of the type costs one look-up.
 struct SubscriptionTable: Sendable {
   /// What an event type leads to.
   struct Route: Sendable, Equatable {

@@ -125,7 +125,8 @@ private struct SettingsReader {
       guard let text = entry.key.text, let name = TopicName(text), !name.isSystem else {
         reader.report(
           .badName,
-          "\(reader.title): a topic has 1 to 64 of A-Z a-z 0-9 . _ - and does not begin with _, unlike \(key)",
+          "\(reader.title): a topic has 1 to 64 of A-Z a-z 0-9 . _ - and does not begin with _, "
+            + "unlike \(key)",
           at: reader.keyPlace(["topics", key]))
         continue
       }

@@ -2,7 +2,8 @@ import MoontideCore
 import MoontideLua
 
 extension DefinitionReader {
-  /// The `retry` table of a handler or of the settings, if it is there; what it does not say comes from `policy`.
+  /// The `retry` table of a handler or of the settings, if it is there; what it does not say comes from
+  /// `policy`.
   mutating func retryPolicy(_ body: LuaTable, default policy: RetryPolicy) -> RetryPolicy {
     var policy = policy
     guard let value = body["retry"] else { return policy }

@@ -11,7 +11,9 @@ struct CodeExplanation {
     self.help = help
   }
 
-  static func of(_ code: RuntimeCode) -> CodeExplanation { ofScript(code) ?? ofHandler(code) }
+  static func of(_ code: RuntimeCode) -> CodeExplanation {
+    ofScript(code) ?? ofValue(code) ?? ofFailure(code) ?? ofRunning(code)
+  }
 
   private static func ofScript(_ code: RuntimeCode) -> CodeExplanation? {
     switch code {
@@ -53,6 +55,12 @@ struct CodeExplanation {
         "a value is out of its range",
         what: "The value has the right kind but does not mean anything "
           + "there.", help: "The message gives the range or the words that are allowed.")
+    default: nil
+    }
+  }
+
+  private static func ofValue(_ code: RuntimeCode) -> CodeExplanation? {
+    switch code {
     case .missingKey:
       .init(
         "a definition lacks a key that it needs", what: "Without it the definition would do nothing.",
@@ -105,7 +113,7 @@ struct CodeExplanation {
     }
   }
 
-  private static func ofHandler(_ code: RuntimeCode) -> CodeExplanation {
+  private static func ofFailure(_ code: RuntimeCode) -> CodeExplanation? {
     switch code {
     case .instructionBudget:
       .init(
@@ -146,6 +154,12 @@ struct CodeExplanation {
         what: "Most likely two handlers answer each "
           + "other for ever. The chain ends in a dead letter instead.",
         help: "Break the loop, or raise causation_depth in moontide.lua.")
+    default: nil
+    }
+  }
+
+  private static func ofRunning(_ code: RuntimeCode) -> CodeExplanation {
+    switch code {
     case .halted:
       .init(
         "a handler stopped at an event that fails",

@@ -43,15 +43,14 @@ struct FaultReport {
     let place = fault.path.flatMap { path in
       fault.line.map { scripts.place(path: path, line: $0, blaming: fault.blamed, label: Self.label(fault)) }
     }
-    var diagnostic = Diagnostic(
-      code: code, "\(definition.kind.rawValue) \(definition.name) failed on \(type): \(fault.message)",
-      at: place)
+    let title = "\(definition.kind.rawValue) \(definition.name) failed on \(type): \(fault.message)"
+    var diagnostic = Diagnostic(code: code, title, at: place)
     diagnostic =
       diagnostic
       .adding(
         "event",
-        "\(topic)/\(record.partition)@\(record.offset) (\(record.position)) · id \(bytes.text(envelope.id)) · "
-          + "\(type) v\(envelope.version) · key \(bytes.text(envelope.key)) · "
+        "\(topic)/\(record.partition)@\(record.offset) (\(record.position)) · "
+          + "id \(bytes.text(envelope.id)) · \(type) v\(envelope.version) · key \(bytes.text(envelope.key)) · "
           + Self.time(of: record, in: batch)
       )
       .adding("note", note(record, in: batch, type: type))

@@ -1,8 +1,9 @@
 import MoontideCore
 import MoontideLua
 
-/// One pass over a batch, in one transaction. The first pass is fast: any failure undoes all of it. The second
-/// is careful: it marks a place before every event, so that a failing one leaves nothing and the rest stays.
+/// One pass over a batch, in one transaction. The first pass is fast: any failure undoes all of it. The
+/// second is careful: it marks a place before every event, so that a failing one leaves nothing and the
+/// rest stays.
 final class BatchRun {
   enum Failure: Error {
     /// Run the batch again, carefully.
@@ -108,7 +109,7 @@ final class BatchRun {
     guard parked.entries[index].heldCount < Limits.heldPerKeyMax else {
       halt = Diagnostic(
         code: RuntimeCode.heldTooMany.rawValue,
-        "\(lane.title) stopped: \(Limits.heldPerKeyMax) events wait behind one parked key, which is the bound",
+        "\(lane.title) stopped: \(Limits.heldPerKeyMax) events wait behind one parked key, the bound",
         at: lane.definition.place,
         details: [
           .init("help", "moontide dead show d-\(key.position.value) · mend the script, then retry it")

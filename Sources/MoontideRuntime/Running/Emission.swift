@@ -4,10 +4,10 @@ import MoontideLua
 /// Makes the event that a handler emits, and refuses what the log would not take.
 ///
 /// Its source is the handler's name (the old one when it was renamed), so that two handlers never contend for
-/// an id. Without an id of its own it is named after handler, topic, the identity of its cause and an ordinal:
-/// handling the cause again makes the same id. `meta` says what caused it: `causationid` (the cause's id),
-/// `correlationid` and `traceparent` (the cause's; else its id, else none) and `causationdepth` (one more than
-/// the cause's; an event from outside has 0).
+/// an id. Without an id of its own it is named after handler, topic, the identity of its cause and an
+/// ordinal: handling the cause again makes the same id. `meta` says what caused it: `causationid` (the
+/// cause's id), `correlationid` and `traceparent` (the cause's; else its id, else none) and
+/// `causationdepth` (one more than the cause's; an event from outside has 0).
 struct Emission {
   let definition: HandlerDefinition
   let catalog: ProjectCatalog

@@ -13,7 +13,8 @@ final class HandlerHost: LuaHost {
   private let surroundings: HandlerSurroundings
   private var batch: RecordBatch
   private var record: Record?
-  private var topic: TopicName = .events
+  /// Of the current event.
+  var topic: TopicName = .events
   /// How many events the current one has emitted.
   private(set) var emitted = 0
   private var printed = 0
@@ -28,10 +29,9 @@ final class HandlerHost: LuaHost {
   }
 
   /// Before each event.
-  func begin(_ record: Record, in batch: RecordBatch, topic: TopicName) {
+  func begin(_ record: Record, in batch: RecordBatch) {
     if self.batch !== batch { self.batch = batch }
     self.record = record
-    self.topic = topic
     emitted = 0
     printed = 0
   }
@@ -122,8 +122,8 @@ final class HandlerHost: LuaHost {
     surroundings.report(
       Diagnostic(
         .warning, code: RuntimeCode.unknownField.rawValue,
-        "\(definition.kind.rawValue) \(definition.name): event.data of \(String(decoding: type, as: UTF8.self)) "
-          + "has no field `\(name)`", at: place ?? definition.place
+        "\(definition.kind.rawValue) \(definition.name): event.data of "
+          + "\(String(decoding: type, as: UTF8.self)) has no field `\(name)`", at: place ?? definition.place
       ).adding("help", "did you mean `\(near)`?"))
   }
 

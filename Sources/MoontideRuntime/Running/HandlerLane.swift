@@ -19,6 +19,10 @@ final class HandlerLane {
   /// What the ledger said at the start.
   let ledger: HandlerLedger
   private var calls = 0
+  private let power: LuaPower
+  private var currentTopic: TopicID?
+  private var topicBytes: [UInt8] = []
+  private var topicSeed = Digest.zero
 
   init(
     _ definition: HandlerDefinition, lane: Int, catalog: ProjectCatalog, log: any EventLog,
@@ -27,6 +31,7 @@ final class HandlerLane {
     var definition = definition
     if definition.kind == .projection { definition.tables = store.tables }
     self.definition = definition
+    power = definition.kind == .projection ? .projection : .consumer
     self.catalog = catalog
     self.log = log
     self.store = store
@@ -48,6 +53,7 @@ final class HandlerLane {
     status = HandlerStatus(
       name: definition.name, kind: definition.kind, scriptVersion: definition.scriptVersion, lane: lane,
       position: .start)
+    status.isSettled = !ledger.checkpoints.isEmpty
     if lane == 0 {
       status.applied = ledger.applied
       status.skipped = ledger.skipped
@@ -55,35 +61,56 @@ final class HandlerLane {
       status.degradedSince = ledger.degradedSince
       status.emitted = ledger.nextOutbox
     }
-    try learnTopics(isOpening: true)
+    try takeOverCheckpoints()
     takeOverParked(lane: lane)
   }
 
   /// `consumer receipts`, as messages name it.
   var title: String { "\(definition.kind.rawValue) \(definition.name)" }
 
-  /// Takes up topics that the log got since. Where the ledger knows no checkpoint, a new handler begins at its
-  /// start point, an old one where it stands: what it did not listen to before is not its past.
-  func learnTopics(isOpening: Bool = false) throws(WorkerStop) {
+  /// Takes up topics that the log got since the start: they begin where the lane stands.
+  func learnTopics() throws(WorkerStop) {
+    let topics = log.topics().sorted { $0.id < $1.id }
+    selection.learn(topics, checkpoints: [:], start: selection.position ?? .start)
+    status.position = selection.position ?? log.durableEnd
+  }
+
+  /// Takes up the topics that are there and the checkpoints of the ledger. A beginning that depends on when
+  /// it was asked for is written down at once.
+  private func takeOverCheckpoints() throws(WorkerStop) {
+    let topics = log.topics().sorted { $0.id < $1.id }
+    let known = topics.filter { definition.listens(to: $0.name) }.flatMap { topic in
+      (0..<topic.partitions).filter { Int($0) % definition.lanes == status.lane }
+        .compactMap { ledger.checkpoints[TopicPartition(topic: topic.name, partition: $0)] }
+    }
     let start: Position
     do throws(LogError) {
-      start =
-        isOpening
-        ? try StartPlan.position(definition, ledger: ledger, log: log) : selection.position ?? .start
+      start = try StartPlan.position(definition, known: known, ledger: ledger, log: log)
     } catch {
       throw .log(error, handler: title)
     }
-    let topics = log.topics().sorted { $0.id < $1.id }
-    if isOpening, !ledger.checkpoints.isEmpty {
-      let own = topics.flatMap { topic in
-        (0..<topic.partitions).filter { Int($0) % definition.lanes == status.lane }
-          .compactMap { ledger.checkpoints[TopicPartition(topic: topic.name, partition: $0)] }
-      }
-      selection.learn(topics, checkpoints: ledger.checkpoints, start: own.min() ?? start)
-    } else {
-      selection.learn(topics, checkpoints: ledger.checkpoints, start: start)
-    }
+    selection.learn(topics, checkpoints: ledger.checkpoints, start: start)
     status.position = selection.position ?? log.durableEnd
+    if known.isEmpty, start > .start { try writePlace() }
+  }
+
+  /// Writes down the place that was reached.
+  func writePlace() throws(WorkerStop) {
+    guard let position = selection.position else { return }
+    status.position = position
+    do throws(StoreError) {
+      let transaction = try store.begin(folding: false)
+      do throws(StoreError) {
+        try transaction.write(.checkpoint(selection.partitions(at: position), position))
+        try transaction.commit()
+      } catch {
+        try transaction.rollback()
+        throw error
+      }
+    } catch {
+      throw stop(error)
+    }
+    status.isSettled = true
   }
 
   /// Takes up the parked keys of its partitions. The time of day may have jumped: none waits longer
@@ -104,25 +131,33 @@ final class HandlerLane {
   /// Runs the handler for one event: upcasters first, then the function.
   func apply(_ record: Record, _ route: SubscriptionTable.Route, in batch: RecordBatch) throws(LuaFault) {
     var record = record
-    let topic = selection.topics[Int(record.topic.value)]
-    host.begin(record, in: batch, topic: topic.name)
-    let seed = topic.seed.adding(batch.bytes, record.envelope.id)
+    if record.topic != currentTopic { turn(to: record.topic) }
+    host.begin(record, in: batch)
+    let seed = topicSeed.adding(batch.bytes, record.envelope.id)
     calls &+= 1
-    let isSampled = calls % LatencySample.every == 0
+    let isSampled = calls & (LatencySample.every - 1) == 0
     let began = isSampled ? surroundings.clock.monotonic : .zero
     if route.chain >= 0 {
       let steps = program.chains.functions(route.chain, from: record.envelope.version)
       if !steps.isEmpty {
         record.envelope.data = try program.state.upcast(
-          steps, record: record, in: batch, topic: topic.nameBytes, seed: seed)
+          steps, record: record, in: batch, topic: topicBytes, seed: seed)
         record.envelope.version += UInt32(steps.count)
-        host.begin(record, in: batch, topic: topic.name)
+        host.begin(record, in: batch)
       }
     }
     try program.state.handle(
-      program.functions[route.subscription], definition.kind == .projection ? .projection : .consumer,
-      record: record, in: batch, topic: topic.nameBytes, seed: seed)
+      program.functions[route.subscription], power, record: record, in: batch, topic: topicBytes, seed: seed)
     if isSampled { latency.add(surroundings.clock.monotonic - began) }
+  }
+
+  /// Events mostly follow others of their topic, so that what belongs to it is set once.
+  private func turn(to topic: TopicID) {
+    let known = selection.topics[Int(topic.value)]
+    currentTopic = topic
+    topicBytes = known.nameBytes
+    topicSeed = known.seed
+    host.topic = known.name
   }
 
   /// A state that tripped a budget is thrown away.

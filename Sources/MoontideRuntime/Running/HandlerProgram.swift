@@ -1,8 +1,8 @@
 import MoontideCore
 import MoontideLua
 
-/// One Lua state with everything that a lane runs: the handler's file, its modules, the upcasters of the types
-/// that it matches. Thrown away and made anew when a budget tripped.
+/// One Lua state with everything that a lane runs: the handler's file, its modules, the upcasters of the
+/// types that it matches. Thrown away and made anew when a budget tripped.
 final class HandlerProgram {
   let state: LuaState
   /// In the order of the definition's subscriptions.

@@ -20,7 +20,8 @@ public struct HandlerStatus: Sendable, Hashable {
   /// Keys that wait behind a dead letter.
   public var parkedDead = 0
   public var dead = 0
-  /// Events ever emitted by committed transactions; all are in the log once the relay's `relayed` is as large.
+  /// Events ever emitted by committed transactions; all are in the log once the relay's `relayed` is as
+  /// large.
   public var emitted: UInt64 = 0
   /// Of a projection: the first event that it set aside.
   public var degradedSince: Position?

@@ -1,7 +1,8 @@
 public import MoontideCore
 
-/// Drives one lane of a handler: reads from its checkpoint, runs the script, commits, tries parked keys again.
-/// Create it on the thread that steps it, with a stack of 2 MiB or more; it owns a Lua state and the store.
+/// Drives one lane of a handler: reads from its checkpoint, runs the script, commits, tries parked keys
+/// again. Create it on the thread that steps it, with a stack of 2 MiB or more; it owns a Lua state and the
+/// store.
 ///
 /// Whatever a step meets, the store is rolled back and the place is kept; a step takes little more than
 /// `Limits.batchTimeMax` and one event's budget.
@@ -42,7 +43,6 @@ public final class HandlerWorker: Worker {
       }
     }
     rateApplied = self.lane.status.applied
-    self.lane.status.isSettled = !self.lane.ledger.checkpoints.isEmpty
     publish()
   }
 
@@ -158,22 +158,7 @@ public final class HandlerWorker: Worker {
   }
 
   private func writePlace() throws(WorkerStop) {
-    guard let position = lane.selection.position else { return }
-    lane.status.position = position
-    let partitions = lane.selection.partitions(at: position)
-    do throws(StoreError) {
-      let transaction = try lane.store.begin(folding: false)
-      do throws(StoreError) {
-        try transaction.write(.checkpoint(partitions, position))
-        try transaction.commit()
-      } catch {
-        try transaction.rollback()
-        throw error
-      }
-    } catch {
-      throw lane.stop(error)
-    }
-    lane.status.isSettled = true
+    try lane.writePlace()
     settledAt = lane.surroundings.clock.monotonic
   }
 

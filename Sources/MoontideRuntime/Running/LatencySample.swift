@@ -1,3 +1,5 @@
+import MoontideCore
+
 /// Times of sampled calls in buckets that double, with four steps in each doubling.
 struct LatencySample {
   /// Bucket `n` holds times below `2^(n/4)` microseconds, roughly.
@@ -5,8 +7,6 @@ struct LatencySample {
   private var count: UInt32 = 0
   /// One call in so many is timed.
   static let every = 64
-  /// Older calls fade once so many were counted.
-  private static let countMax: UInt32 = 4_096
 
   mutating func add(_ duration: Duration) {
     let microseconds = max(1, UInt64(max(0, duration / .microseconds(1))))
@@ -14,7 +14,7 @@ struct LatencySample {
     let fraction = exponent >= 2 ? Int((microseconds >> UInt64(exponent - 2)) & 3) : 0
     buckets[min(exponent * 4 + fraction, buckets.count - 1)] += 1
     count += 1
-    if count == Self.countMax {
+    if count == Limits.latencySamplesMax {
       for index in buckets.indices { buckets[index] /= 2 }
       count = buckets.reduce(0, +)
     }

@@ -56,8 +56,8 @@ public final class OutboxRelay: Worker {
     guard !events.isEmpty else { return false }
     let producer = definition.outboxProducer
     let written = log.sequenceEnd(of: producer)
-    // What the log knows by sequence goes in without one: should this be another store than the one that wrote
-    // those numbers (a file that was deleted), then its events are told apart by their ids.
+    // What the log knows by sequence goes in without one: should this be another store than the one that
+    // wrote those numbers (a file that was deleted), then its events are told apart by their ids.
     let known = events.prefix { $0.sequence < written ?? 0 }
     let fresh = events.dropFirst(known.count)
     if !known.isEmpty { try append(Array(known), progress: nil) }

@@ -1,8 +1,8 @@
 import MoontideCore
 import MoontideLua
 
-/// One try of the first event of a parked key, in a transaction of its own. When it passes, the key moves on to
-/// the next event that waits, and is unparked when none does.
+/// One try of the first event of a parked key, in a transaction of its own. When it passes, the key moves
+/// on to the next event that waits, and is unparked when none does.
 struct RetryRun {
   let lane: HandlerLane
   /// Index into the lane's parked keys.

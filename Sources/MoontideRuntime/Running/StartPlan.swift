@@ -2,14 +2,19 @@ public import MoontideCore
 
 /// Where a handler begins that has no checkpoint yet.
 public enum StartPlan {
-  /// The first position that concerns it. Call once: `now` moves.
+  /// The first position of partitions that one lane has and that were never checkpointed.
+  ///
+  /// `known` are the lane's checkpoints: beside them a partition is new to the handler (a topic that is
+  /// new, or that it did not listen to before), and it begins where the lane stands. Without any the lane
+  /// never committed, whatever other lanes did, and begins where the script says; for `now` that is where
+  /// the hindmost lane stands, should others have begun.
   public static func position(
-    _ definition: HandlerDefinition, ledger: HandlerLedger, log: any EventLog
+    _ definition: HandlerDefinition, known: [Position], ledger: HandlerLedger, log: any EventLog
   ) throws(LogError) -> Position {
-    if let least = ledger.checkpoints.values.min() { return least }
+    if let least = known.min() { return least }
     switch definition.start {
     case nil, .start: return .start
-    case .now: return log.durableEnd
+    case .now: return ledger.checkpoints.values.min() ?? log.durableEnd
     case .time(let time): return try log.position(of: .recorded(time)) ?? log.durableEnd
     }
   }

@@ -19,8 +19,6 @@ struct TableOutline {
   let nameToken: Int
   private(set) var fields: [Field] = []
   private let script: ScriptTokens
-  /// A table deeper than this is not looked into.
-  private static let depthMax = 16
 
   /// The constructor call `kind "name" { … }` that is nearest to the line.
   init?(kind: String, name: String, line: Int, in script: ScriptTokens) {
@@ -91,7 +89,7 @@ struct TableOutline {
       }
       let value = at
       var children: [Field] = []
-      if script.isSymbol(at, "{"), depth < Self.depthMax {
+      if script.isSymbol(at, "{"), depth < Limits.outlineDepthMax {
         (children, at) = readTable(at: at, depth: depth + 1)
       }
       at = skipExpression(from: at)
