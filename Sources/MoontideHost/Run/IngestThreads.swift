@@ -1,4 +1,5 @@
 import MoontideCore
+import MoontideLog
 
 /// The event directory at work: reading and parsing, appending, flushing, each on a thread of its own.
 final class IngestThreads {
@@ -56,18 +57,19 @@ final class IngestThreads {
   }
 }
 
-/// A stage of ingest, which knows itself what to wait for.
+/// A worker that knows itself what to wait for.
 protocol WaitingWorker: AnyObject {
   func wait(for timeout: Duration)
 }
 
+extension IndexMaintainer: WaitingWorker {}
 extension LineParsingWorker: WaitingWorker {}
 extension AppendingWorker: WaitingWorker {}
 extension FlushingWorker: WaitingWorker {}
 
 /// `@unchecked Sendable`: `wait` is called by the stage's own thread; waking goes through the progress of
 /// ingest.
-private final class StagePause: WorkerPause, @unchecked Sendable {
+final class StagePause: WorkerPause, @unchecked Sendable {
   private let stage: any WaitingWorker
   init(_ stage: any WaitingWorker) { self.stage = stage }
   var count: UInt64 { 0 }
