@@ -48,6 +48,8 @@ public final class HandlerWorker: Worker {
   public func step() -> StepOutcome {
     if isHalted { return .finished }
     do throws(WorkerStop) {
+      // A state may have been left unfit by a step that ended in a full disk.
+      try lane.renewProgramIfSpent()
       let retried = try retry()
       let advanced = try advance()
       lane.status.waiting = nil
