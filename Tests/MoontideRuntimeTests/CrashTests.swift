@@ -100,6 +100,10 @@ struct CrashTests {
       definition, catalog: project.catalog, log: project.log, store: store,
       surroundings: project.surroundings,
       board: StatusBoard(definition, lane: 0))
+    store.isFullInside = true
+    #expect(worker.step() == .idle(for: Limits.fullDiskPause))
+    #expect(worker.board.status.waiting?.code == "E0314" && worker.board.status.applied == 0)
+    store.isFullInside = false
     store.isFull = true
     #expect(worker.step() == .idle(for: Limits.fullDiskPause))
     #expect(worker.step() == .idle(for: Limits.fullDiskPause))
@@ -173,6 +177,8 @@ struct CrashTests {
 private final class FillingStore: EffectStore {
   private let store: any EffectStore
   var isFull = false
+  /// Room to begin, none for a row.
+  var isFullInside = false
 
   init(_ store: any EffectStore) { self.store = store }
 
@@ -181,6 +187,29 @@ private final class FillingStore: EffectStore {
   func outbox(from sequence: UInt64, limit: Int) throws(StoreError) -> [OutboxEvent] { [] }
   func begin(folding: Bool) throws(StoreError) -> any EffectTransaction {
     if isFull { throw .full(path: "seen.sqlite") }
-    return try store.begin(folding: folding)
+    let transaction = try store.begin(folding: folding)
+    return isFullInside ? FullTransaction(transaction) : transaction
   }
+}
+
+/// A transaction in which no row finds room.
+private final class FullTransaction: EffectTransaction {
+  private let transaction: any EffectTransaction
+
+  init(_ transaction: any EffectTransaction) { self.transaction = transaction }
+
+  func row(
+    _ operation: RowOperation, table: Int, arguments: RowBuffer, result: RowBuffer
+  ) throws(StoreError) -> Bool {
+    throw .full(path: "seen.sqlite")
+  }
+  func sql(_ text: String, arguments: RowBuffer, result: RowBuffer) throws(StoreError) -> [String] {
+    throw .full(path: "seen.sqlite")
+  }
+  func state(topic: TopicName, key: [UInt8]) throws(StoreError) -> [UInt8]? { nil }
+  func write(_ entry: EffectEntry) throws(StoreError) { try transaction.write(entry) }
+  func savepoint() throws(StoreError) { try transaction.savepoint() }
+  func rollbackToSavepoint() throws(StoreError) { try transaction.rollbackToSavepoint() }
+  func commit() throws(StoreError) { try transaction.commit() }
+  func rollback() throws(StoreError) { try transaction.rollback() }
 }

@@ -142,6 +142,8 @@ final class HandlerRig {
   ) throws {
     let definition = try project.definition(name)
     let log = log ?? project.log
+    var surroundings = project.surroundings
+    surroundings.batchRecords = batchRecords
     self.project = project
     if definition.kind == .projection {
       stores = [wrap(try project.projectionStore(name))]
@@ -150,7 +152,7 @@ final class HandlerRig {
       let file = try project.consumerFile(name)
       stores = try (0..<definition.lanes).map { _ in wrap(try file.store()) }
       relay = OutboxRelay(
-        definition, log: log, store: stores[0], surroundings: project.surroundings, board: RelayBoard(),
+        definition, log: log, store: stores[0], surroundings: surroundings, board: RelayBoard(),
         partitions: { _ in 4 })
     }
     var workers: [HandlerWorker] = []
@@ -158,8 +160,7 @@ final class HandlerRig {
       workers.append(
         try HandlerWorker(
           definition, lane: lane, catalog: project.catalog, log: log, store: store,
-          surroundings: project.surroundings, board: StatusBoard(definition, lane: lane),
-          batchRecords: batchRecords))
+          surroundings: surroundings, board: StatusBoard(definition, lane: lane)))
     }
     self.workers = workers
   }

@@ -50,8 +50,8 @@ struct FaultReport {
       .adding(
         "event",
         "\(topic)/\(record.partition)@\(record.offset) (\(record.position)) · "
-          + "id \(bytes.text(envelope.id)) · \(type) v\(envelope.version) · key \(bytes.text(envelope.key)) · "
-          + Self.time(of: record, in: batch)
+          + "id \(bytes.text(envelope.id)) · \(type) v\(envelope.version) · "
+          + "key \(bytes.text(envelope.key)) · " + Self.time(of: record, in: batch)
       )
       .adding("note", note(record, in: batch, type: type))
       .adding("state", state)

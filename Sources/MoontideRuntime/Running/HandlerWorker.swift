@@ -12,7 +12,6 @@ public final class HandlerWorker: Worker {
   private let lane: HandlerLane
   private let batch = RecordBatch()
   private let retryBatch = RecordBatch()
-  private let batchRecords: Int?
   private var isHalted = false
   private var settledAt: Duration
   private var rateSince: Duration
@@ -22,14 +21,11 @@ public final class HandlerWorker: Worker {
   ///   - lane: 0 to `definition.lanes - 1`. Open lane 0 before any lane runs: it carries the counts.
   ///   - store: over the handler's file, used by nobody else but its relay on the same thread.
   ///   - board: made with the same definition and lane.
-  ///   - batchRecords: records read at once, whatever the lag; nil lets the lag decide.
   /// - Throws: what a person must mend before the handler can run.
   public init(
     _ definition: HandlerDefinition, lane: Int = 0, catalog: ProjectCatalog, log: any EventLog,
-    store: any EffectStore, surroundings: HandlerSurroundings, board: StatusBoard, batchRecords: Int? = nil
+    store: any EffectStore, surroundings: HandlerSurroundings, board: StatusBoard
   ) throws(Diagnostic) {
-    precondition(batchRecords ?? 1 > 0, "a batch has at least one record")
-    self.batchRecords = batchRecords
     precondition((0..<definition.lanes).contains(lane), "lane \(lane) of \(definition.lanes)")
     self.board = board
     settledAt = surroundings.clock.monotonic
@@ -52,6 +48,8 @@ public final class HandlerWorker: Worker {
   public func step() -> StepOutcome {
     if isHalted { return .finished }
     do throws(WorkerStop) {
+      // A state may have been left unfit by a step that ended in a full disk.
+      try lane.renewProgramIfSpent()
       let retried = try retry()
       let advanced = try advance()
       lane.status.waiting = nil
@@ -118,7 +116,7 @@ public final class HandlerWorker: Worker {
     let next: Position
     do throws(LogError) {
       next = try lane.log.read(
-        from: position, records: batchRecords ?? size.records, bytes: size.bytes, into: batch)
+        from: position, records: size.records, bytes: size.bytes, into: batch)
     } catch {
       throw .log(error, handler: lane.title)
     }

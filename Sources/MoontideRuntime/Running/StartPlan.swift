@@ -4,14 +4,14 @@ public import MoontideCore
 public enum StartPlan {
   /// The first position of partitions that one lane has and that were never checkpointed.
   ///
-  /// `known` are the lane's checkpoints: beside them a partition is new to the handler (a topic that is
-  /// new, or that it did not listen to before), and it begins where the lane stands. Without any the lane
-  /// never committed, whatever other lanes did, and begins where the script says; for `now` that is where
-  /// the hindmost lane stands, should others have begun.
+  /// `known` are the lane's checkpoints (nil: those of all lanes). Beside them a partition is new to the
+  /// handler (a topic that is new, or that it did not listen to before), and it begins where the lane
+  /// stands. Without any the lane never committed, whatever other lanes did, and begins where the script
+  /// says; for `now` that is where the hindmost lane stands, should others have begun.
   public static func position(
-    _ definition: HandlerDefinition, known: [Position], ledger: HandlerLedger, log: any EventLog
+    _ definition: HandlerDefinition, known: [Position]? = nil, ledger: HandlerLedger, log: any EventLog
   ) throws(LogError) -> Position {
-    if let least = known.min() { return least }
+    if let least = (known ?? Array(ledger.checkpoints.values)).min() { return least }
     switch definition.start {
     case nil, .start: return .start
     case .now: return ledger.checkpoints.values.min() ?? log.durableEnd
