@@ -15,5 +15,5 @@ struct Moontide: ParsableCommand {
       NewCommand.self, RunCommand.self, CheckCommand.self, QueryCommand.self, AppendCommand.self,
       EventsCommand.self, HandlersCommand.self, LagCommand.self, DeadCommand.self, DoctorCommand.self,
       ExplainCommand.self,
-    ])
+    ] + LaterCommands.all)
 }

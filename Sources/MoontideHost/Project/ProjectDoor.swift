@@ -7,6 +7,24 @@ public enum ProjectDoor {
   /// How long a command waits for another short one to let go of the project.
   private static let patience = Duration.seconds(10)
 
+  /// Answers one statement. One that asks read models alone needs nobody: their files are read beside whoever
+  /// writes them, and any number of processes may do so. System tables need the log, and so the way of `access`.
+  public static func query(
+    _ request: QueryRequest, of paths: ProjectPaths, to sink: any RowSink
+  ) throws(Diagnostic) {
+    guard request.after == nil, !mayReadSystem(request.sql) else {
+      return try access(paths).query(request, to: sink)
+    }
+    try QuerySession(paths: paths, files: PosixFileSystem(), clock: SystemClock(), tables: []).run(
+      request, to: sink)
+  }
+
+  /// Whether a system table's name appears in the text, with or without its schema.
+  private static func mayReadSystem(_ sql: String) -> Bool {
+    let words = sql.lowercased().split { !($0.isLetter || $0.isNumber || $0 == "_") }
+    return words.contains { SystemTables.names.contains(String($0)) }
+  }
+
   /// For asking and publishing. Throws `E0608` when a process holds the project that does not answer.
   public static func access(_ paths: ProjectPaths) throws(Diagnostic) -> any ProjectAccess {
     let clock = SystemClock()

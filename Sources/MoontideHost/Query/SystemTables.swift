@@ -8,6 +8,9 @@ struct SystemTables {
   let survey: HandlerSurvey
   let log: any EventLog
 
+  /// The schema, and the tables in it.
+  static let names: Set = ["sys", "events", "handlers", "checkpoints", "dead_letters"]
+
   var all: [any SystemTable] { [EventsTable(log), handlers, checkpoints, deadLetters] }
 
   private var handlers: StaticSystemTable {

@@ -26,7 +26,7 @@ struct CommandSession {
   /// Prints the rows of one statement.
   func print(_ request: QueryRequest, of project: ProjectPaths) throws {
     let sink = PrintingSink(options)
-    try ProjectDoor.access(project).query(request, to: sink)
+    try ProjectDoor.query(request, of: project, to: sink)
     try sink.finish()
   }
 

@@ -19,7 +19,14 @@ struct QueryCommand: ParsableCommand {
   var after: String?
   @Option(help: "Stop the statement after so many seconds.") var timeout: Double = 30
 
+  @Option(help: "Not yet: the read models as of a time.") var asOf: String?
+  @Option(help: "Not yet: what the log held by then.") var asKnown: String?
+
   func validate() throws {
+    if asOf != nil || asKnown != nil {
+      throw ValidationError(
+        "questions about the past come in a later version; sys.events has time and recorded")
+    }
     guard (1...2).contains(words.count) else {
       throw ValidationError("query takes [DIR] and one SQL statement")
     }

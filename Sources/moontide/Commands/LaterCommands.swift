@@ -1,0 +1,104 @@
+import ArgumentParser
+
+/// A command of the contract that a later version brings: it says so instead of being unknown.
+protocol LaterCommand: ParsableCommand {
+  static var name: String { get }
+  /// What to do until then.
+  static var instead: String { get }
+}
+
+extension LaterCommand {
+  static var configuration: CommandConfiguration {
+    CommandConfiguration(commandName: name, abstract: "Comes in a later version.", shouldDisplay: false)
+  }
+
+  func run() throws { throw ValidationError("\(Self.name) comes in a later version; \(Self.instead)") }
+}
+
+/// All of them.
+enum LaterCommands {
+  static let all: [any ParsableCommand.Type] = [
+    TestLater.self, ReplLater.self, SendLater.self, StateLater.self, ProjectionLater.self, WhyLater.self,
+    ImpactLater.self, SagaLater.self, EffectsLater.self, ReloadLater.self, SchemaLater.self, BackupLater.self,
+    RestoreLater.self,
+  ]
+}
+
+struct TestLater: LaterCommand {
+  static let name = "test"
+  static let instead = "until then moontide check loads every script"
+  @Argument(parsing: .captureForPassthrough) var words: [String] = []
+}
+
+struct ReplLater: LaterCommand {
+  static let name = "repl"
+  static let instead = "until then: moontide query DIR \"select …\""
+  @Argument(parsing: .captureForPassthrough) var words: [String] = []
+}
+
+struct SendLater: LaterCommand {
+  static let name = "send"
+  static let instead = "it needs deciders; until then: moontide append TYPE -d JSON"
+  @Argument(parsing: .captureForPassthrough) var words: [String] = []
+}
+
+struct StateLater: LaterCommand {
+  static let name = "state"
+  static let instead = "it needs deciders; until then: moontide events cat --key KEY"
+  @Argument(parsing: .captureForPassthrough) var words: [String] = []
+}
+
+struct ProjectionLater: LaterCommand {
+  static let name = "projection"
+  static let instead =
+    "until then an edit of the script, or deleting its file, rebuilds a read model at the next run"
+  @Argument(parsing: .captureForPassthrough) var words: [String] = []
+}
+
+struct WhyLater: LaterCommand {
+  static let name = "why"
+  static let instead = "until then: moontide events cat --key KEY"
+  @Argument(parsing: .captureForPassthrough) var words: [String] = []
+}
+
+struct ImpactLater: LaterCommand {
+  static let name = "impact"
+  static let instead = "until then emitted events name their cause in meta"
+  @Argument(parsing: .captureForPassthrough) var words: [String] = []
+}
+
+struct SagaLater: LaterCommand {
+  static let name = "saga"
+  static let instead = "sagas come with it"
+  @Argument(parsing: .captureForPassthrough) var words: [String] = []
+}
+
+struct EffectsLater: LaterCommand {
+  static let name = "effects"
+  static let instead = "until then consumers emit events"
+  @Argument(parsing: .captureForPassthrough) var words: [String] = []
+}
+
+struct ReloadLater: LaterCommand {
+  static let name = "reload"
+  static let instead = "until then stop the run and start it again"
+  @Argument(parsing: .captureForPassthrough) var words: [String] = []
+}
+
+struct SchemaLater: LaterCommand {
+  static let name = "schema"
+  static let instead = "the registry comes with it"
+  @Argument(parsing: .captureForPassthrough) var words: [String] = []
+}
+
+struct BackupLater: LaterCommand {
+  static let name = "backup"
+  static let instead = "until then stop the run and copy data/"
+  @Argument(parsing: .captureForPassthrough) var words: [String] = []
+}
+
+struct RestoreLater: LaterCommand {
+  static let name = "restore"
+  static let instead = "until then stop the run and put data/ back"
+  @Argument(parsing: .captureForPassthrough) var words: [String] = []
+}
