@@ -32,7 +32,8 @@ final class ProjectRun {
     let definitions = try chosen()
     defer { stopAll(settled: false) }
     maintainer = WorkerThread(
-      name: "index", pause: StagePause(project.segmentedLog.maintainer), progressed: {}, failed: { [inbox] in inbox.put(.problem($0)) },
+      name: "index", pause: StagePause(project.segmentedLog.maintainer), progressed: {},
+      failed: { [inbox] in inbox.put(.problem($0)) },
       make: { [project] in project.segmentedLog.maintainer })
     maintainer?.start()
     try startHandlers(definitions)
