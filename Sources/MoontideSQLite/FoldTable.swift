@@ -18,10 +18,6 @@ final class FoldTable {
     case flushFirst
   }
 
-  /// A stored number and the sum of what is added stay below this (2^62), so that no partial sum leaves
-  /// int64.
-  static let sumMax: UInt64 = 1 << 62
-
   private let shape: TableShape
   private let width: Int
   /// Of the table's key and columns; freed with this object. Plain memory, since arrays are counted at each
@@ -141,9 +137,9 @@ final class FoldTable {
     var magnitude: UInt64 = 0
     while rest != 0 {
       let cell = row[rest.trailingZeroBitCount]
-      guard cell.kind == .integer, cell.bits.magnitude < FoldTable.sumMax else { return .flushFirst }
+      guard cell.kind == .integer, cell.bits.magnitude < Limits.foldedSumMax else { return .flushFirst }
       magnitude += cell.bits.magnitude
-      if magnitude >= FoldTable.sumMax { return .flushFirst }
+      if magnitude >= Limits.foldedSumMax { return .flushFirst }
       rest &= rest - 1
     }
     var index = find(key)
@@ -174,7 +170,7 @@ final class FoldTable {
 
   /// Whether adding to a pending row gives integers that fit, whatever the order.
   private func canAdd(_ row: CellSpan, _ mask: UInt64, _ magnitude: UInt64, at index: Int) -> Bool {
-    guard magnitudes[index] + magnitude < FoldTable.sumMax else { return false }
+    guard magnitudes[index] + magnitude < Limits.foldedSumMax else { return false }
     var rest = mask & sets[index]
     while rest != 0 {
       let column = rest.trailingZeroBitCount
