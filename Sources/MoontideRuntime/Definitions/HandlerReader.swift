@@ -105,6 +105,10 @@ struct HandlerReader {
 
   private mutating func subscriptions() -> [String] {
     guard let value = body["on"] else {
+      // A misspelt `on` was reported already.
+      if body.entries.contains(where: { Suggestion.nearest(to: $0.key.text ?? "", among: ["on"]) != nil }) {
+        return []
+      }
       reader.report(
         .missingKey, "\(reader.title) needs `on`: a function for each event type that it handles",
         at: reader.place)

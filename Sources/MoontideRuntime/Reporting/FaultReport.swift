@@ -18,10 +18,11 @@ struct FaultReport {
     let text = fault.kind == .syntax ? "syntax error: \(fault.message)" : fault.message
     guard let line = fault.line else {
       return Diagnostic(code: code.rawValue, text, at: SourcePlace(file: fault.path ?? path, line: 1))
+        .adding("help", code.explanation)
     }
     let place = scripts.place(
       path: fault.path ?? path, line: line, blaming: fault.blamed ?? nearToken(fault.message))
-    return Diagnostic(code: code.rawValue, text, at: place)
+    return Diagnostic(code: code.rawValue, text, at: place).adding("help", code.explanation)
   }
 
   /// The token that a syntax error names: `… near 'x'`.
