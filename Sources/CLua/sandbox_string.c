@@ -49,32 +49,6 @@ static int string_rep(lua_State *L) {
   return 1;
 }
 
-/// Finds a text without a pattern in linear time; else asks Lua. Upvalue 1: Lua's own `find`.
-static int string_find(lua_State *L) {
-  size_t count, sought;
-  const char *text = luaL_checklstring(L, 1, &count);
-  const char *what = luaL_checklstring(L, 2, &sought);
-  int plain = lua_toboolean(L, 4) || (strlen(what) == sought && strpbrk(what, "^$*+?.([%-") == NULL);
-  if (!plain) return guarded(L);
-  lua_Integer from = luaL_optinteger(L, 3, 1);
-  if (from < 0) from = -from > (lua_Integer)count ? 1 : (lua_Integer)count + from + 1;
-  if (from == 0) from = 1;
-  if (from > (lua_Integer)count + 1) {
-    lua_pushnil(L);
-    return 1;
-  }
-  mt_charge(L, count / 8 + 5);
-  const char *start = text + from - 1;
-  const char *found = sought == 0 ? start : memmem(start, count - (size_t)(from - 1), what, sought);
-  if (found == NULL) {
-    lua_pushnil(L);
-    return 1;
-  }
-  lua_pushinteger(L, found - text + 1);
-  lua_pushinteger(L, found - text + (lua_Integer)sought);
-  return 2;
-}
-
 /// Replaces what `%s` would show with an address, and refuses `%p`.
 static int string_format(lua_State *L) {
   size_t count;
@@ -101,8 +75,7 @@ static int string_format(lua_State *L) {
 
 void mt_open_string(lua_State *L) {
   static const char *const kept[] = {
-      "byte", "char", "gmatch", "gsub", "len", "lower", "match", "reverse", "sub", "upper", "pack", "unpack",
-      "packsize"};
+      "byte", "char", "len", "lower", "reverse", "sub", "upper", "pack", "unpack", "packsize"};
   lua_pushcfunction(L, luaopen_string);
   lua_call(L, 0, 1);
   for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
@@ -110,15 +83,13 @@ void mt_open_string(lua_State *L) {
     lua_pushcclosure(L, guarded, 1);
     lua_setfield(L, -3, kept[i]);
   }
-  lua_getfield(L, -1, "find");
-  lua_pushcclosure(L, string_find, 1);
-  lua_setfield(L, -3, "find");
   lua_getfield(L, -1, "format");
   lua_pushcclosure(L, string_format, 1);
   lua_setfield(L, -3, "format");
   lua_pop(L, 1);
   lua_pushcfunction(L, string_rep);
   lua_setfield(L, -2, "rep");
+  mt_open_patterns(L);
   // ("x"):upper() finds the same functions.
   lua_pushliteral(L, "");
   lua_getmetatable(L, -1);

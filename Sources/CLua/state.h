@@ -223,6 +223,8 @@ static inline const char *mt_tape_string(mt_lua *state, uint32_t document, uint3
 // sandbox_*.c: each leaves its functions in the table at the top.
 void mt_open_base(lua_State *L, mt_lua *state);
 void mt_open_string(lua_State *L);
+/// Adds find, match, gmatch and gsub to the table on top.
+void mt_open_patterns(lua_State *L);
 void mt_open_utf8(lua_State *L);
 void mt_open_table(lua_State *L);
 void mt_open_coroutine(lua_State *L);

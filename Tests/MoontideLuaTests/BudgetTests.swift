@@ -26,6 +26,14 @@ import Testing
     "local t = {} for i = 1, 1000 do t[i] = i end while true do table.insert(t, 1, 0) table.remove(t, 1) end",
     "local t = {} for i = 1, 1000 do t['k' .. i] = i end while true do next(t) end",
     "local t = setmetatable({}, { __index = function(t, k) return k end }) for i in ipairs(t) do end",
+    "('a'):rep(30):find(('a?'):rep(30) .. ('a'):rep(30))",
+    "('a'):rep(40):match('(.-)(.-)(.-)(.-)(.-)(.-)(.-)(.-)b')",
+    "('x'):rep(200000):find('.-b')",
+    "('('):rep(200000):gsub('%b()', '')",
+    "for word in ('a'):rep(200000):gmatch('a-b') do end",
+    "('x'):rep(100000):gsub('[' .. ('a'):rep(100000) .. ']', '')",
+    "('x'):rep(100000):find('%f[' .. ('a'):rep(1000) .. ']')",
+    "while true do ('x'):rep(1000):gsub('x', ('y'):rep(1000)) end",
   ])
   func `no script outlives the instruction budget`(body: String) throws {
     let bench = try Bench(budget: BudgetTests.small)
