@@ -34,12 +34,13 @@ import Testing
     let places = problems.map { "\($0["file"] ?? ""):\($0["line"] ?? "") \($0["code"] ?? "")" }
     #expect(
       places == [
-        "handlers/a.lua:4 E0118", "handlers/a.lua:6 E0110", "handlers/b.lua:2 E0101", "handlers/c.lua:2 E0118",
-        "handlers/d.lua:1 E0115",
+        "handlers/a.lua:4 E0118", "handlers/a.lua:6 E0110", "handlers/b.lua:2 E0101",
+        "handlers/c.lua:2 E0118", "handlers/d.lua:1 E0115",
       ])
     for problem in problems {
       let labels = try #require(problem["details"] as? [[String: String]]).compactMap { $0["label"] }
-      #expect(labels.contains("help") && problem["excerpt"] is String && problem["column"] is Int, "\(problem)")
+      #expect(labels.contains("help"), "\(problem)")
+      #expect(problem["excerpt"] is String && problem["column"] is Int, "\(problem)")
     }
   }
 }
