@@ -118,7 +118,8 @@ final class ProjectRun {
     }
     let done = groups.map(\.position.value).min() ?? end
     return RunProgress(
-      done: min(done, total), total: total, isCaughtUp: isCaughtUp || (done >= end && total == end))
+      done: min(done, total), total: total,
+      isCaughtUp: isCaughtUp || (ingest?.isCaughtUp == true && done >= end))
   }
 
   private func deliver() throws(Diagnostic) {
