@@ -184,6 +184,12 @@ public enum Limits {
   public static let foldedSumMax: UInt64 = 1 << 62
   /// Arguments of one call of a date function: a time and more modifiers than anybody has use for.
   public static let dateArgumentsMax = 8
+  /// Operations of a batch on one table from which on it is judged whether merging spares statements: fewer
+  /// say nothing about the next batch.
+  public static let foldJudgedOperations = 256
+  /// Batches that go without merging after one in which not 1 in 20 operations was spared: a try then costs
+  /// well below a percent.
+  public static let foldPauseBatches = 16
   /// Steps of SQLite's machine that one statement of a script may take, some seconds: counted, not timed, so
   /// that every replay stops at the same place.
   public static let statementStepsMax = 300_000_000
