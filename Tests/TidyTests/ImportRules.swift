@@ -23,7 +23,7 @@ enum ImportRules {
     "MoontideLua": ["Glibc", "Synchronization"],
     "MoontideSQLite": ["Glibc", "Synchronization"],
     "MoontideRuntime": ["Synchronization"],
-    "MoontideHost": ["Glibc", "Synchronization", "Dispatch", "Foundation"],
+    "MoontideHost": ["Glibc", "Synchronization", "Dispatch", "FoundationEssentials"],
     "moontide": ["Glibc", "Synchronization", "Dispatch"],
     "moontide-bench": ["Glibc", "Synchronization", "Dispatch", "Foundation"],
   ]
