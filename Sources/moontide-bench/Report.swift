@@ -36,11 +36,11 @@ struct Report: Codable {
     }
     var text = "\(events) event lines on \(machine); medians\n\n"
     text +=
-      pad("work", 26) + pad("who", 34) + left("events/s", 12) + left("CPU us/event", 14) + left("RSS MB", 8)
+      pad("work", 32) + pad("who", 34) + left("events/s", 12) + left("CPU us/event", 14) + left("RSS MB", 8)
       + "\n"
     for line in lines {
       let figure = line.figure
-      text += pad(line.work, 26) + pad(line.contender, 34)
+      text += pad(line.work, 32) + pad(line.contender, 34)
       if let latency = figure.latencySeconds {
         text += left(String(format: "%.3f ms", latency * 1e3), 12)
         text += left(figure.latencyP99Seconds.map { String(format: "p99 %.3f ms", $0 * 1e3) } ?? "", 16)
