@@ -17,8 +17,8 @@ final class ProjectRun {
   private var groups: [HandlerGroup] = []
   private var isStopped = false
 
-  /// How often the run is looked at: often enough for the end of a short one.
-  private static let pause = Duration.milliseconds(10)
+  /// How often the run is looked at: often enough for the end of a short one, or for a person.
+  private var pause: Duration { options.once ? .milliseconds(10) : .milliseconds(100) }
 
   init(_ project: MoontideProject, _ options: RunOptions, _ observer: any RunObserver) {
     self.project = project
@@ -79,7 +79,7 @@ final class ProjectRun {
     while true {
       try deliver()
       if let failure = ingest?.failure { throw failure }
-      let isCaughtUp = try isCaughtUp()
+      let isCaughtUp = options.once ? try isCaughtUp() : false
       try observer.progress(progress(isCaughtUp))
       if options.once {
         if isCaughtUp { return true }
@@ -91,7 +91,7 @@ final class ProjectRun {
         }
       }
       if stop() { return false }
-      project.clock.sleep(for: ProjectRun.pause)
+      project.clock.sleep(for: pause)
     }
   }
 
@@ -118,7 +118,8 @@ final class ProjectRun {
     }
     let done = groups.map(\.position.value).min() ?? end
     return RunProgress(
-      done: min(done, total), total: total, isCaughtUp: isCaughtUp || (done >= end && total == end))
+      done: min(done, total), total: total,
+      isCaughtUp: isCaughtUp || (ingest?.isCaughtUp == true && done >= end))
   }
 
   private func deliver() throws(Diagnostic) {
