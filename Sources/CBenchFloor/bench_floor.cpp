@@ -128,6 +128,42 @@ extern "C" bench_floor_result bench_floor_process(const char *lines_path, const 
   return result;
 }
 
+struct bench_checkpoint {
+  sqlite3 *handle;
+  sqlite3_stmt *least;
+};
+
+extern "C" bench_checkpoint *bench_checkpoint_open(const char *database_path) {
+  auto *open = new bench_checkpoint{nullptr, nullptr};
+  if (sqlite3_open_v2(database_path, &open->handle, SQLITE_OPEN_READONLY, nullptr) != SQLITE_OK ||
+      sqlite3_prepare_v2(
+          open->handle, "select min(position) from _mt_checkpoints", -1, &open->least, nullptr) != SQLITE_OK) {
+    bench_checkpoint_close(open);
+    return nullptr;
+  }
+  return open;
+}
+
+extern "C" void bench_checkpoint_close(bench_checkpoint *open) {
+  sqlite3_finalize(open->least);
+  sqlite3_close_v2(open->handle);
+  delete open;
+}
+
+extern "C" int64_t bench_checkpoint_wait(bench_checkpoint *open, int64_t position, double seconds) {
+  double deadline = now(CLOCK_MONOTONIC) + seconds;
+  int64_t reached = -1;
+  do {
+    if (sqlite3_step(open->least) == SQLITE_ROW && sqlite3_column_type(open->least, 0) != SQLITE_NULL) {
+      reached = sqlite3_column_int64(open->least, 0);
+    }
+    sqlite3_reset(open->least);
+    if (reached >= position) break;
+    usleep(10);
+  } while (now(CLOCK_MONOTONIC) < deadline);
+  return reached;
+}
+
 extern "C" bench_floor_result bench_floor_latency(const char *directory, int64_t rounds, double *median_seconds) {
   bench_floor_result result = {};
   std::string folder = directory;

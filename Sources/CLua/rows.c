@@ -128,13 +128,14 @@ static int unknown_column(lua_State *L, int row, const mt_table *table) {
   return luaL_error(L, "%s: a column is not known", own);
 }
 
-/// The place (from 0) of the column that is named by the key below the top, or -1.
-static int32_t column_of(lua_State *L, const mt_table *table) {
-  if (lua_type(L, -2) == LUA_TSTRING) {
-    const char *name = lua_tostring(L, -2);
-    uint32_t at = mt_name_slot(name) & table->mask;
+/// The place (from 0) of the column that is named by the key below the top, or -1. Its name is NULL unless
+/// the key is a string.
+static int32_t column_of(lua_State *L, const mt_table *table, const char **name) {
+  *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : NULL;
+  if (*name != NULL) {
+    uint32_t at = mt_name_slot(*name) & table->mask;
     for (; table->slots[at].name != NULL; at = (at + 1) & table->mask) {
-      if (table->slots[at].name == name) return table->slots[at].column;
+      if (table->slots[at].name == *name) return table->slots[at].column;
     }
   }
   // A long name is not one object.
@@ -159,9 +160,10 @@ static void add_row(lua_State *L, int row, const mt_table *table, mt_rows *rows)
   size_t start = rows->count - (size_t)table->columns;
   lua_pushnil(L);
   while (lua_next(L, row) != 0) {
-    int32_t column = column_of(L, table);
+    const char *name;
+    int32_t column = column_of(L, table, &name);
     if (column < 0) unknown_column(L, row, table);
-    set_cell(L, -1, rows, rows->cells + start + column, lua_tostring(L, -2));
+    set_cell(L, -1, rows, rows->cells + start + column, name);
     lua_pop(L, 1);
   }
 }

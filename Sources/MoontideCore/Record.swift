@@ -119,15 +119,17 @@ public final class DraftBatch {
 
 /// Records read from the log: a reusable buffer, owned by one thread. A parser may read
 /// `Limits.parserPaddingBytes` behind any part, so `bytes` always ends in that many bytes of padding.
+///
+/// Exclusive access is not checked at run time, for the reasons given at `RowBuffer`.
 public final class RecordBatch {
-  public var bytes: [UInt8] = []
+  @exclusivity(unchecked) public var bytes: [UInt8] = []
   /// In order of position.
-  public var records: [Record] = []
+  @exclusivity(unchecked) public var records: [Record] = []
 
   public init() {}
 
   public func removeAll() {
-    bytes.removeAll(keepingCapacity: true)
-    records.removeAll(keepingCapacity: true)
+    unsafe bytes.removeAll(keepingCapacity: true)
+    unsafe records.removeAll(keepingCapacity: true)
   }
 }

@@ -1,18 +1,23 @@
+import CBenchFloor
 import Foundation
 import MoontideCore
 import MoontideHost
 import Synchronization
 
-/// Publishes events one at a time beside a running project and measures how long each takes to be in the
-/// read model.
+/// Publishes events one at a time beside a running project and measures how long each takes until another
+/// connection sees it in the read model.
 final class LatencyProbe: RunObserver, @unchecked Sendable {
   // Unchecked: the figures are written by the probe's thread and read after `isDone`.
   private let events: [[UInt8]]
+  private let database: String
   private let done = Atomic<Bool>(false)
   private var seconds: [Double] = []
   private var fault: String?
 
-  init(events: [[UInt8]]) { self.events = events }
+  init(events: [[UInt8]], database: String) {
+    self.events = events
+    self.database = database
+  }
 
   var isDone: Bool { done.load(ordering: .acquiring) }
 
@@ -24,10 +29,18 @@ final class LatencyProbe: RunObserver, @unchecked Sendable {
   func start(_ access: any ProjectAccess & Sendable) {
     Thread.detachNewThread { [self] in
       do {
-        for event in events {
+        let first = try access.append(PublishRequest(topic: .events, lines: events[0]))
+        try access.query(QueryRequest("select 1", after: first.end), to: NoRows())
+        guard let reader = bench_checkpoint_open(database) else {
+          throw BenchFault("cannot open \(database)")
+        }
+        defer { bench_checkpoint_close(reader) }
+        for event in events.dropFirst() {
           let stopwatch = Stopwatch()
           let outcome = try access.append(PublishRequest(topic: .events, lines: event))
-          try access.query(QueryRequest("select 1", after: outcome.end), to: NoRows())
+          let end = outcome.end
+          let reached = bench_checkpoint_wait(reader, Int64(end.value), 5)
+          guard reached >= Int64(end.value) else { throw BenchFault("\(end) was not visible: \(reached)") }
           seconds.append(stopwatch.figure(events: 1).wallSeconds)
         }
       } catch { fault = "\(error)" }

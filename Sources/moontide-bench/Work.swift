@@ -87,7 +87,7 @@ struct Work: ParsableCommand {
     let events = text.split(separator: UInt8(ascii: "\n")).prefix(400).map {
       Array($0) + [UInt8(ascii: "\n")]
     }
-    let probe = LatencyProbe(events: events)
+    let probe = LatencyProbe(events: events, database: self.project + "/data/readmodels/orders.sqlite")
     let project = try MoontideProject.open(paths)
     _ = try project.run(RunOptions(), observer: probe, until: { probe.isDone }, started: { probe.start($0) })
     try project.close()

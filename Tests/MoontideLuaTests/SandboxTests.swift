@@ -109,6 +109,20 @@ import Testing
       first[4].hasPrefix("7,14,21,28,"), "a stable sort keeps the order of equals: \(first[4].prefix(40))")
   }
 
+  @Test func `another event draws other numbers`() throws {
+    let bench = try Bench()
+    let function = try bench.function("print(math.random(0))")
+    for id in ["om-1", "om-2", "om-1"] {
+      var record = bench.record("{}")
+      record.envelope.id = bench.batch.bytes.appendPart(id)
+      bench.batch.bytes += [UInt8](repeating: 0, count: Limits.parserPaddingBytes)
+      try bench.state.handle(
+        function, .consumer, record: record, in: bench.batch, topic: Array("events".utf8), seed: Bench.seed)
+    }
+    let lines = bench.host.lines
+    #expect(lines.count == 3 && lines[0] == lines[2] && lines[0] != lines[1], "\(lines)")
+  }
+
   @Test func `time is the event's`() throws {
     let lines = try Bench().lines(
       """

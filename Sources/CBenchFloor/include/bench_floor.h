@@ -21,6 +21,14 @@ typedef struct {
 // that of a whole life: from opening the files to having closed them.
 bench_floor_result bench_floor_process(const char *lines_path, const char *database_path, int64_t batch);
 
+// A second connection to a read model, as a dashboard would have one: sees when a commit is visible. One
+// thread. NULL when the file cannot be opened.
+typedef struct bench_checkpoint bench_checkpoint;
+bench_checkpoint *bench_checkpoint_open(const char *database_path);
+void bench_checkpoint_close(bench_checkpoint *open);
+// Looks every few microseconds until the least checkpoint is at or past `position`; returns what it saw last.
+int64_t bench_checkpoint_wait(bench_checkpoint *open, int64_t position, double seconds);
+
 // One fdatasync of a small write and one SQLite commit of one row, `rounds` times: the median of each sum,
 // in seconds.
 bench_floor_result bench_floor_latency(const char *directory, int64_t rounds, double *median_seconds);

@@ -22,7 +22,9 @@ final class BatchRun {
   private var dead = 0
   private var degradedSince: Position?
   private var reports: [Diagnostic] = []
-  private var halt: Diagnostic?
+  private var halt: Diagnostic? { didSet { isHalting = halt != nil } }
+  /// Asked after each event, where looking at `halt` would cost more.
+  private var isHalting = false
 
   /// - Parameter end: where the log is read on behind this batch.
   init(_ lane: HandlerLane, _ batch: RecordBatch, end: Position, isCareful: Bool) {
@@ -65,7 +67,7 @@ final class BatchRun {
       let route = lane.subscriptions.route(batch.bytes, record.envelope.type)
       guard route.subscription >= 0 else { continue }
       try handle(record, route)
-      if halt != nil { return record.position }
+      if isHalting { return record.position }
       handled &+= 1
       if handled & 63 == 0, lane.surroundings.clock.monotonic > deadline { return record.position.next }
     }
