@@ -78,7 +78,10 @@ import Testing
     ("('x'):gsub('x', function() return {} end)", "invalid replacement value (a table)"),
     ("('x'):rep(300):find(('(x)'):rep(33))", "too many captures"),
     ("('x'):rep(300):find(('x?'):rep(250))", "pattern too complex"),
-    ("('x'):rep(10000):gsub('x', ('y'):rep(1000))", "string.gsub: the result is too long: at most 4194304 bytes"),
+    (
+      "('x'):rep(10000):gsub('x', ('y'):rep(1000))",
+      "string.gsub: the result is too long: at most 4194304 bytes"
+    ),
   ])
   func `a pattern that is none is an error`(body: String, message: String) throws {
     #expect(try Bench().fault(body).message == message)

@@ -8,7 +8,8 @@ public enum ProjectDoor {
   private static let patience = Duration.seconds(10)
 
   /// Answers one statement. One that asks read models alone needs nobody: their files are read beside whoever
-  /// writes them, and any number of processes may do so. System tables need the log, and so the way of `access`.
+  /// writes them, and any number of processes may do so. System tables need the log, and so the way of
+  /// `access`.
   public static func query(
     _ request: QueryRequest, of paths: ProjectPaths, to sink: any RowSink
   ) throws(Diagnostic) {
