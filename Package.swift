@@ -32,7 +32,7 @@ let package = Package(
     // Our C: small, each behind one Swift room.
     .target(name: "CChecksum", cSettings: c),
     .target(name: "CSimdjson", cxxSettings: cxx, linkerSettings: [.linkedLibrary("simdjson")]),
-    .target(name: "CLua", dependencies: ["CLuaLibrary", "CSimdjson"], cSettings: c),
+    .target(name: "CLua", dependencies: ["CLuaLibrary", "CSimdjson", "CChecksum"], cSettings: c),
     .target(name: "CSQLite", dependencies: ["CSQLiteLibrary"], cSettings: c),
 
     // The rooms; arrows point down only.

@@ -3,8 +3,14 @@
 #     . "$(dirname "$0")/lib-packages.sh"
 #     need_packages zlib1g-dev sqlite3
 
+# What Swift itself links and runs with; https://www.swift.org/install/linux/ has the long list.
+swift_packages=(binutils libc6-dev libgcc-12-dev libstdc++-12-dev libcurl4 libedit2 libncurses6 libsqlite3-0
+  libxml2 tzdata zlib1g)
 # What `swift build` links with.
-build_packages=(liblua5.4-dev libsqlite3-dev libsimdjson-dev zlib1g-dev pkg-config)
+build_packages=("${swift_packages[@]}" git ca-certificates pkg-config
+  liblua5.4-dev libsqlite3-dev libsimdjson-dev zlib1g-dev)
+# What the tests look through: SQLite's own shell, and gzip.
+test_packages=(sqlite3 gzip)
 
 has_package() {
   [ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
@@ -34,9 +40,10 @@ need_packages() {
     apt-get install -qq --yes --no-install-recommends "${missing[@]}" >/dev/null
 }
 
+# After need_packages: swift does not even start without some of them.
 need_swift() {
-  if ! command -v swift >/dev/null; then
-    echo "error: swift is not on the PATH; Swift 6.3 or newer is at https://www.swift.org/install" >&2
+  if ! swift --version >/dev/null 2>&1; then
+    echo "error: no swift on the PATH that starts; Swift 6.3 or newer is at https://www.swift.org/install" >&2
     return 1
   fi
 }

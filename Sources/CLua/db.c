@@ -90,14 +90,26 @@ static int db_table(lua_State *L) {
 /// Pushes a table object; its name is at the top and replaced. `columns` are separated by NUL.
 static void push_table(
     lua_State *L, mt_lua *state, int index, const char *columns, size_t columns_count, int keys) {
-  mt_table *table = lua_newuserdatauv(L, sizeof *table, 3);
-  *table = (mt_table){index, 0, keys};
+  uint32_t room = 2, count = 0;
+  for (size_t i = 0; i < columns_count; i++) count += columns[i] == 0;
+  while (room < count * 2 + 1) room *= 2;
+  size_t size = sizeof(mt_table) + room * sizeof *((mt_table *)NULL)->slots;
+  mt_table *table = lua_newuserdatauv(L, size, 3);
+  memset(table, 0, size);
+  table->index = index;
+  table->keys = keys;
+  table->mask = room - 1;
+  if (index < MT_KNOWN_TABLES) state->known_tables[index] = table;
   lua_insert(L, -2);
   lua_setiuservalue(L, -2, 3);
   lua_newtable(L);
   lua_newtable(L);
   for (const char *end = columns + columns_count; columns < end; columns += strlen(columns) + 1) {
-    lua_pushstring(L, columns);
+    const char *name = lua_pushstring(L, columns);
+    uint32_t at = mt_name_slot(name) & table->mask;
+    while (table->slots[at].name != NULL) at = (at + 1) & table->mask;
+    table->slots[at].name = name;
+    table->slots[at].column = table->columns;
     lua_pushvalue(L, -1);
     lua_rawseti(L, -3, ++table->columns);
     lua_pushinteger(L, table->columns);
@@ -143,6 +155,7 @@ static int bind_begin(lua_State *L) {
   static const luaL_Reg methods[] = {
       {"query", db_query}, {"exec", db_exec}, {"table", db_table}, {NULL, NULL}};
   state->tables = 0;
+  memset(state->known_tables, 0, sizeof state->known_tables);
   lua_newtable(L);
   mt_set_slot(state, L, MT_SLOT_DB_NAMES);
   lua_newuserdatauv(L, 0, 0);

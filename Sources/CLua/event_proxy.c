@@ -69,6 +69,7 @@ static int index_event(lua_State *L) {
   mt_lua *state = check_event(L);
   const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : NULL;
   // Short strings are one object each: comparing addresses is enough.
+  if (name == state->fields[MT_FIELD_DATA]) return push_field(L, state, MT_FIELD_DATA);
   for (int i = 0; i < MT_FIELD_COUNT; i++) {
     if (name == state->fields[i]) return push_field(L, state, i);
   }

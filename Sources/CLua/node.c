@@ -6,21 +6,29 @@
 
 static void push_cached(mt_lua *state, lua_State *L, uint32_t document, uint32_t at) {
   lua_Integer key = (lua_Integer)at * 2 + document;
-  if (state->cache_generation != state->generation) {
-    lua_newtable(L);
-    mt_set_slot(state, L, MT_SLOT_CACHE);
-    state->cache_generation = state->generation;
-  }
   mt_push_slot(state, L, MT_SLOT_CACHE);
-  if (lua_rawgeti(L, -1, key) == LUA_TNIL) {
-    lua_pop(L, 1);
-    mt_node *node = lua_newuserdatauv(L, sizeof *node, 0);
-    *node = (mt_node){state->generation, at, document, 0, 0};
-    mt_push_slot(state, L, MT_SLOT_NODE);
-    lua_setmetatable(L, -2);
+  if (lua_rawgeti(L, -1, key) == LUA_TUSERDATA) {
+    const mt_node *known = lua_touserdata(L, -1);
+    if (known->generation == state->generation) {
+      lua_remove(L, -2);
+      return;
+    }
+  } else if (++state->cached > MT_CACHED_MAX) {
+    // Nodes of events gone by are overwritten, not swept: a table for each event would cost more.
+    lua_settop(L, -3);
+    lua_newtable(L);
     lua_pushvalue(L, -1);
-    lua_rawseti(L, -3, key);
+    mt_set_slot(state, L, MT_SLOT_CACHE);
+    lua_pushnil(L);
+    state->cached = 1;
   }
+  lua_pop(L, 1);
+  mt_node *node = lua_newuserdatauv(L, sizeof *node, 0);
+  *node = (mt_node){state->generation, at, document, 0, 0};
+  mt_push_slot(state, L, MT_SLOT_NODE);
+  lua_setmetatable(L, -2);
+  lua_pushvalue(L, -1);
+  lua_rawseti(L, -3, key);
   lua_remove(L, -2);
 }
 
@@ -80,9 +88,8 @@ void mt_push_document(mt_lua *state, lua_State *L, uint32_t document) {
 mt_node *mt_to_node(lua_State *L, int index) {
   if (lua_type(L, index) != LUA_TUSERDATA || !lua_getmetatable(L, index)) return NULL;
   mt_lua *state = mt_self(L);
-  mt_push_slot(state, L, MT_SLOT_NODE);
-  int same = lua_rawequal(L, -1, -2);
-  lua_pop(L, 2);
+  int same = lua_topointer(L, -1) == state->node_metatable;
+  lua_pop(L, 1);
   if (!same) return NULL;
   mt_node *node = lua_touserdata(L, index);
   if (node->generation != state->generation || state->event == NULL) {
@@ -300,5 +307,8 @@ void mt_open_node(mt_lua *state) {
   lua_setfield(L, -2, "__name");
   lua_pushboolean(L, 0);
   lua_setfield(L, -2, "__metatable");
+  state->node_metatable = lua_topointer(L, -1);
   mt_set_slot(state, L, MT_SLOT_NODE);
+  lua_newtable(L);
+  mt_set_slot(state, L, MT_SLOT_CACHE);
 }

@@ -81,9 +81,13 @@ void mt_push_cell(lua_State *L, const mt_rows *rows, const mt_cell *cell) {
 static mt_table *receiver(lua_State *L, mt_lua **state, const char *method) {
   *state = mt_self(L);
   mt_table *table = NULL;
-  if (lua_type(L, 1) == LUA_TUSERDATA && lua_getmetatable(L, 1)) {
+  void *object = lua_touserdata(L, 1);
+  for (int i = 0; i < MT_KNOWN_TABLES && (*state)->known_tables[i] != NULL; i++) {
+    if ((*state)->known_tables[i] == object) table = object;
+  }
+  if (table == NULL && lua_type(L, 1) == LUA_TUSERDATA && lua_getmetatable(L, 1)) {
     mt_push_slot(*state, L, MT_SLOT_TABLE);
-    if (lua_rawequal(L, -1, -2)) table = lua_touserdata(L, 1);
+    if (lua_rawequal(L, -1, -2)) table = object;
     lua_pop(L, 2);
   }
   if (table == NULL) luaL_error(L, "call it with a colon: db.TABLE:%s(…)", method);
@@ -124,6 +128,23 @@ static int unknown_column(lua_State *L, int row, const mt_table *table) {
   return luaL_error(L, "%s: a column is not known", own);
 }
 
+/// The place (from 0) of the column that is named by the key below the top, or -1.
+static int32_t column_of(lua_State *L, const mt_table *table) {
+  if (lua_type(L, -2) == LUA_TSTRING) {
+    const char *name = lua_tostring(L, -2);
+    uint32_t at = mt_name_slot(name) & table->mask;
+    for (; table->slots[at].name != NULL; at = (at + 1) & table->mask) {
+      if (table->slots[at].name == name) return table->slots[at].column;
+    }
+  }
+  // A long name is not one object.
+  lua_getiuservalue(L, 1, 1);
+  lua_pushvalue(L, -3);
+  int32_t column = lua_rawget(L, -2) == LUA_TNUMBER ? (int32_t)lua_tointeger(L, -1) - 1 : -1;
+  lua_pop(L, 2);
+  return column;
+}
+
 /// Cells for every column, from the table at `row`.
 static void add_row(lua_State *L, int row, const mt_table *table, mt_rows *rows) {
   if (mt_to_node(L, row) != NULL) {
@@ -136,18 +157,13 @@ static void add_row(lua_State *L, int row, const mt_table *table, mt_rows *rows)
   }
   add_cells(L, rows, (size_t)table->columns);
   size_t start = rows->count - (size_t)table->columns;
-  lua_getiuservalue(L, 1, 1);
-  int positions = lua_gettop(L);
   lua_pushnil(L);
   while (lua_next(L, row) != 0) {
-    lua_pushvalue(L, -2);
-    if (lua_rawget(L, positions) != LUA_TNUMBER) unknown_column(L, row, table);
-    size_t at = start + (size_t)lua_tointeger(L, -1) - 1;
-    lua_pop(L, 1);
-    set_cell(L, lua_gettop(L), rows, rows->cells + at, lua_tostring(L, -2));
+    int32_t column = column_of(L, table);
+    if (column < 0) unknown_column(L, row, table);
+    set_cell(L, -1, rows, rows->cells + start + column, lua_tostring(L, -2));
     lua_pop(L, 1);
   }
-  lua_settop(L, positions - 1);
 }
 
 /// Cells for the key at `index`: a value, or a list of as many as the key has columns.

@@ -1,3 +1,4 @@
+#include "checksum.h"
 #include "state.h"
 
 // `math.random` by the seed of the event (xoshiro256**, Blackman and Vigna 2018; seeded with splitmix64),
@@ -18,7 +19,10 @@ static uint64_t draw(lua_State *L, mt_lua *state) {
     if (state->event == NULL) {
       luaL_error(L, "math.random is seeded by the event: there is none while loading");
     }
-    uint64_t high = state->event->seed_high, low = state->event->seed_low;
+    const mt_event *event = state->event;
+    mt_digest seed = {event->seed_high, event->seed_low};
+    seed = mt_hash128(seed, event->bytes + event->id.start, event->id.count);
+    uint64_t high = seed.high, low = seed.low;
     s[0] = splitmix(&high);
     s[1] = splitmix(&low);
     s[2] = splitmix(&high);

@@ -31,7 +31,7 @@ enum {
   MT_SLOT_LOADED,        // module name → its value, or `false` while it loads
   MT_SLOT_EVENT,         // metatable of events
   MT_SLOT_NODE,          // metatable of parts of event.data
-  MT_SLOT_CACHE,         // table: tape index → node, of one event
+  MT_SLOT_CACHE,         // table: place on the tape → the node made last for it
   MT_SLOT_ARRAY,         // metatable that marks JSON arrays
   MT_SLOT_COMMAND,       // metatable that marks commands
   MT_SLOT_DB,            // userdata
@@ -73,7 +73,7 @@ typedef struct mt_node {
   uint32_t seen_at;
 } mt_node;
 
-enum { MT_MISSED_MAX = 1024 };
+enum { MT_MISSED_MAX = 1024, MT_KNOWN_TABLES = 16, MT_CACHED_MAX = 256 };
 
 struct mt_lua {
   lua_State *L;
@@ -99,7 +99,7 @@ struct mt_lua {
   const uint64_t *tape[2];
   const uint8_t *strings[2];
   int32_t parsed[2];
-  uint64_t cache_generation;
+  uint32_t cached;  // places in the cache that were ever filled
   const char *fields[MT_FIELD_COUNT];
 
   int32_t state_loaded;
@@ -113,6 +113,8 @@ struct mt_lua {
   mt_rows result;
   size_t result_columns;
   int32_t tables;
+  const void *known_tables[MT_KNOWN_TABLES];  // the first table objects, found without their metatable
+  const void *node_metatable;
   mt_bytes value;
   mt_bytes scratch;
   mt_key *keys;
@@ -254,7 +256,18 @@ typedef struct mt_table {
   int32_t index;
   int32_t columns;
   int32_t keys;
+  uint32_t mask;
+  /// Columns by the address of their name, open addressing, at most half full: short strings of Lua are one
+  /// object each, and the user values keep those of the columns alive.
+  struct {
+    const char *name;
+    int32_t column;
+  } slots[];
 } mt_table;
+
+static inline uint32_t mt_name_slot(const char *name) {
+  return (uint32_t)(((uint64_t)(uintptr_t)name >> 3) * 0x9e3779b97f4a7c15u >> 40);
+}
 void mt_open_table_methods(mt_lua *state);
 int mt_refuse_db_change(lua_State *L);
 /// Pushes the row that begins at cell `at` of the result; the list of names is at `names`.

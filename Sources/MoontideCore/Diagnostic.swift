@@ -41,6 +41,16 @@ public struct Diagnostic: Error, Sendable, Hashable, Codable {
   }
 }
 
+/// For programs that embed Moontide and print an error as it is; the command line has a renderer of its own.
+extension Diagnostic: CustomStringConvertible {
+  public var description: String {
+    var lines = ["\(severity.rawValue)[\(code)]: \(title)"]
+    if let place { lines.append("  --> \(place.file):\(place.line)" + (place.column.map { ":\($0)" } ?? "")) }
+    for detail in details { lines.append("   = \(detail.label): \(detail.text)") }
+    return lines.joined(separator: "\n")
+  }
+}
+
 /// A place in a file, with what to point at.
 public struct SourcePlace: Sendable, Hashable, Codable {
   /// Relative to the project where it lies in it.

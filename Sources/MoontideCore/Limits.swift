@@ -51,6 +51,7 @@ public enum Limits {
   public static let eventFolderDepthMax = 16
   /// Problems that are remembered for showing; further ones are only counted.
   public static let problemsMax = 1_000
+
   // MARK: Indexes of the log
 
   /// Entries of an index in memory before it is sealed into a run on disk: 2^18 of them take 15 MB, and
@@ -154,6 +155,10 @@ public enum Limits {
   public static let queryRowsMax = 1_000_000
   /// The path of a Unix socket on Linux, without the closing NUL.
   public static let socketPathBytesMax = 107
+  /// Programs that ask one running project at once, a thread each; more wait for their turn.
+  public static let controlConnectionsMax = 16
+  /// A frame on the socket: a row may hold an event of `eventBytesMax` and its meta.
+  public static let controlFrameBytesMax = 16 << 20
 
   // MARK: Output
 
@@ -161,6 +166,9 @@ public enum Limits {
   public static let tableProbeRowsMax = 1_000
   /// Columns of an excerpt where no terminal says its width.
   public static let excerptColumnsDefault = 120
+  /// Failures that a run shows one by one; all of them are in `dead ls`.
+  public static let failuresShownMax = 20
+
   // MARK: Stores
 
   /// How long a connection waits for a lock of another process: a recovery or a checkpoint takes less.
@@ -174,6 +182,17 @@ public enum Limits {
   public static let storeValueBytesMax: Int32 = 16 << 20
   /// Bytes of merged rows that one table holds back before it writes them.
   public static let foldedBytesMax = 16 << 20
+  /// A stored number and the sum of what is added stay below this (2^62), so that no partial sum leaves
+  /// int64.
+  public static let foldedSumMax: UInt64 = 1 << 62
+  /// Arguments of one call of a date function: a time and more modifiers than anybody has use for.
+  public static let dateArgumentsMax = 8
+  /// Operations of a batch on one table from which on it is judged whether merging spares statements: fewer
+  /// say nothing about the next batch.
+  public static let foldJudgedOperations = 256
+  /// Batches that go without merging after one in which not 1 in 20 operations was spared: a try then costs
+  /// well below a percent.
+  public static let foldPauseBatches = 16
   /// Steps of SQLite's machine that one statement of a script may take, some seconds: counted, not timed, so
   /// that every replay stops at the same place.
   public static let statementStepsMax = 300_000_000

@@ -1,13 +1,13 @@
 import Glibc
 
-/// A mutex with a condition, for the few places where threads meet: never taken for one event.
+/// A mutex with a condition, for the few places where threads meet: never taken for one event. Any thread.
 ///
 /// `@unchecked Sendable`: it is nothing but a POSIX mutex and condition, at addresses that do not move.
-final class Gate: @unchecked Sendable {
+public final class Gate: @unchecked Sendable {
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
 
-  init() {
+  public init() {
     pthread_mutex_init(mutex, nil)
     var attributes = pthread_condattr_t()
     pthread_condattr_init(&attributes)
@@ -24,24 +24,38 @@ final class Gate: @unchecked Sendable {
     mutex.deallocate()
   }
 
-  func lock() {
+  public func lock() {
     let result = pthread_mutex_lock(mutex)
     precondition(result == 0, "locking answered \(result)")
   }
 
-  func unlock() {
+  public func unlock() {
     let result = pthread_mutex_unlock(mutex)
     precondition(result == 0, "unlocking answered \(result)")
   }
 
+  /// Runs `body` under the lock.
+  public func locked<Value>(_ body: () -> Value) -> Value {
+    lock()
+    defer { unlock() }
+    return body()
+  }
+
+  /// The instant that lies `duration` from now on the machine's monotonic clock.
+  public static func deadline(after duration: Duration) -> Duration {
+    var now = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &now)
+    return .seconds(now.tv_sec) + .nanoseconds(now.tv_nsec) + duration
+  }
+
   /// Wakes all that wait.
-  func wakeAll() { pthread_cond_broadcast(condition) }
+  public func wakeAll() { pthread_cond_broadcast(condition) }
 
   /// Lets go of the lock, waits to be woken, and takes it again.
-  func wait() { pthread_cond_wait(condition, mutex) }
+  public func wait() { pthread_cond_wait(condition, mutex) }
 
   /// The same up to an instant of the machine's monotonic clock; false when that has come.
-  func wait(until deadline: Duration) -> Bool {
+  @discardableResult public func wait(until deadline: Duration) -> Bool {
     let parts = deadline.components
     var time = timespec(tv_sec: Int(parts.seconds), tv_nsec: Int(parts.attoseconds / 1_000_000_000))
     return pthread_cond_timedwait(condition, mutex, &time) != ETIMEDOUT

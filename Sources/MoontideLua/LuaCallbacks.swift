@@ -129,6 +129,7 @@ enum LuaCallbacks {
 
 extension LuaState {
   /// Runs a call of the host: 0 no, 1 yes, -1 refused.
+  @inline(__always)
   private func answer(_ body: (any LuaHost) throws(HostRefusal) -> Bool) -> Int32 {
     guard let host else { return refuse(HostRefusal(code: "host", message: "there is no host here")) }
     result.removeAll()
@@ -163,7 +164,8 @@ extension LuaState {
     UnsafeRawPointer(rows.cells)?.withMemoryRebound(to: Cell.self, capacity: rows.count) {
       arguments.cells.append(contentsOf: UnsafeBufferPointer(start: $0, count: rows.count))
     }
-    arguments.bytes.append(contentsOf: UnsafeBufferPointer(start: rows.text.bytes, count: rows.text.count))
+    arguments.bytes.append(
+      contentsOf: UnsafeBufferPointer(start: rows.text.bytes, count: rows.text.count))
   }
 
   /// Copies the result into C, with the names of columns in front.
@@ -194,13 +196,13 @@ extension LuaState {
   }
 
   func row(_ operation: Int32, _ table: Int32) -> Int32 {
-    answer { (host) throws(HostRefusal) in
-      guard let operation = RowOperation(rawValue: UInt8(operation)) else {
-        preconditionFailure("row operation \(operation)")
-      }
+    guard let operation = RowOperation(rawValue: UInt8(operation)) else {
+      preconditionFailure("row operation \(operation)")
+    }
+    return answer { (host) throws(HostRefusal) in
       takeArguments()
       let found = try host.row(operation, table: Int(table), arguments: arguments, result: result)
-      if !result.cells.isEmpty || operation == .each || operation == .get { try giveResult() }
+      if operation == .each || operation == .get { try giveResult() }
       return found
     }
   }

@@ -20,7 +20,7 @@ public struct LuaBudget: Sendable, Hashable {
 /// be at least 2 MiB.
 public final class LuaState {
   /// Who answers the script's calls; set before `handle`.
-  public unowned(unsafe) var host: (any LuaHost)?
+  @exclusivity(unchecked) public unowned(unsafe) var host: (any LuaHost)?
 
   /// Of C; freed with this object.
   private(set) var state: OpaquePointer
@@ -130,7 +130,7 @@ public final class LuaState {
   /// Calls `function(event, db)` or `function(event, ctx)` under the budget.
   /// - Parameters:
   ///   - topic: the name of the event's topic.
-  ///   - seed: what `math.random` starts from: of handler, topic and event id.
+  ///   - seed: of handler and topic; `math.random` starts from it and the event's id.
   public func handle(
     _ function: LuaFunction, _ power: LuaPower, record: Record, in batch: RecordBatch, topic: [UInt8],
     seed: Digest

@@ -7,7 +7,6 @@ final class DateFunctions {
   private let connection: Connection
 
   private static let names = ["date", "time", "datetime", "julianday", "strftime", "unixepoch"]
-  private static let argumentsMax = 8
 
   private init(_ connection: Connection) { self.connection = connection }
 
@@ -45,7 +44,7 @@ final class DateFunctions {
   ) {
     let timeArgument = name == "strftime" ? 1 : 0
     func refuse(_ text: String) { sqlite3_result_error(context, text, -1) }
-    guard count > timeArgument, count <= DateFunctions.argumentsMax, let values else {
+    guard count > timeArgument, count <= Limits.dateArgumentsMax, let values else {
       return refuse("\(name)() without a time reads the clock; give it the event's time")
     }
     for index in timeArgument..<count {

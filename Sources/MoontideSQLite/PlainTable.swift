@@ -14,7 +14,10 @@ final class PlainTable: RowTable {
   private let keyIsRowID: Bool
   private let slots = StatementSlots()
   private let fold: FoldTable?
+  /// `fold`, without a count of references per operation.
+  private let borrowedFold: Unmanaged<FoldTable>?
   @exclusivity(unchecked) private var isFolding = false
+  private var pause = FoldPause()
 
   private enum Form {
     static let put: UInt8 = 1
@@ -37,13 +40,14 @@ final class PlainTable: RowTable {
     requiredMask = shape.requiredMask
     width = shape.width
     fold = shape.isFoldable ? FoldTable(shape) : nil
+    borrowedFold = fold.map(Unmanaged.passUnretained)
     isKeyless = shape.kind == .keyless
     hasRowConstraints = shape.hasRowConstraints
     keyIsRowID = shape.keyIsRowID
   }
 
   func beginFolding() {
-    isFolding = fold != nil
+    isFolding = fold != nil && pause.allowsNext()
   }
 
   func run(_ operation: RowOperation, _ arguments: CellSpan, into result: RowBuffer) throws(StoreError)
@@ -54,10 +58,11 @@ final class PlainTable: RowTable {
     }
     precondition(
       arguments.count == cellCount(operation), "\(operation) on \(shape.name) got \(arguments.count) cells")
-    if isFolding, let fold {
-      switch try fold.run(operation, arguments, into: result) {
+    if isFolding, let borrowedFold {
+      let answer = borrowedFold._withUnsafeGuaranteedRef { $0.run(operation, arguments, into: result) }
+      switch answer {
       case .done(let answer):
-        if fold.isLarge { try flush() }
+        if borrowedFold._withUnsafeGuaranteedRef({ $0.isLarge }) { try flush() }
         return answer
       case .direct: break
       case .flushFirst: try flush()
@@ -70,6 +75,16 @@ final class PlainTable: RowTable {
     case .delete: return try delete(arguments)
     case .add: return try add(arguments, arguments.dropping(keyColumns.count))
     case .each: return try each(arguments, result)
+    }
+  }
+
+  /// `run` for a caller that only borrows this object: closures of the standard library throw no typed error.
+  @inline(__always)
+  func answer(_ operation: RowOperation, _ arguments: CellSpan, into result: RowBuffer) -> Result<
+    Bool, StoreError
+  > {
+    do throws(StoreError) { return .success(try run(operation, arguments, into: result)) } catch {
+      return .failure(error)
     }
   }
 
@@ -208,6 +223,7 @@ final class PlainTable: RowTable {
 
   func flush() throws(StoreError) {
     guard let fold, fold.count > 0 else { return }
+    pause.note(merged: fold.merged, rows: fold.count)
     defer { fold.removeAll() }
     do {
       try fold.forEach { (row, set, add) throws(StoreError) in
@@ -230,6 +246,7 @@ final class PlainTable: RowTable {
 
   func discard() {
     fold?.removeAll()
+    if isFolding { pause.judge() }
     isFolding = false
   }
 

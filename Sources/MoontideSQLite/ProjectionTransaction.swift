@@ -5,6 +5,8 @@ final class ProjectionTransaction: EffectTransaction {
   private let connection: Connection
   private let bookkeeping: Bookkeeping
   private let rows: [any RowTable]
+  /// Those of `rows` that are plain, by place; kept alive by it. Without a count of references per operation.
+  private let plain: UnsafeMutablePointer<Unmanaged<PlainTable>?>
   @exclusivity(unchecked) private var isFolding = false
   @exclusivity(unchecked) private var hasSavepoint = false
   @exclusivity(unchecked) private var isOpen = false
@@ -15,8 +17,14 @@ final class ProjectionTransaction: EffectTransaction {
   init(_ connection: Connection, _ rows: [any RowTable]) {
     self.connection = connection
     self.rows = rows
+    plain = .allocate(capacity: rows.count)
+    for (place, table) in rows.enumerated() {
+      (plain + place).initialize(to: (table as? PlainTable).map(Unmanaged.passUnretained))
+    }
     bookkeeping = Bookkeeping(connection: connection)
   }
+
+  deinit { plain.deallocate() }
 
   func begin(folding: Bool) throws(StoreError) {
     precondition(!isOpen, "a store has one transaction at a time")
@@ -34,10 +42,12 @@ final class ProjectionTransaction: EffectTransaction {
     try checkOpen()
     precondition(rows.indices.contains(table), "table \(table) of \(rows.count)")
     result.removeAll()
-    let rows = rows[table]
     do {
       return try arguments.withSpan { (span) throws(StoreError) in
-        try rows.run(operation, span, into: result)
+        if let known = plain[table] {
+          return try known._withUnsafeGuaranteedRef { $0.answer(operation, span, into: result) }.get()
+        }
+        return try rows[table].run(operation, span, into: result)
       }
     } catch { throw noticing(error) }
   }

@@ -149,7 +149,7 @@ struct RowSQL {
       changes.append("\(column.name) = ifnull(\(column.name), 0) + ?\(place)")
       let sum = "ifnull(\(column.name), 0)"
       conditions.append(
-        "typeof(\(sum)) = 'integer' and \(sum) between -\(FoldTable.sumMax) and \(FoldTable.sumMax)")
+        "typeof(\(sum)) = 'integer' and \(sum) between -\(Limits.foldedSumMax) and \(Limits.foldedSumMax)")
     }
     let insert =
       "insert into \(name)(\(names.joined(separator: ", "))) values (\(values.joined(separator: ", ")))"

@@ -15,6 +15,7 @@ struct Contest {
     var report = Report(machine: Machine.description, events: workload.events)
     try ingest(&report)
     for batch in batches { try process(batch, &report) }
+    try processScattered(batches.max() ?? 5_000, &report)
     try rebuildAndReopen(&report)
     try twoProjections(&report)
     try latency(&report)
@@ -77,6 +78,26 @@ struct Contest {
     }
   }
 
+  /// The same events in random order: what is left where merging by key spares nothing.
+  private func processScattered(_ batch: Int, _ report: inout Report) throws {
+    var ours: [Figure] = []
+    var floors: [Figure] = []
+    let project = try fresh("scattered", handlers: ["orders"], lines: workload.scatteredLines)
+    _ = try work(["ingest", project])
+    for _ in 0..<rounds {
+      floors.append(try floor(batch, scattered: true))
+      try remove(project + "/data/readmodels")
+      ours.append(try work(["process", project, "--batch", "\(batch)"]))
+      try workload.check(project + "/data/readmodels/orders.sqlite", scattered: true)
+    }
+    let name = "scattered keys, batch \(batch)"
+    report.add(name, "moontide: one projection", Figure.median(ours))
+    report.add(name, "floor: parse and SQL alone", Figure.median(floors))
+    report.compare(
+      "\(name): CPU against the unfolded floor",
+      Figure.median(ours).cpuMicroseconds / Figure.median(floors).cpuMicroseconds, atMost: 1.5)
+  }
+
   private func rebuildAndReopen(_ report: inout Report) throws {
     let project = path("process")
     let reopened = try (0..<rounds).map { _ in try work(["reopen", project]) }
@@ -124,10 +145,11 @@ struct Contest {
 
   // MARK: Contenders
 
-  private func floor(_ batch: Int) throws -> Figure {
-    let result = bench_floor_process(workload.distinctLines.path, try absent("floor.sqlite"), Int64(batch))
+  private func floor(_ batch: Int, scattered: Bool = false) throws -> Figure {
+    let lines = scattered ? workload.scatteredLines : workload.distinctLines
+    let result = bench_floor_process(lines.path, try absent("floor.sqlite"), Int64(batch))
     try Contest.check(result)
-    try workload.check(path("floor.sqlite"))
+    try workload.check(path("floor.sqlite"), scattered: scattered)
     return Figure(
       events: Int(result.events), wallSeconds: result.wall_seconds, cpuSeconds: result.cpu_seconds,
       residentMegabytes: 0)
@@ -179,14 +201,15 @@ struct Contest {
   }
 
   /// A new project whose event directory holds the workload.
-  private func fresh(_ name: String, handlers: [String]) throws -> String {
+  private func fresh(_ name: String, handlers: [String], lines: URL? = nil) throws -> String {
     let project = try directory(name)
     for folder in ["events", "handlers"] {
       try FileManager.default.createDirectory(
         atPath: "\(project)/\(folder)", withIntermediateDirectories: true)
     }
     if name != "latency" {
-      try FileManager.default.linkItem(atPath: workload.lines.path, toPath: project + "/events/orders.jsonl")
+      try FileManager.default.linkItem(
+        atPath: (lines ?? workload.lines).path, toPath: project + "/events/orders.jsonl")
     }
     for handler in handlers {
       let text = Handler.projection(handler)

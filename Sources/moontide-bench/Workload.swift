@@ -9,8 +9,12 @@ struct Workload {
   let lines: URL
   /// Each identity once: what the floor reads.
   let distinctLines: URL
+  /// The distinct lines in random order: neighbours share neither order nor user, so that nothing can be
+  /// merged within a batch.
+  let scatteredLines: URL
   /// Identities, orders, users, total revenue and digest, as `ref.py` prints them.
   let answer: String
+  let scatteredAnswer: String
   let distinct: Int
   let opponent: URL
 
@@ -37,8 +41,16 @@ struct Workload {
           sys.stdout.write(line)
       """
     try Command.run("python3", ["-c", program, lines.path], output: distinctLines)
-    answer = try Command.run("python3", [folder.appending(path: "ref.py").path, lines.path])
-      .trimmingCharacters(in: .whitespacesAndNewlines)
+    scatteredLines = scratch.appending(path: "scattered.jsonl")
+    let shuffle = """
+      import random, sys
+      lines = open(sys.argv[1]).readlines()
+      random.Random(7).shuffle(lines)
+      sys.stdout.writelines(lines)
+      """
+    try Command.run("python3", ["-c", shuffle, distinctLines.path], output: scatteredLines)
+    answer = try Workload.answer(folder, lines)
+    scatteredAnswer = try Workload.answer(folder, scatteredLines)
     guard let first = answer.split(separator: " ").first, let count = Int(first) else {
       throw BenchFault("ref.py answered \(answer)")
     }
@@ -52,10 +64,15 @@ struct Workload {
       ])
   }
 
-  var digest: Substring { answer.split(separator: " ").last ?? "" }
+  /// What `ref.py` says of a file.
+  private static func answer(_ folder: URL, _ lines: URL) throws -> String {
+    try Command.run("python3", [folder.appending(path: "ref.py").path, lines.path])
+      .trimmingCharacters(in: .whitespacesAndNewlines)
+  }
 
   /// Throws unless the two tables in the database give the digest of the right answer.
-  func check(_ database: String) throws {
+  func check(_ database: String, scattered: Bool = false) throws {
+    let digest = (scattered ? scatteredAnswer : answer).split(separator: " ").last ?? ""
     let program = """
       import hashlib,sqlite3,sys
       db=sqlite3.connect('file:'+sys.argv[1]+'?mode=ro',uri=True)

@@ -52,11 +52,11 @@ import Testing
     let problems = outcome.errors.components(separatedBy: "\n\n")
     let expected = [
       ("E0110", "moontide.lua:1:10", "did you mean `budget`?"),
-      ("E0112", "moontide.lua:1:32", "The message gives"),
+      ("E0112", "moontide.lua:1:32", "moontide explain E0112"),
       ("E0110", "handlers/a.lua:1:68", "did you mean `on`?"),
-      ("E0101", "handlers/b.lua:3:3", "Mend the line that is shown"),
+      ("E0101", "handlers/b.lua:3:3", "moontide explain E0101"),
       ("E0118", "handlers/c.lua:4:25", "did you mean `customer`?"),
-      ("E0118", "handlers/d.lua:1:35", ""),
+      ("E0118", "handlers/d.lua:1:35", "moontide explain E0118"),
       ("E0115", "handlers/f.lua:1:10", "rename one of them"),
     ]
     #expect(problems.count == expected.count, "\(outcome.errors)")

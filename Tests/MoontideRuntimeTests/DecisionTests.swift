@@ -94,7 +94,7 @@ struct DecisionTests {
     let place = SourcePlace(file: "h.lua", line: 1)
     let definition = HandlerDefinition(
       kind: .consumer, name: "c", place: place, subscriptions: ["*"], topics: [.events], lanes: 2)
-    var lane = LaneSelection(definition, lane: 1)
+    let lane = LaneSelection(definition, lane: 1)
     let topics = [
       TopicDescription(id: TopicID(0), name: .quarantine, partitions: 1, nextOffsets: []),
       TopicDescription(id: TopicID(1), name: .events, partitions: 4, nextOffsets: []),

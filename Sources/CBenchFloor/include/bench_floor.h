@@ -17,7 +17,8 @@ typedef struct {
 } bench_floor_result;
 
 // Reads the event lines of `lines_path` (each identity once), parses each with simdjson, and runs the two
-// upserts of the order workload as one prepared statement each, committing every `batch` events.
+// upserts of the order workload as one prepared statement each, committing every `batch` events. The time is
+// that of a whole life: from opening the files to having closed them.
 bench_floor_result bench_floor_process(const char *lines_path, const char *database_path, int64_t batch);
 
 // One fdatasync of a small write and one SQLite commit of one row, `rounds` times: the median of each sum,

@@ -122,6 +122,7 @@ typedef struct mt_event {
   int64_t recorded_microseconds;
   int64_t time_microseconds;
   mt_part id, source, type, key, time, data, meta;
+  /// Of handler and topic; the id is added when `math.random` is first called.
   uint64_t seed_high;
   uint64_t seed_low;
 } mt_event;

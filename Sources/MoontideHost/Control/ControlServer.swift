@@ -12,9 +12,6 @@ final class ControlServer: @unchecked Sendable {
   private let connections = Atomic<Int>(0)
   private let stopping = Atomic<Bool>(false)
 
-  /// More at once wait for their turn.
-  static let connectionsMax = 16
-
   /// - Parameter service: makes the access of one connection; called on its thread.
   init(folder: String, service: @escaping @Sendable () -> any ProjectAccess) throws(Diagnostic) {
     guard let address = ControlAddress(folder: folder) else {
@@ -44,7 +41,7 @@ final class ControlServer: @unchecked Sendable {
         continue
       }
       _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-      while connections.load(ordering: .acquiring) >= ControlServer.connectionsMax { usleep(1_000) }
+      while connections.load(ordering: .acquiring) >= Limits.controlConnectionsMax { usleep(1_000) }
       connections.add(1, ordering: .acquiringAndReleasing)
       let socket = ControlSocket(descriptor: descriptor)
       spawn { [self] in

@@ -13,7 +13,9 @@ final class ControlSocket: @unchecked Sendable {
   func send(_ frame: WireFrame) throws(Diagnostic) {
     var bytes: [UInt8] = []
     let count = UInt32(frame.payload.count + 1)
-    precondition(count <= WireFrame.bytesMax, "a frame has at most \(WireFrame.bytesMax) bytes, not \(count)")
+    precondition(
+      count <= Limits.controlFrameBytesMax,
+      "a frame has at most \(Limits.controlFrameBytesMax) bytes, not \(count)")
     for shift in stride(from: 0, to: 32, by: 8) {
       bytes.append(UInt8(truncatingIfNeeded: count >> UInt32(shift)))
     }
@@ -36,7 +38,7 @@ final class ControlSocket: @unchecked Sendable {
   func receive() throws(Diagnostic) -> WireFrame? {
     guard let head = try read(4) else { return nil }
     let count = head.indices.reduce(0) { $0 | Int(head[$1]) << ($1 * 8) }
-    guard (1...WireFrame.bytesMax).contains(count), let body = try read(count),
+    guard (1...Limits.controlFrameBytesMax).contains(count), let body = try read(count),
       let kind = WireFrame.Kind(rawValue: body[0])
     else { throw ControlSocket.broken("understand") }
     return WireFrame(kind, payload: Array(body[1...]))

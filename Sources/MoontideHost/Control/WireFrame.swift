@@ -4,7 +4,7 @@ import MoontideCore
 ///
 /// | bytes | what |
 /// | --- | --- |
-/// | 4 | length of what follows, little endian, at most `bytesMax` |
+/// | 4 | length of what follows, little endian, at most `Limits.controlFrameBytesMax` |
 /// | 1 | kind |
 /// | … | fields of the kind: integers as 8 bytes, texts as 4 bytes of length and UTF-8 |
 struct WireFrame {
@@ -20,9 +20,6 @@ struct WireFrame {
     case diagnostic = 20
     case done = 21
   }
-
-  /// A row may hold an event and its meta; see `Limits.eventBytesMax`.
-  static let bytesMax = 16 << 20
 
   var kind: Kind
   var payload: [UInt8]

@@ -159,3 +159,7 @@ public struct ProjectFault: Error, Sendable {
     self.problems = problems
   }
 }
+
+extension ProjectFault: CustomStringConvertible {
+  public var description: String { problems.map(\.description).joined(separator: "\n") }
+}

@@ -21,15 +21,7 @@ struct LoadedScripts: Sendable {
     let catalog = ProjectCatalog.load(
       handlers: scripts.handlers, modules: scripts.modules, defaults: settings.defaults, schemaCheck: check)
     return LoadedScripts(
-      settings: settings, catalog: catalog, problems: (problems + catalog.diagnostics).map(helped))
-  }
-
-  /// With what to do next, also where the place at fault had nothing special to say.
-  private static func helped(_ problem: Diagnostic) -> Diagnostic {
-    guard !problem.details.contains(where: { $0.label == "help" }),
-      let code = RuntimeCode(rawValue: problem.code)
-    else { return problem }
-    return problem.adding("help", code.mend)
+      settings: settings, catalog: catalog, problems: problems + catalog.diagnostics)
   }
 
   /// Tries a projection's SQL in memory.

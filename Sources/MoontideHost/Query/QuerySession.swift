@@ -15,7 +15,9 @@ struct QuerySession {
     }
     var fault: Diagnostic?
     do throws(QueryError) {
-      try engine.run(request.sql, bounds: .init(time: request.timeout, rows: request.rowsMax, bytes: .max)) {
+      // A listing without a bound of rows has none of bytes: it streams.
+      let bytes = request.rowsMax == .max ? Int.max : Limits.queryBytesMax
+      try engine.run(request.sql, bounds: .init(time: request.timeout, rows: request.rowsMax, bytes: bytes)) {
         names in
         do throws(Diagnostic) { try sink.columns(names) } catch { fault = error }
       } row: { row in

@@ -19,8 +19,8 @@ final class ProjectRun {
   /// Fields asked for in vain that nobody has been told of.
   private var missed: [MissedField] = []
 
-  /// How often the run is looked at: often enough for the end of a short one.
-  private static let pause = Duration.milliseconds(10)
+  /// How often the run is looked at: often enough for the end of a short one, or for a person.
+  private var pause: Duration { options.once ? .milliseconds(10) : .milliseconds(100) }
 
   init(_ project: MoontideProject, _ options: RunOptions, _ observer: any RunObserver) {
     self.project = project
@@ -83,9 +83,10 @@ final class ProjectRun {
     while true {
       try deliver()
       if let failure = ingest?.failure { throw failure }
-      let isCaughtUp = try isCaughtUp()
-      if isCaughtUp { try tellMissed() }
-      try observer.progress(progress(isCaughtUp))
+      let isCaughtUp = options.once ? try isCaughtUp() : false
+      let progress = progress(isCaughtUp)
+      if progress.isCaughtUp { try tellMissed() }
+      try observer.progress(progress)
       if options.once {
         if isCaughtUp { return true }
         if let halted = groups.lazy.compactMap(\.halted).first { throw halted }
@@ -96,7 +97,7 @@ final class ProjectRun {
         }
       }
       if stop() { return false }
-      project.clock.sleep(for: ProjectRun.pause)
+      project.clock.sleep(for: pause)
     }
   }
 
@@ -124,7 +125,7 @@ final class ProjectRun {
     let done = groups.map(\.position.value).min() ?? end
     return RunProgress(
       done: min(done, total), total: total,
-      isCaughtUp: isCaughtUp || (ingest?.isCaughtUp == true && done >= end && total == end))
+      isCaughtUp: isCaughtUp || (ingest?.isCaughtUp == true && done >= end))
   }
 
   private func deliver() throws(Diagnostic) {

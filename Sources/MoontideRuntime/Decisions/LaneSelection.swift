@@ -1,7 +1,8 @@
 import MoontideCore
 
-/// Which records concern one lane of a handler, and how far it has come with each partition.
-struct LaneSelection {
+/// Which records concern one lane of a handler, and how far it has come with each partition. A class, so that
+/// asking it for each record copies nothing.
+final class LaneSelection {
   struct Topic {
     var name: TopicName
     var nameBytes: [UInt8]
@@ -27,7 +28,7 @@ struct LaneSelection {
   }
 
   /// Learns topics that are new. A partition that was never checkpointed begins at `start`.
-  mutating func learn(
+  func learn(
     _ descriptions: [TopicDescription], checkpoints: [TopicPartition: Position], start: Position
   ) {
     for description in descriptions.dropFirst(topics.count) {
@@ -75,7 +76,7 @@ struct LaneSelection {
   }
 
   /// Everything before `end` is handled.
-  mutating func advance(to end: Position) {
+  func advance(to end: Position) {
     for index in owned where floors[index] < end.value { floors[index] = end.value }
   }
 }

@@ -23,7 +23,8 @@ struct CatalogLoader {
         Diagnostic(
           code: RuntimeCode.scriptTooLarge.rawValue,
           "a script has at most \(Limits.scriptBytesMax) bytes; this one has \(script.text.count)",
-          at: SourcePlace(file: script.path, line: 1)))
+          at: SourcePlace(file: script.path, line: 1)
+        ).adding("help", "split it into modules below lib/"))
       return
     }
     do throws(LuaFault) {
@@ -47,21 +48,21 @@ struct CatalogLoader {
             + "\(reader.place.file):\(reader.place.line)",
           at: reader.place
         ).adding("help", "rename one of them, or remove it"))
-      return
     }
-    places[identity] = reader.place
+    let isFirst = places[identity] == nil
+    if isFirst { places[identity] = reader.place }
     switch HandlerKind(rawValue: definition.kind) {
     case .projection:
       var handler = HandlerReader(reader, defaults: defaults)
-      if let projection = handler.projection(check: check) { definitions.append(projection) }
+      if let projection = handler.projection(check: check), isFirst { definitions.append(projection) }
       diagnostics += handler.reader.diagnostics
     case .consumer:
       var handler = HandlerReader(reader, defaults: defaults)
-      if let consumer = handler.consumer() { definitions.append(consumer) }
+      if let consumer = handler.consumer(), isFirst { definitions.append(consumer) }
       diagnostics += handler.reader.diagnostics
     case .upcaster:
       var upcaster = UpcasterReader(reader)
-      if let found = upcaster.upcaster() { upcasters[found.type] = found }
+      if let found = upcaster.upcaster(), isFirst { upcasters[found.type] = found }
       diagnostics += upcaster.reader.diagnostics
     case .decider, .saga:
       var reader = reader

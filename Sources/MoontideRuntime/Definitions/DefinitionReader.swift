@@ -57,7 +57,7 @@ struct DefinitionReader {
     _ code: RuntimeCode, _ text: String, at place: SourcePlace, help: String? = nil
   ) {
     let diagnostic = Diagnostic(code.severity, code: code.rawValue, text, at: place)
-    diagnostics.append(help.map { diagnostic.adding("help", $0) } ?? diagnostic)
+    diagnostics.append(diagnostic.adding("help", help ?? code.explanation))
   }
 
   /// Reports every key that is not allowed there.

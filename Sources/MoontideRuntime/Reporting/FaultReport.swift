@@ -21,7 +21,7 @@ struct FaultReport {
         scripts.place(path: fault.path ?? path, line: $0, blaming: fault.blamed ?? nearToken(fault.message))
       } ?? SourcePlace(file: fault.path ?? path, line: 1)
     let problem = Diagnostic(code: code.rawValue, text, at: place)
-    return suggestion(fault.message).map { problem.adding("help", $0) } ?? problem
+    return problem.adding("help", suggestion(fault.message) ?? code.explanation)
   }
 
   /// What a file may call while it is loaded, beside Lua's own functions.

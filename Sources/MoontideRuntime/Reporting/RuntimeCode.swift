@@ -47,6 +47,9 @@ public enum RuntimeCode: String, ExplainedCode {
   public var meaning: String { CodeExplanation.of(self).what }
   public var mend: String { CodeExplanation.of(self).help }
 
+  /// The next step where there is no nearer one.
+  var explanation: String { "moontide explain \(rawValue)" }
+
   /// The code that a fault of Lua has while a handler runs.
   public static func text(of kind: LuaFault.Kind) -> String {
     switch kind {

@@ -54,12 +54,14 @@ final class BatchRun {
   private func pass() throws(Failure) -> Position {
     let deadline = lane.surroundings.clock.monotonic + Limits.batchTimeMax
     var handled = 0
-    for index in batch.records.indices {
-      let record = batch.records[index]
-      if !lane.selection.knows(record.topic) {
+    let lane = lane
+    let selection = lane.selection
+    // Nothing changes the records while they are handled: upcasters append to the bytes only.
+    for record in batch.records {
+      if !selection.knows(record.topic) {
         do throws(WorkerStop) { try lane.learnTopics() } catch { throw .stop(error) }
       }
-      guard lane.selection.takes(record) else { continue }
+      guard selection.takes(record) else { continue }
       let route = lane.subscriptions.route(batch.bytes, record.envelope.type)
       guard route.subscription >= 0 else { continue }
       try handle(record, route)
@@ -74,8 +76,12 @@ final class BatchRun {
     if !parked.isEmpty, let index = parked.find(batch.bytes, record.envelope.key, topic: record.topic) {
       return try hold(record, behind: index)
     }
-    let transaction = try open()
-    if isCareful { try store { () throws(StoreError) in try transaction.savepoint() } }
+    if isCareful {
+      let transaction = try open()
+      try store { () throws(StoreError) in try transaction.savepoint() }
+    } else if transaction == nil {
+      _ = try open()
+    }
     do throws(LuaFault) {
       try lane.apply(record, route, in: batch)
       applied += 1
@@ -83,6 +89,7 @@ final class BatchRun {
     } catch {
       if let storeError = lane.host.storeError { throw failure(storeError) }
       guard isCareful else { throw .again }
+      let transaction = try open()
       try store { () throws(StoreError) in try transaction.rollbackToSavepoint() }
       do throws(WorkerStop) { try lane.renewProgramIfSpent() } catch { throw .stop(error) }
       try dispose(error, of: record)

@@ -44,6 +44,7 @@ final class HandlerHost: LuaHost {
     return transaction
   }
 
+  @inline(never)
   private func refusal(_ error: StoreError) -> HostRefusal {
     switch error {
     case .refused(let text): return HostRefusal(code: RuntimeCode.storeRefused.rawValue, message: text)

@@ -11,7 +11,7 @@ final class HandlerLane {
   let host: HandlerHost
   let report: FaultReport
   private(set) var program: HandlerProgram
-  var selection: LaneSelection
+  let selection: LaneSelection
   var subscriptions: SubscriptionTable
   var parked = ParkedKeys()
   var status: HandlerStatus
@@ -130,26 +130,36 @@ final class HandlerLane {
 
   /// Runs the handler for one event: upcasters first, then the function.
   func apply(_ record: Record, _ route: SubscriptionTable.Route, in batch: RecordBatch) throws(LuaFault) {
-    var record = record
     if record.topic != currentTopic { turn(to: record.topic) }
-    host.begin(record, in: batch)
-    let seed = topicSeed.adding(batch.bytes, record.envelope.id)
     calls &+= 1
     // The first call is among them, so that a handler with few events has a figure too.
     let isSampled = calls & (LatencySample.every - 1) == 1
     let began = isSampled ? surroundings.clock.monotonic : .zero
     if route.chain >= 0 {
-      let steps = program.chains.functions(route.chain, from: record.envelope.version)
-      if !steps.isEmpty {
-        record.envelope.data = try program.state.upcast(
-          steps, record: record, in: batch, topic: topicBytes, seed: seed)
-        record.envelope.version += UInt32(steps.count)
-        host.begin(record, in: batch)
-      }
+      let newest = try upcast(record, route.chain, in: batch)
+      try handle(newest, route.subscription, in: batch)
+    } else {
+      try handle(record, route.subscription, in: batch)
     }
-    try program.state.handle(
-      program.functions[route.subscription], power, record: record, in: batch, topic: topicBytes, seed: seed)
     if isSampled { latency.add(surroundings.clock.monotonic - began) }
+  }
+
+  private func upcast(_ record: Record, _ chain: Int, in batch: RecordBatch) throws(LuaFault) -> Record {
+    let steps = program.chains.functions(chain, from: record.envelope.version)
+    if steps.isEmpty { return record }
+    var record = record
+    host.begin(record, in: batch)
+    record.envelope.data = try program.state.upcast(
+      steps, record: record, in: batch, topic: topicBytes, seed: topicSeed)
+    record.envelope.version += UInt32(steps.count)
+    return record
+  }
+
+  private func handle(_ record: Record, _ subscription: Int, in batch: RecordBatch) throws(LuaFault) {
+    host.begin(record, in: batch)
+    let program = program
+    try program.state.handle(
+      program.functions[subscription], power, record: record, in: batch, topic: topicBytes, seed: topicSeed)
   }
 
   /// Events mostly follow others of their topic, so that what belongs to it is set once.

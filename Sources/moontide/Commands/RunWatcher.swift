@@ -8,8 +8,6 @@ final class RunWatcher: RunObserver {
   private let errors = StreamSink.standardError()
   private let bar: ProgressBar
   private let renderer: DiagnosticRenderer
-  /// A run shows this many failures one by one; all of them are in `dead ls`.
-  private static let failuresShownMax = 20
   private var failures = 0
   private var catchingUp = true
   private let tails: Bool
@@ -42,10 +40,10 @@ final class RunWatcher: RunObserver {
 
   func problem(_ problem: Diagnostic) throws(Diagnostic) {
     failures += 1
-    if failures > RunWatcher.failuresShownMax { return }
+    if failures > Limits.failuresShownMax { return }
     try told { () throws(OutputClosed) in
       try errors.write(renderer.render(problem))
-      if failures == RunWatcher.failuresShownMax {
+      if failures == Limits.failuresShownMax {
         try errors.write("note: more failures are not shown; moontide dead ls has all of them\n")
       }
     }

@@ -1,31 +1,5 @@
-import Glibc
 import MoontideCore
 import MoontideHost
-
-/// A sink that says when it has everything on its way.
-protocol FinishingByteSink: ByteSink {
-  func finish() throws(Diagnostic)
-}
-
-/// Lines to stdout, all topics in one stream.
-final class StandardOutputSink: FinishingByteSink {
-  func write(_ bytes: [UInt8], topic: TopicName) throws(Diagnostic) {
-    var sent = 0
-    while sent < bytes.count {
-      let result = bytes.withUnsafeBytes {
-        Glibc.write(STDOUT_FILENO, $0.baseAddress! + sent, $0.count - sent)
-      }
-      if result < 0 {
-        if errno == EINTR { continue }
-        throw Diagnostic(
-          code: HostCode.output.code, "the output takes no more: \(String(cString: strerror(errno)))")
-      }
-      sent += result
-    }
-  }
-
-  func finish() throws(Diagnostic) {}
-}
 
 /// An event directory again: a file for the topic `events` at the top, a folder for every other topic.
 final class FolderSink: FinishingByteSink {

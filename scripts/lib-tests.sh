@@ -1,0 +1,21 @@
+# Runs the tests that are built. Sourced:
+#
+#     . scripts/lib-tests.sh
+#     run_tests --filter LogTests; echo "$tests_line"
+
+# run_tests OPTIONS: `swift test`, which must fail no test and run at least one. Sets tests_line, what it counted.
+run_tests() {
+  local log status=0
+  log=$(mktemp "${TMPDIR:-/tmp}/moontide-tests.XXXXXX")
+  swift test --skip-build "$@" 2>&1 | tee "$log" || status=$?
+  tests_line=$(grep -oE 'Test run with [0-9]+ tests?.*' "$log" | tail -n 1 || true)
+  rm -f "$log"
+  if [ "$status" -ne 0 ]; then
+    echo "error: swift test ended with $status: ${tests_line:-no test ran}" >&2
+    return 1
+  fi
+  if ! [[ $tests_line =~ ^Test\ run\ with\ [1-9][0-9]*\ tests?\ .*passed ]]; then
+    echo "error: no test ran (${tests_line:-swift test counted none})" >&2
+    return 1
+  fi
+}
