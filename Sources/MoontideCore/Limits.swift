@@ -122,6 +122,9 @@ public enum Limits {
   public static let inboxItemsMax = 10_000
   /// How long a worker waits for room on a full disk before it tries again.
   public static let fullDiskPause = Duration.seconds(1)
+  /// Records that are looked at for fields that a script asked for in vain: the first and the last half of
+  /// them. A tenth of a second of reading, once a run.
+  public static let fieldCensusRecordsMax = 100_000
   /// An idle worker looks again after this time even when nobody wakes it.
   public static let idlePause = Duration.seconds(1)
 

@@ -39,7 +39,7 @@ extension EnvelopeFault {
       self.init(
         .depth, "values may be nested \(fault.number) deep; at \(byte) the line goes deeper")
     case MT_JSON_LENGTH:
-      self.init(.length, "a line may have \(fault.number) bytes; this one has \(fault.offset)")
+      self.init(.length, "a line may have at most \(fault.number) bytes; this one has \(fault.offset)")
     case MT_JSON_MEMORY:
       self.init(.length, "there was no memory to parse the line")
     case MT_ENVELOPE_NOT_OBJECT, MT_ENVELOPE_MISSING, MT_ENVELOPE_KIND, MT_ENVELOPE_TWICE,
@@ -66,7 +66,7 @@ extension EnvelopeFault {
     case MT_ENVELOPE_EMPTY:
       self.init(.size, "`\(name)` must not be empty")
     case MT_ENVELOPE_SIZE:
-      self.init(.size, "`\(name)` may have \(fault.number) bytes; this one has \(fault.offset)")
+      self.init(.size, "`\(name)` may have at most \(fault.number) bytes; this one has \(fault.offset)")
     case MT_ENVELOPE_VERSION:
       self.init(.version, "`\(name)` must be an integer from 1 to \(fault.number), not \(text)")
     case MT_ENVELOPE_SPECVERSION:
@@ -75,7 +75,8 @@ extension EnvelopeFault {
       self.init(
         .binaryData, "a CloudEvent must carry a JSON object in `data`; `data_base64` holds binary data")
     case MT_ENVELOPE_ATTRIBUTES:
-      self.init(.size, "a CloudEvent may have \(fault.number) extension attributes; this one has more")
+      self.init(
+        .size, "a CloudEvent may have at most \(fault.number) extension attributes; this one has more")
     default:
       let nearest = Suggestion.nearest(to: name, among: EnvelopeRule.fieldNames)
       let help =

@@ -41,7 +41,7 @@ public enum EnvelopeRule: String, ExplainedCode {
     case .nul: "a line must not hold NUL bytes"
     case .number: "a number must fit: integers into 64 bits, others into a double"
     case .depth: "values may be nested \(Limits.jsonDepthMax) deep"
-    case .length: "a line may have \(Limits.eventBytesMax) bytes"
+    case .length: "a line may have at most \(Limits.eventBytesMax) bytes"
     case .missing: "an event must have `id`, `type` and `data`"
     case .conflict: "an identity has one body"
     case .kind: "a field must have the kind that the envelope gives it"

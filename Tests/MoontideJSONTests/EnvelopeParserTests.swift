@@ -155,7 +155,7 @@ struct EnvelopeParserTests {
         ))
     }
     #expect(line(id: 1024, key: 1024, type: 256) == nil)
-    #expect(line(id: 1025)?.reason == "`id` may have 1024 bytes; this one has 1025")
+    #expect(line(id: 1025)?.reason == "`id` may have at most 1024 bytes; this one has 1025")
     #expect(line(key: 1025)?.code == "E0214" && line(type: 257)?.code == "E0214")
     #expect(line(depth: Limits.jsonDepthMax - 1) == nil)
     #expect(line(depth: Limits.jsonDepthMax)?.code == "E0207")

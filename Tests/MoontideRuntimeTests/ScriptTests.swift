@@ -106,4 +106,23 @@ struct ScriptTests {
     #expect(warnings.map { $0.place?.line } == [3])
     #expect(warnings.first?.severity == .warning)
   }
+
+  @Test func `a function that changes a table of its file is reported, one that reads it is not`() {
+    let script = tokens(
+      """
+      local seen, names, money = {}, { a = 1 }, require "lib.money"
+      seen.first = 1
+      consumer "c" { on = {
+        A = function(event, ctx) seen[event.key] = true end,
+        B = function(event, ctx) seen.deep.er["x"].y = event.id; return seen[event.key] == 1 end,
+        C = function(event, ctx) table.insert(seen, event.id) end,
+        D = function(event, ctx) local seen = {}; seen.x = 1; ctx.state.seen = seen[1] end,
+        E = function(event, ctx) local n = names[event.key] or money.of(names.a); ctx.state.names = 2 end,
+        F = function(event, ctx) ctx.state[names.a] = 1; table.concat(names) end,
+      } }
+      """)
+    let warnings = LocalAssignments(script).warnings
+    #expect(warnings.map { $0.place?.line } == [4, 5, 6])
+    #expect(warnings.first?.title.hasPrefix("`seen` is a table of the file and is changed") == true)
+  }
 }

@@ -47,10 +47,12 @@ final class TestProject {
 
   var surroundings: HandlerSurroundings {
     let told = told
-    return HandlerSurroundings(
+    var surroundings = HandlerSurroundings(
       clock: clock, randomness: SeededRandomness(7),
       report: { diagnostic in told.reports.withLock { $0.append(diagnostic) } },
       print: { _, event, text in told.prints.withLock { $0.append("\(event) \(text)") } })
+    surroundings.missed = { field in told.missed.withLock { $0.append(field) } }
+    return surroundings
   }
 
   /// Appends one event, durably, and returns its position.
@@ -125,6 +127,7 @@ final class TestProject {
 final class Told: Sendable {
   let reports = Mutex<[Diagnostic]>([])
   let prints = Mutex<[String]>([])
+  let missed = Mutex<[MissedField]>([])
   var codes: [String] { reports.withLock { $0 }.map(\.code) }
 }
 

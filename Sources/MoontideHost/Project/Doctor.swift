@@ -15,6 +15,10 @@ public struct Doctor {
     try scripts(report)
     let project: MoontideProject
     do throws(Diagnostic) { project = try MoontideProject.hold(paths) } catch {
+      if error.code == HostCode.locked.code, let run = try ControlClient.connect(paths) {
+        try beside(run, error.title, report)
+        return report.isHealthy
+      }
       let help = error.details.first { $0.label == "help" }?.text ?? ""
       try report.add("log", .wrong, error.title, help)
       return report.isHealthy
@@ -26,20 +30,48 @@ public struct Doctor {
     return report.isHealthy
   }
 
+  /// While another process runs the project, what it can be asked.
+  private func beside(
+    _ run: any ProjectAccess, _ owner: String, _ report: DoctorReport
+  ) throws(Diagnostic) {
+    try report.add(
+      "log", .well, "\(owner) and runs it; the bytes are checked when nothing runs", "")
+    let handlers = CollectingSink()
+    try run.query(
+      QueryRequest("select kind, name, state, applied, lag, held, dead from sys.handlers"), to: handlers)
+    for row in handlers.rows {
+      func figure(_ name: String) -> String { row[name] ?? "0" }
+      let state = figure("state")
+      let isHalted = state == "halted"
+      try report.add(
+        "\(figure("kind")) \(figure("name"))",
+        isHalted ? .wrong : figure("dead") == "0" ? .well : .notable,
+        "\(state): \(figure("applied")) applied, \(figure("lag")) before it, \(figure("held")) held, "
+          + "\(figure("dead")) dead",
+        isHalted || figure("dead") != "0" ? "moontide dead ls" : "")
+    }
+    let lines = CollectingSink()
+    try run.query(
+      QueryRequest("select count(*) as lines from sys.dead_letters where handler = 'ingest'"), to: lines)
+    try quarantined(lines.rows.first?["lines"].flatMap(Int.init) ?? 0, report)
+  }
+
   private func scripts(_ report: DoctorReport) throws(Diagnostic) {
     let result = try MoontideProject.check(paths)
     let errors = result.problems.count { $0.severity == .error }
     let others = result.problems.count - errors
     try report.add(
       "scripts", errors > 0 ? .wrong : others > 0 ? .notable : .well,
-      errors + others == 0 ? result.summary : "\(errors) errors, \(others) warnings",
+      errors + others == 0
+        ? result.summary : "\(Counted.text(errors, "error")), \(Counted.text(others, "warning"))",
       errors + others > 0 ? "moontide check" : "")
   }
 
   private func log(_ project: MoontideProject, _ report: DoctorReport) throws(Diagnostic) {
     let recovery = project.segmentedLog.recovery
     let found =
-      "ends at \(project.log.durableEnd), \(project.log.topics().count { !$0.name.isSystem }) topics"
+      "ends at \(project.log.durableEnd), "
+      + Counted.text(project.log.topics().count { !$0.name.isSystem }, "topic")
     if recovery.bytesDropped > 0 {
       try report.add(
         "log", .notable,
@@ -47,12 +79,16 @@ public struct Doctor {
     } else {
       try report.add("log", .well, found, "")
     }
+    if let changed = project.changedPartitions {
+      try report.add("settings", .wrong, changed.title, HostCode.partitions.mend)
+    }
     let verified = try project.verifyLog()
     try report.add(
       "log bytes", verified.problems.isEmpty ? .well : .wrong,
       verified.problems.isEmpty
-        ? "\(verified.records) records, \(verified.bytes) bytes, every checksum right"
-        : "\(verified.problemCount) damaged places", verified.problems.isEmpty ? "" : "moontide events verify"
+        ? "\(Counted.text(verified.records, "record")), \(verified.bytes) bytes, every checksum right"
+        : Counted.text(verified.problemCount, "damaged place"),
+      verified.problems.isEmpty ? "" : "moontide events verify"
     )
   }
 
@@ -70,7 +106,7 @@ public struct Doctor {
     if let beyond = entry.ledger.checkpoints.first(where: { $0.value > end }) {
       return try report.add(
         name, .wrong,
-        "its checkpoint \(beyond.value) lies behind the end of the log \(end): the log was replaced",
+        "its checkpoint \(beyond.value) lies beyond the end of the log \(end): the log was replaced",
         "restore the log that belongs to it, or delete the handler's file")
     }
     if let unsound = try unsound(definition) {
@@ -91,7 +127,8 @@ public struct Doctor {
     let lag = try LagCounter(log: project.log).count(definition, from: ledger.checkpoints)
     let held = ledger.parked.reduce(0) { $0 + $1.held.count + ($1.status == .retrying ? 1 : 0) }
     var found =
-      "\(ledger.applied) applied, \(lag) before it, \(held) held, \(ledger.deadLetters) dead letters"
+      "\(ledger.applied) applied, \(lag) before it, \(held) held, "
+      + Counted.text(ledger.deadLetters, "dead letter")
     if entry.identity.scriptVersion == definition.scriptVersion,
       definition.start == nil || definition.start == .start
     {
@@ -121,10 +158,14 @@ public struct Doctor {
   }
 
   private func quarantine(_ project: MoontideProject, _ report: DoctorReport) throws(Diagnostic) {
-    let lines = try QuarantineReader(log: project.log).rows().count
+    try quarantined(try QuarantineReader(log: project.log).rows().count, report)
+  }
+
+  private func quarantined(_ lines: Int, _ report: DoctorReport) throws(Diagnostic) {
     try report.add(
       "quarantine", lines > 0 ? .notable : .well,
-      lines == 0 ? "no line was set aside" : "\(lines) lines were set aside",
+      lines == 0
+        ? "no line was set aside" : lines == 1 ? "1 line was set aside" : "\(lines) lines were set aside",
       lines > 0 ? "moontide dead ls" : "")
   }
 }

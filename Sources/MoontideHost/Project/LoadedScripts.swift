@@ -20,15 +20,16 @@ struct LoadedScripts: Sendable {
     }
     let catalog = ProjectCatalog.load(
       handlers: scripts.handlers, modules: scripts.modules, defaults: settings.defaults, schemaCheck: check)
-    return LoadedScripts(settings: settings, catalog: catalog, problems: problems + catalog.diagnostics)
+    return LoadedScripts(
+      settings: settings, catalog: catalog, problems: problems + catalog.diagnostics)
   }
 
   /// Tries a projection's SQL in memory.
   private static let check: SchemaCheck = { schema in
     do throws(MoontideSQLite.SchemaFault) { return .success(try ProjectionStore.checkSchema(schema)) } catch {
-      let hint = error.suggestion.map { "; did you mean \($0)?" } ?? ""
       return .failure(
-        SchemaRefusal(message: error.message + hint, byteOffset: error.byteOffset))
+        SchemaRefusal(
+          message: error.message, byteOffset: error.byteOffset, suggestion: error.suggestion))
     }
   }
 }

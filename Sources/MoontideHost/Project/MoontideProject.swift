@@ -29,8 +29,20 @@ public final class MoontideProject: Sendable {
     }
     if loaded.problems.contains(where: { $0.severity == .error }) { throw ProjectFault(loaded.problems) }
     return try ProjectFault.told { () throws(Diagnostic) in
-      try MoontideProject(paths, loaded, files: files, lock: lock)
+      let project = try MoontideProject(paths, loaded, files: files, lock: lock)
+      if let changed = project.changedPartitions { throw changed }
+      return project
     }
+  }
+
+  /// The settings ask for another number of partitions than a topic was made with: said before anything runs,
+  /// not when the first event of that topic comes.
+  var changedPartitions: Diagnostic? {
+    for topic in log.topics() {
+      guard let asked = settings.partitions[topic.name], asked != topic.partitions else { continue }
+      return LogError.partitionCount(topic: topic.name, has: topic.partitions, asked: asked).diagnostic
+    }
+    return nil
   }
 
   /// Holds the project for one command. Scripts that do not load are left out: asking goes on without them.
@@ -101,9 +113,8 @@ public final class MoontideProject: Sendable {
     var counts = [HandlerKind.projection, .consumer].compactMap { kind in
       kinds[kind].map { "\($0) \(kind.rawValue)\($0 == 1 ? "" : "s")" }
     }
-    if !loaded.catalog.upcasters.isEmpty {
-      counts.append("upcasters of \(loaded.catalog.upcasters.count) types")
-    }
+    let upcasters = loaded.catalog.upcasters.count
+    if upcasters > 0 { counts.append(upcasters == 1 ? "1 upcaster" : "\(upcasters) upcasters") }
     return CheckResult(
       problems: loaded.problems, summary: counts.isEmpty ? "no handlers" : counts.joined(separator: ", "))
   }

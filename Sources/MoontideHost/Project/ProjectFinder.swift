@@ -3,8 +3,9 @@ public import MoontideCore
 
 /// Finds the project that a command means.
 public enum ProjectFinder {
-  /// The project at `directory`, or nil: then the nearest one at or above the working directory that has
-  /// `events/` or `moontide.lua`.
+  /// The project at `directory`, which must hold something of one, so that a mistyped folder is not made into
+  /// a project; or nil: then the nearest one at or above the working directory that has `events/` or
+  /// `moontide.lua`.
   public static func find(_ directory: String?, files: any FileSystem) throws(Diagnostic) -> ProjectPaths {
     if let directory {
       let path = try absolute(directory)
@@ -12,6 +13,14 @@ public enum ProjectFinder {
         throw Diagnostic(
           code: HostCode.notADirectory.code, "a project is a directory; there is none at \(directory)",
           details: [.init("help", "moontide new NAME makes a project that runs at once")])
+      }
+      guard try holdsAny(of: signs, path, files) else {
+        throw Diagnostic(
+          code: HostCode.noProject.code,
+          "no project at \(directory): it has none of \(signs.joined(separator: ", "))",
+          details: [
+            .init("help", "moontide new NAME makes one · mkdir \(directory)/events makes this folder one")
+          ])
       }
       return ProjectPaths(root: path)
     }
@@ -28,9 +37,24 @@ public enum ProjectFinder {
       details: [.init("help", "name one: moontide COMMAND -C DIR · make one: moontide new NAME")])
   }
 
+  /// One of these makes a folder that was named a project.
+  private static let signs = ["events/", "moontide.lua", "handlers/", "commands/", "data/log/"]
+
   static func isProject(_ path: String, _ files: any FileSystem) throws(Diagnostic) -> Bool {
-    if try isDirectory(path + "/events", files) { return true }
-    return try FileError.told { () throws(FileError) in try files.status(path + "/moontide.lua") != nil }
+    try holdsAny(of: ["events/", "moontide.lua"], path, files)
+  }
+
+  private static func holdsAny(
+    of signs: [String], _ path: String, _ files: any FileSystem
+  ) throws(Diagnostic) -> Bool {
+    for sign in signs {
+      if sign.hasSuffix("/") {
+        if try isDirectory("\(path)/\(sign.dropLast())", files) { return true }
+      } else if try FileError.told({ () throws(FileError) in try files.status("\(path)/\(sign)") }) != nil {
+        return true
+      }
+    }
+    return false
   }
 
   private static func isDirectory(_ path: String, _ files: any FileSystem) throws(Diagnostic) -> Bool {

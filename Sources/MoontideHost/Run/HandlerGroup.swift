@@ -58,8 +58,10 @@ final class HandlerGroup: Sendable {
     let project = setting.project
     let file = try StoreKeeper(paths: project.paths, files: project.files)
       .consumer(definition, log: project.log)
+    // The relay waits for what the lanes emit, not for the log.
+    let emitted = Bell()
     var threads = boards.enumerated().map { lane, board in
-      WorkerThread("\(definition.name)/\(lane)", setting) { () throws(Diagnostic) in
+      WorkerThread("\(definition.name)/\(lane)", setting, rings: emitted) { () throws(Diagnostic) in
         ConsumerRun(
           try HandlerWorker(
             definition, lane: lane, catalog: project.catalog, log: project.log, store: try open(file),
@@ -67,7 +69,8 @@ final class HandlerGroup: Sendable {
       }
     }
     threads.append(
-      WorkerThread("\(definition.name)/relay", setting, appends: true) { () throws(Diagnostic) in
+      WorkerThread("\(definition.name)/relay", setting, waits: emitted, rings: setting.bell) {
+        () throws(Diagnostic) in
         OutboxRelay(
           definition, log: project.log, store: try open(file), surroundings: setting.surroundings,
           board: relayBoard, partitions: { project.settings.partitions[$0] })
@@ -105,17 +108,19 @@ final class HandlerGroup: Sendable {
 }
 
 extension WorkerThread {
-  /// - Parameter appends: its progress is the log's too.
+  /// - Parameters:
+  ///   - waits: what wakes it; nil: that the log has grown.
+  ///   - rings: what its progress wakes, beside those who watch the run.
   convenience init(
-    _ name: String, _ setting: HandlerGroup.Setting, appends: Bool = false,
+    _ name: String, _ setting: HandlerGroup.Setting, waits: Bell? = nil, rings: Bell? = nil,
     make: @escaping () throws(Diagnostic) -> any Worker
   ) {
-    let (bell, progressed) = (setting.bell, setting.progressed)
+    let progressed = setting.progressed
     self.init(
-      name: name, pause: bell,
+      name: name, pause: waits ?? setting.bell,
       progressed: {
         progressed.ring()
-        if appends { bell.ring() }
+        rings?.ring()
       }, failed: setting.surroundings.report, make: make)
   }
 }

@@ -16,6 +16,8 @@ final class ProjectRun {
   private var maintainer: WorkerThread?
   private var groups: [HandlerGroup] = []
   private var isStopped = false
+  /// Fields asked for in vain that nobody has been told of.
+  private var missed: [MissedField] = []
 
   /// How often the run is looked at: often enough for the end of a short one, or for a person.
   private var pause: Duration { options.once ? .milliseconds(10) : .milliseconds(100) }
@@ -46,6 +48,7 @@ final class ProjectRun {
     let counts = ingest?.counts ?? IngestCounts()
     stopAll(settled: isDone && options.once)
     try deliver()
+    try tellMissed()
     return RunReport(
       ingested: counts.events, repeats: counts.repeats, quarantined: counts.quarantined + counts.conflicts,
       end: project.log.durableEnd, handlers: try HandlerSurvey(project, groups: groups).summaries())
@@ -66,6 +69,7 @@ final class ProjectRun {
     var surroundings = HandlerSurroundings(
       clock: project.clock, randomness: project.randomness, report: { inbox.put(.problem($0)) },
       print: { handler, event, text in inbox.put(.printed("\(handler) \(event): \(text)")) })
+    surroundings.missed = { inbox.put(.missed($0)) }
     surroundings.batchRecords = options.batchRecords
     let setting = HandlerGroup.Setting(
       project: project, surroundings: surroundings, bell: bell, progressed: progressed)
@@ -80,7 +84,9 @@ final class ProjectRun {
       try deliver()
       if let failure = ingest?.failure { throw failure }
       let isCaughtUp = options.once ? try isCaughtUp() : false
-      try observer.progress(progress(isCaughtUp))
+      let progress = progress(isCaughtUp)
+      if progress.isCaughtUp { try tellMissed() }
+      try observer.progress(progress)
       if options.once {
         if isCaughtUp { return true }
         if let halted = groups.lazy.compactMap(\.halted).first { throw halted }
@@ -128,8 +134,17 @@ final class ProjectRun {
       switch item {
       case .problem(let problem): try observer.problem(problem)
       case .printed(let text): try observer.printed(text)
+      case .missed(let field): missed.append(field)
       }
     }
+  }
+
+  /// Once everything is in the log: only then is it known that no event has a field.
+  private func tellMissed() throws(Diagnostic) {
+    guard !missed.isEmpty else { return }
+    let warnings = try FieldCensus(log: project.log).warnings(missed)
+    missed = []
+    for warning in warnings { try observer.problem(warning) }
   }
 
   /// Ingest first, so that nothing new comes; then the handlers, each at the end of its batch.

@@ -1,4 +1,5 @@
 import MoontideCore
+import MoontideRuntime
 import Synchronization
 
 /// What workers tell the thread of the run. Bounded: a script that prints in a loop costs lines, not memory.
@@ -6,6 +7,7 @@ final class RunInbox: Sendable {
   enum Item: Sendable {
     case problem(Diagnostic)
     case printed(String)
+    case missed(MissedField)
   }
 
   private struct State {

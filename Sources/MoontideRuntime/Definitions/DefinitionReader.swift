@@ -7,6 +7,8 @@ struct DefinitionReader {
   let script: ScriptTokens?
   let outline: TableOutline?
   private(set) var diagnostics: [Diagnostic] = []
+  /// Keys that unknown ones were probably meant to be.
+  private(set) var misspelt: Set<String> = []
 
   init(_ definition: LuaDefinition, script: ScriptTokens?) {
     self.definition = definition
@@ -75,6 +77,7 @@ struct DefinitionReader {
       if let reason = elsewhere[key] {
         report(.unknownKey, "\(place): `\(key)` \(reason)", at: keyPlace(path + [key]))
       } else if let near = Suggestion.nearest(to: key, among: allowed) {
+        if path.isEmpty { misspelt.insert(near) }
         report(
           .unknownKey, "\(place): unknown key `\(key)`", at: keyPlace(path + [key], label: "unknown"),
           help: "did you mean `\(near)`?")

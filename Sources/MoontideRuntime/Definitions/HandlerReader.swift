@@ -30,7 +30,9 @@ struct HandlerReader {
     {
       definition.exhausted = policy
     }
-    if body["schema"] == nil {
+    if body["schema"] == nil, reader.misspelt.contains("schema") {
+      // Told already, where it is misspelt.
+    } else if body["schema"] == nil {
       reader.report(
         .missingKey, "\(reader.title) needs a `schema`: the SQL that makes its tables", at: reader.place,
         help: "schema = [[ create table orders(order_id text primary key, status text); ]]")
@@ -39,7 +41,9 @@ struct HandlerReader {
       switch check(schema) {
       case .success(let tables): definition.tables = tables
       case .failure(let fault):
-        reader.report(.badSchema, "\(reader.title): \(fault.message)", at: schemaPlace(fault))
+        reader.report(
+          .badSchema, "\(reader.title): \(fault.message)", at: schemaPlace(fault),
+          help: fault.suggestion.map { "did you mean `\($0)`?" })
       }
     }
     return reader.hasErrors ? nil : definition
@@ -105,10 +109,7 @@ struct HandlerReader {
 
   private mutating func subscriptions() -> [String] {
     guard let value = body["on"] else {
-      // A misspelt `on` was reported already.
-      if body.entries.contains(where: { Suggestion.nearest(to: $0.key.text ?? "", among: ["on"]) != nil }) {
-        return []
-      }
+      if reader.misspelt.contains("on") { return [] }
       reader.report(
         .missingKey, "\(reader.title) needs `on`: a function for each event type that it handles",
         at: reader.place)

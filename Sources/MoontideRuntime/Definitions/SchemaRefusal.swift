@@ -10,8 +10,11 @@ public struct SchemaRefusal: Error, Sendable, Hashable {
   public var byteOffset: Int?
   /// How many bytes to point at; nil: the word that begins there.
   public var byteCount: Int?
-  public init(message: String, byteOffset: Int? = nil, byteCount: Int? = nil) {
+  /// The name that was probably meant.
+  public var suggestion: String?
+  public init(message: String, byteOffset: Int? = nil, byteCount: Int? = nil, suggestion: String? = nil) {
     self.message = message
+    self.suggestion = suggestion
     self.byteOffset = byteOffset
     self.byteCount = byteCount
   }

@@ -16,13 +16,29 @@ struct FaultReport {
     case .runtime, .refused: code = .loadFailed
     }
     let text = fault.kind == .syntax ? "syntax error: \(fault.message)" : fault.message
-    guard let line = fault.line else {
-      return Diagnostic(code: code.rawValue, text, at: SourcePlace(file: fault.path ?? path, line: 1))
-        .adding("help", code.explanation)
+    let place =
+      fault.line.map {
+        scripts.place(path: fault.path ?? path, line: $0, blaming: fault.blamed ?? nearToken(fault.message))
+      } ?? SourcePlace(file: fault.path ?? path, line: 1)
+    let problem = Diagnostic(code: code.rawValue, text, at: place)
+    return problem.adding("help", suggestion(fault.message) ?? code.explanation)
+  }
+
+  /// What a file may call while it is loaded, beside Lua's own functions.
+  private static let constructors = [
+    "projection", "consumer", "upcaster", "decider", "saga", "events", "commands", "require", "string",
+    "table", "math",
+  ]
+
+  /// What was probably meant by a global that is not there, or by a module.
+  private static func suggestion(_ message: String) -> String? {
+    if message.hasPrefix("require: ") {
+      return "a module is a file under lib/: lib/money.lua is require \"lib.money\""
     }
-    let place = scripts.place(
-      path: fault.path ?? path, line: line, blaming: fault.blamed ?? nearToken(fault.message))
-    return Diagnostic(code: code.rawValue, text, at: place).adding("help", code.explanation)
+    let start = "attempt to call a nil value (global '"
+    guard message.hasPrefix(start), message.hasSuffix("')") else { return nil }
+    let name = String(message.dropFirst(start.count).dropLast(2))
+    return Suggestion.nearest(to: name, among: constructors).map { "did you mean `\($0)`?" }
   }
 
   /// The token that a syntax error names: `… near 'x'`.
@@ -33,9 +49,12 @@ struct FaultReport {
   }
 
   /// A failed event.
-  /// - Parameter state: what becomes of it, one line.
+  /// - Parameters:
+  ///   - plan: what becomes of it.
+  ///   - state: the same in one line.
   func failure(
-    _ fault: LuaFault, record: Record, in batch: RecordBatch, topic: TopicName, state: String
+    _ fault: LuaFault, record: Record, in batch: RecordBatch, topic: TopicName, plan: FailurePlan,
+    state: String
   ) -> Diagnostic {
     let bytes = batch.bytes
     let envelope = record.envelope
@@ -56,8 +75,9 @@ struct FaultReport {
       )
       .adding("note", note(record, in: batch, type: type))
       .adding("state", state)
-    let letter = "d-\(record.position.value)"
-    return diagnostic.adding("help", "moontide dead show \(letter) · moontide explain \(code)")
+    // There is no dead letter to show while it is tried again, or where the handler stopped.
+    let show = plan == .park || plan == .halt ? "" : "moontide dead show d-\(record.position.value) · "
+    return diagnostic.adding("help", "\(show)moontide explain \(code)")
   }
 
   /// What becomes of an event, for people.
@@ -68,8 +88,13 @@ struct FaultReport {
     case .setAside: return "\(letter); the read model is degraded since \(position) until it is rebuilt"
     case .park: return "\(tried); key \(key) waits for the next, other keys go on"
     case .deadAndHold:
-      let events = held == 1 ? "1 later event" : "\(held) later events"
-      return "\(tried) → \(letter); \(events) of key \(key) are held, other keys go on"
+      let events: String
+      switch held {
+      case 0: events = "later events of key \(key) will be held"
+      case 1: events = "1 later event of key \(key) is held"
+      default: events = "\(held) later events of key \(key) are held"
+      }
+      return "\(tried) → \(letter); \(events), other keys go on"
     case .deadAndGoOn: return "\(tried) → \(letter); key \(key) goes on"
     case .halt: return "the handler stopped here, as exhausted = \"halt\" says"
     }

@@ -136,6 +136,7 @@ final class BatchRun {
     let letter = lane.report.deadLetter(fault, record: record, in: batch, topic: topic, attempts: 1)
     var diagnostic = lane.report.failure(
       fault, record: record, in: batch, topic: topic,
+      plan: plan,
       state: lane.report.outcome(
         plan, attempts: 1, key: batch.bytes.text(record.envelope.key), position: record.position, held: 0))
     if plan == .park { diagnostic.severity = .warning }

@@ -111,21 +111,25 @@ final class HandlerHost: LuaHost {
   }
 
   func missing(field: [UInt8], type: [UInt8]) {
-    guard let record, told.count < Limits.typesRememberedMax, told.insert(type + [0] + field).inserted else {
-      return
-    }
+    guard told.count < Limits.typesRememberedMax, told.insert(type + [0] + field).inserted else { return }
     let name = String(decoding: field, as: UTF8.self)
-    let names = JSONFields.names(batch.bytes, record.envelope.data)
-    guard let near = Suggestion.nearest(to: name, among: names) else { return }
-    let place = catalog.scripts.tokens(definition.path).flatMap { script in
-      script.tokens.last { script.names($0, name) }.map { script.place(of: $0) }
+    let type = String(decoding: type, as: UTF8.self)
+    // A function for many types may well ask each for what only some have.
+    guard definition.subscriptions.contains(type) else { return }
+    surroundings.missed(
+      MissedField(
+        handler: "\(definition.kind.rawValue) \(definition.name)", field: name, type: type,
+        place: place(ofField: name)))
+  }
+
+  /// Where the definition asks for it, as far as its tokens tell: `.name` behind the definition's beginning.
+  private func place(ofField name: String) -> SourcePlace {
+    guard let script = catalog.scripts.tokens(definition.path) else { return definition.place }
+    let index = script.tokens.indices.first { index in
+      script.tokens[index].line >= definition.place.line && script.isSymbol(index - 1, ".")
+        && script.names(script.tokens[index], name)
     }
-    surroundings.report(
-      Diagnostic(
-        .warning, code: RuntimeCode.unknownField.rawValue,
-        "\(definition.kind.rawValue) \(definition.name): event.data of "
-          + "\(String(decoding: type, as: UTF8.self)) has no field `\(name)`", at: place ?? definition.place
-      ).adding("help", "did you mean `\(near)`?"))
+    return index.map { script.place(of: script.tokens[$0], label: "never there") } ?? definition.place
   }
 
   private var key: [UInt8] { record.map { Array(batch.bytes[$0.envelope.key.indices]) } ?? [] }

@@ -9,6 +9,9 @@ public struct HandlerSurroundings: Sendable {
   /// What a script prints: the handler, the event's coordinates, the text.
   public var print: @Sendable (_ handler: String, _ event: String, _ text: String) -> Void
 
+  /// A script asked an event for a field that it does not have; once for each type and field.
+  public var missed: @Sendable (MissedField) -> Void = { _ in }
+
   /// How many records a batch takes at most; nil: what suits the lag.
   public var batchRecords: Int?
 

@@ -108,7 +108,11 @@ public final class HandlerWorker: Worker {
   private func advance() throws(WorkerStop) -> Bool {
     let end = lane.log.durableEnd
     guard let position = lane.selection.position, position < end else {
-      if lane.selection.position == nil { try lane.learnTopics() }
+      if lane.selection.position == nil {
+        try lane.learnTopics()
+        // The first topic may have come with events in it: they do not wait for the next bell.
+        if let learned = lane.selection.position, learned < end { return true }
+      }
       try settleInTime()
       return false
     }

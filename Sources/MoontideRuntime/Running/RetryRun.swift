@@ -81,6 +81,7 @@ struct RetryRun {
       fault, record: record, in: batch, topic: key.topic, attempts: attempts)
     var diagnostic = lane.report.failure(
       fault, record: record, in: batch, topic: key.topic,
+      plan: plan,
       state: lane.report.outcome(
         plan, attempts: attempts, key: String(decoding: key.key, as: UTF8.self), position: key.position,
         held: lane.parked.entries[index].heldCount))

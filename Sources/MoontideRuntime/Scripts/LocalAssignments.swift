@@ -1,7 +1,8 @@
 import MoontideCore
 
-/// Finds functions that assign a local variable of the file: state that would survive between events. A
-/// heuristic over tokens: it stays silent when the name is also a parameter or a local of the function.
+/// Finds functions that assign a local variable of the file, or change a table that is held in one: state
+/// that would survive between events. A heuristic over tokens: it stays silent when the name is also a
+/// parameter or a local of the function.
 struct LocalAssignments {
   private let script: ScriptTokens
   private(set) var warnings: [Diagnostic] = []
@@ -38,7 +39,7 @@ struct LocalAssignments {
   }
 
   private func name(_ index: Int) -> String? {
-    guard index < script.tokens.count, script.tokens[index].kind == .name else { return nil }
+    guard script.tokens.indices.contains(index), script.tokens[index].kind == .name else { return nil }
     return script.text(script.tokens[index])
   }
 
@@ -78,16 +79,50 @@ struct LocalAssignments {
       if script.isSymbol(index, "{") { brackets.append(true) }
       if script.isSymbol(index, "(") || script.isSymbol(index, "function") { brackets.append(false) }
       if script.isSymbol(index, "}") || script.isSymbol(index, ")") { _ = brackets.popLast() }
-      guard brackets.last != true, let name = name(index), script.isSymbol(index + 1, "="),
-        fileLocals.contains(name), !own.contains(name), !script.isSymbol(index - 1, "."),
-        !script.isSymbol(index - 1, ",")
+      guard let name = name(index), fileLocals.contains(name), !own.contains(name),
+        !script.isSymbol(index - 1, "."), !script.isSymbol(index - 1, ":")
       else { continue }
-      warnings.append(
-        Diagnostic(
-          .warning, code: RuntimeCode.fileLocalAssigned.rawValue,
-          "`\(name)` is a local of the file and is assigned in a function: nothing survives between events",
-          at: script.place(of: script.tokens[index], label: "assigned here")
-        ).adding("help", "keep it in the read model, or in ctx.state"))
+      if script.isSymbol(index + 1, "=") {
+        if brackets.last != true, !script.isSymbol(index - 1, ",") {
+          warn("`\(name)` is a local of the file and is assigned", at: index, label: "assigned here")
+        }
+      } else if isChanged(index, in: range) {
+        warn("`\(name)` is a table of the file and is changed", at: index, label: "changed here")
+      }
     }
+  }
+
+  private mutating func warn(_ what: String, at index: Int, label: String) {
+    warnings.append(
+      Diagnostic(
+        .warning, code: RuntimeCode.fileLocalAssigned.rawValue,
+        "\(what) in a function: nothing survives between events",
+        at: script.place(of: script.tokens[index], label: label)
+      ).adding("help", "keep it in the read model, or in ctx.state"))
+  }
+
+  /// Whether the name at `index` is that of `name.field = …`, `name[key] = …` or `table.insert(name, …)`.
+  private func isChanged(_ index: Int, in range: Range<Int>) -> Bool {
+    if script.isSymbol(index - 1, "("), let function = name(index - 2), script.isSymbol(index - 3, "."),
+      name(index - 4) == "table"
+    {
+      return ["insert", "remove", "sort"].contains(function)
+    }
+    var at = index + 1
+    while at < range.upperBound {
+      if script.isSymbol(at, "."), name(at + 1) != nil {
+        at += 2
+      } else if script.isSymbol(at, "[") {
+        var depth = 0
+        repeat {
+          if script.isSymbol(at, "[") { depth += 1 }
+          if script.isSymbol(at, "]") { depth -= 1 }
+          at += 1
+        } while depth > 0 && at < range.upperBound
+      } else {
+        break
+      }
+    }
+    return at > index + 1 && script.isSymbol(at, "=")
   }
 }

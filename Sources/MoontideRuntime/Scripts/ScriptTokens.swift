@@ -98,9 +98,8 @@ public struct ScriptTokens: Sendable {
 
   /// Whether the token is that symbol or keyword.
   func isSymbol(_ index: Int, _ symbol: String) -> Bool {
-    guard index < tokens.count, tokens[index].kind == .symbol || tokens[index].kind == .keyword else {
-      return false
-    }
+    guard tokens.indices.contains(index), tokens[index].kind == .symbol || tokens[index].kind == .keyword
+    else { return false }
     return text(tokens[index]) == symbol
   }
 

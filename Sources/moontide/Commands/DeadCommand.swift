@@ -17,6 +17,23 @@ struct DeadCommand: ParsableCommand {
     @Argument(help: "The project.") var directory: String?
     @Option(help: "Exit 1 when there are more than this.") var max: Int64?
 
+    /// One fault is one place in a script, whatever its messages hold of the events; of quarantined lines one
+    /// rule and file. The first of each stands for all.
+    private static let groups = """
+      with letters as (
+        select *, case when handler = 'ingest' then file when line > 0 then place else error end as spot
+        from sys.dead_letters),
+      faults as (
+        select handler, code, spot, count(*) as events, count(distinct key) as keys, sum(held) as held,
+          min(position) as first, min(time) as first_time, max(time) as last_time
+        from letters group by handler, code, spot)
+      select faults.handler, faults.code, letters.error, letters.place, faults.events, faults.keys, faults.held,
+        letters.id as first, faults.first_time, faults.last_time
+      from faults join letters on letters.position = faults.first and letters.handler = faults.handler
+        and letters.code = faults.code and letters.spot = faults.spot
+      order by faults.first, faults.handler
+      """
+
     func run() throws {
       let session = CommandSession(options)
       try session.perform {
@@ -25,11 +42,7 @@ struct DeadCommand: ParsableCommand {
         let sink = PrintingSink(options)
         try access.query(
           QueryRequest(
-            """
-            select handler, code, error, place, count(*) as events, count(distinct key) as keys,
-              sum(held) as held, min(id) as first, min(time) as first_time, max(time) as last_time
-            from sys.dead_letters group by handler, code, error, place order by min(position)
-            """), to: sink)
+            List.groups), to: sink)
         try sink.finish()
         if let max {
           let count = CountingSink()
@@ -46,7 +59,7 @@ struct DeadCommand: ParsableCommand {
       commandName: "show", abstract: "A dead letter or a quarantined line with event, error and place.")
 
     @OptionGroup var options: GlobalOptions
-    @Argument(help: ArgumentHelp("The project, then an id such as d-48211.", valueName: "DIR] [ID"))
+    @Argument(help: ArgumentHelp("The project, then an id such as d-48211.", valueName: "dir> <id"))
     var words: [String]
 
     func validate() throws {
@@ -69,7 +82,12 @@ struct DeadCommand: ParsableCommand {
         if !options.json && options.format == nil { vertical.format = .line }
         let sink = PrintingSink(vertical)
         try ProjectDoor.access(project).query(
-          QueryRequest("select * from sys.dead_letters where position = \(position)"), to: sink)
+          QueryRequest(
+            """
+            select letters.*, events.data, events.meta from sys.dead_letters letters
+            left join sys.events events on events.position = letters.position
+            where letters.position = \(position)
+            """), to: sink)
         guard sink.count > 0 else {
           throw Diagnostic(
             code: HostCode.noSuchDeadLetter.code, "there is no dead letter \(id)",

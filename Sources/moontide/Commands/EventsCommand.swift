@@ -121,7 +121,7 @@ struct EventsShow: ParsableCommand {
     commandName: "show", abstract: "One event with everything known of it.")
 
   @OptionGroup var options: GlobalOptions
-  @Argument(help: ArgumentHelp("The project, then a position or an id.", valueName: "DIR] [POSITION|ID"))
+  @Argument(help: ArgumentHelp("The project, then a position or an id.", valueName: "dir> <position-or-id"))
   var words: [String]
 
   func validate() throws {

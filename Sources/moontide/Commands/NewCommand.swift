@@ -18,9 +18,21 @@ struct NewCommand: ParsableCommand {
       try session.note(
         """
         made \(name) from the template \(template.rawValue); next:
-          moontide run \(name) --once
-          moontide query \(name) "\(ProjectTemplate(template).firstQuery)"
+          moontide run \(shellWord) --once
+          moontide query \(shellWord) "\(ProjectTemplate(template).firstQuery)"
         """)
     }
+  }
+
+  /// The name as a shell takes it.
+  private var shellWord: String {
+    let isPlain = name.unicodeScalars.allSatisfy {
+      $0.properties.isAlphabetic || ("0"..."9").contains($0) || "/._-+:@%,".unicodeScalars.contains($0)
+    }
+    return isPlain
+      ? name
+      : "'"
+        + name.split(separator: "'", omittingEmptySubsequences: false)
+        .joined(separator: "'\\''") + "'"
   }
 }

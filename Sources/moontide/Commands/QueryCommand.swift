@@ -9,15 +9,16 @@ struct QueryCommand: ParsableCommand {
     discussion: """
       Each projection's tables lie in a schema of its name: order_status.orders; a name that is unique works \
       without it. sys.events, sys.handlers, sys.checkpoints and sys.dead_letters are tables too. With one \
-      argument that is the SQL, and the project is the nearest one; @FILE reads it from a file.
+      argument that is the SQL, and the project is the nearest one; @FILE reads it from a file, - from stdin.
       """)
 
   @OptionGroup var options: GlobalOptions
-  @Argument(help: ArgumentHelp("The project, then the statement.", valueName: "DIR] [SQL")) var words:
+  @Argument(help: ArgumentHelp("The project, then the statement.", valueName: "dir> <sql")) var words:
     [String]
   @Option(help: ArgumentHelp("Wait until the read models have come past this position.", valueName: "TOKEN"))
   var after: String?
-  @Option(help: "Stop the statement after so many seconds.") var timeout: Double = 30
+  @Option(help: ArgumentHelp("Stop the statement after so many seconds.", valueName: "SECONDS")) var timeout:
+    Double = 30
 
   @Option(help: "Not yet: the read models as of a time.") var asOf: String?
   @Option(help: "Not yet: what the log held by then.") var asKnown: String?
@@ -29,6 +30,11 @@ struct QueryCommand: ParsableCommand {
     }
     guard (1...2).contains(words.count) else {
       throw ValidationError("query takes [DIR] and one SQL statement")
+    }
+    if words.count == 1, try SystemSurroundings.files.status(words[0])?.isDirectory == true {
+      throw ValidationError(
+        "\(words[0]) is a folder: what is to be asked of it? For example: "
+          + "moontide query \(words[0]) \"select * from sys.handlers\"")
     }
     guard timeout > 0, timeout < 1e6 else {
       throw ValidationError("--timeout is a positive number of seconds")
@@ -54,6 +60,7 @@ struct QueryCommand: ParsableCommand {
   }
 
   private func statement(_ word: String) throws -> String {
+    if word == "-" { return try TextFile.read("-") }
     guard word.hasPrefix("@") else { return word }
     return try TextFile.read(String(word.dropFirst()))
   }

@@ -35,7 +35,7 @@ struct RunCommand: ParsableCommand {
       Signals.install()
       let project = try MoontideProject.open(paths)
       try session.show(project.warnings)
-      let watcher = RunWatcher(options)
+      let watcher = RunWatcher(options, tails: !once)
       var settings = RunOptions()
       settings.once = once
       settings.strict = strict

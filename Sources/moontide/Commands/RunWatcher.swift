@@ -10,9 +10,12 @@ final class RunWatcher: RunObserver {
   private let renderer: DiagnosticRenderer
   private var failures = 0
   private var catchingUp = true
+  private let tails: Bool
 
-  init(_ options: GlobalOptions) {
+  /// - Parameter tails: whether the run goes on when everything is applied.
+  init(_ options: GlobalOptions, tails: Bool) {
     self.options = options
+    self.tails = tails
     renderer = options.diagnosticRenderer()
     bar = ProgressBar(
       "run", unit: "events", to: StreamSink.standardError(), terminal: .standardError(options.color),
@@ -22,7 +25,12 @@ final class RunWatcher: RunObserver {
   func progress(_ progress: RunProgress) throws(Diagnostic) {
     try told { () throws(OutputClosed) in
       if progress.isCaughtUp {
-        if catchingUp { try bar.finish() }
+        if catchingUp {
+          try bar.finish()
+          if tails, !options.quiet {
+            try errors.write("caught up; new lines are taken as they come, Ctrl-C ends the run\n")
+          }
+        }
         catchingUp = false
       } else if catchingUp {
         try bar.update(done: progress.done, total: progress.total)
@@ -49,12 +57,13 @@ final class RunWatcher: RunObserver {
   func finish(_ report: RunReport) throws(OutputClosed) {
     if catchingUp { try bar.finish() }
     if !options.quiet {
-      var line = "ingested \(Figures.grouped(report.ingested)) events"
-      if report.repeats > 0 { line += " (and \(Figures.grouped(report.repeats)) repeats)" }
+      var line = "ingested \(Figures.counted(report.ingested, "event"))"
+      if report.repeats > 0 { line += " (and \(Figures.counted(report.repeats, "repeat")))" }
       try errors.write(line + "; log ends at \(report.end)\n")
       for handler in report.handlers {
         var line = "\(handler.kind.rawValue) \(handler.name): \(Figures.grouped(handler.applied)) applied"
         if handler.emitted > 0 { line += ", \(Figures.grouped(handler.emitted)) emitted" }
+        if handler.dead > 0 { line += ", \(Figures.grouped(handler.dead)) dead" }
         if handler.held > 0 { line += ", \(Figures.grouped(handler.held)) held" }
         if handler.lag > 0 { line += ", \(Figures.grouped(handler.lag)) before it" }
         if let since = handler.degradedSince { line += ", degraded since \(since)" }
@@ -63,8 +72,8 @@ final class RunWatcher: RunObserver {
     }
     if report.deadLetters + report.quarantined > 0 {
       try errors.write(
-        "warning: \(report.deadLetters) dead letters, \(report.quarantined) quarantined lines; "
-          + "moontide dead ls shows them\n")
+        "warning: \(Figures.counted(report.deadLetters, "dead letter")), "
+          + "\(Figures.counted(report.quarantined, "quarantined line")); moontide dead ls shows them\n")
     }
   }
 

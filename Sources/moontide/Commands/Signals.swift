@@ -13,7 +13,14 @@ enum Signals {
   static func install() {
     signal(SIGPIPE, SIG_IGN)
     signal(SIGXFSZ, SIG_IGN)
-    for number in [SIGINT, SIGTERM, SIGHUP] { signal(number) { _ in Signals.receive() } }
+    // A parent may have started this process with signals blocked, which are inherited.
+    var asked = sigset_t()
+    sigemptyset(&asked)
+    for number in [SIGINT, SIGTERM, SIGHUP] {
+      signal(number) { _ in Signals.receive() }
+      sigaddset(&asked, number)
+    }
+    sigprocmask(SIG_UNBLOCK, &asked, nil)
   }
 
   /// Runs in the signal handler: nothing but an atomic and `_exit` may be used here.

@@ -11,6 +11,11 @@ enum Figures {
     return String(digits)
   }
 
+  /// `1 event`, `48,211 events`
+  static func counted(_ value: UInt64, _ noun: String) -> String {
+    "\(grouped(value)) \(noun)\(value == 1 ? "" : "s")"
+  }
+
   /// `840/s`, `52.3k/s`, `1.2M/s`
   static func rate(_ perSecond: Double) -> String {
     if perSecond >= 999_950 { return decimal(perSecond / 1e6, places: 1) + "M/s" }
