@@ -47,6 +47,9 @@ public final class IndexMaintainer: Worker, @unchecked Sendable {
   /// Blocks until there is something to seal, or for that long: what its thread does when `step` is idle.
   public func wait(for timeout: Duration) { index.waitForFrozen(timeout) }
 
+  /// Ends a `wait` of another thread, which is to look whether it should stop.
+  public func wake() { index.wakeWaiters() }
+
   /// Does one piece of work; false when there is none.
   func work() throws(LogError) -> Bool {
     gate.lock()

@@ -28,6 +28,8 @@ final class LogIndex: @unchecked Sendable {
   private let gate = Gate()
   private var active: MemoryIndex
   private var frozen: [Frozen] = []
+  /// How often waiters were woken for no sealed table.
+  private var wakes: UInt64 = 0
   private var identityRuns: [SortedRun]
   private var keyRuns: [SortedRun]
 
@@ -145,12 +147,20 @@ final class LogIndex: @unchecked Sendable {
     return frozen.first
   }
 
-  /// Blocks until a sealed table waits, or for that long.
+  /// Blocks until a sealed table waits, `wakeWaiters` is called, or for that long.
   func waitForFrozen(_ timeout: Duration) {
     let deadline = SystemClock().monotonic + timeout
     gate.lock()
     defer { gate.unlock() }
-    while frozen.isEmpty, gate.wait(until: deadline) {}
+    let seen = wakes
+    while frozen.isEmpty, wakes == seen, gate.wait(until: deadline) {}
+  }
+
+  func wakeWaiters() {
+    gate.lock()
+    defer { gate.unlock() }
+    wakes += 1
+    gate.wakeAll()
   }
 
   var frozenCount: Int {

@@ -60,6 +60,12 @@ final class IngestThreads {
 /// A worker that knows itself what to wait for.
 protocol WaitingWorker: AnyObject {
   func wait(for timeout: Duration)
+  /// Ends the wait early where the worker can.
+  func wake()
+}
+
+extension WaitingWorker {
+  func wake() {}
 }
 
 extension IndexMaintainer: WaitingWorker {}
@@ -74,5 +80,5 @@ final class StagePause: WorkerPause, @unchecked Sendable {
   init(_ stage: any WaitingWorker) { self.stage = stage }
   var count: UInt64 { 0 }
   func wait(past seen: UInt64, for duration: Duration) { stage.wait(for: min(duration, .milliseconds(100))) }
-  func wake() {}
+  func wake() { stage.wake() }
 }
