@@ -65,19 +65,24 @@ let package = Package(
       ],
       swiftSettings: swift),
 
-    .testTarget(name: "MoontideCoreTests", dependencies: ["MoontideCore"], swiftSettings: swift),
-    .testTarget(name: "MoontideJSONTests", dependencies: ["MoontideJSON"], swiftSettings: swift),
+    .testTarget(
+      name: "MoontideCoreTests", dependencies: ["MoontideCore", "BorrowedFixtures"], swiftSettings: swift),
+    .testTarget(
+      name: "MoontideJSONTests", dependencies: ["MoontideJSON", "BorrowedFixtures"], swiftSettings: swift),
     .testTarget(name: "MoontideLogTests", dependencies: ["MoontideLog"], swiftSettings: swift),
     .testTarget(name: "MoontideLuaTests", dependencies: ["MoontideLua"], swiftSettings: swift),
     .testTarget(name: "MoontideSQLiteTests", dependencies: ["MoontideSQLite"], swiftSettings: swift),
     .testTarget(
       name: "MoontideRuntimeTests", dependencies: ["MoontideRuntime", "MoontideLog", "MoontideSQLite"],
       swiftSettings: swift),
-    .testTarget(name: "MoontideHostTests", dependencies: ["MoontideHost"], swiftSettings: swift),
+    .testTarget(
+      name: "MoontideHostTests", dependencies: ["MoontideHost", "BorrowedFixtures"], swiftSettings: swift),
     .testTarget(
       name: "CommandTests", dependencies: ["moontide", "MoontideCore", "MoontideHost"], swiftSettings: swift),
     .testTarget(
-      name: "AcceptanceTests", dependencies: ["moontide"], exclude: ["Projects"], swiftSettings: swift),
+      name: "AcceptanceTests", dependencies: ["moontide", "BorrowedFixtures"], exclude: ["Projects"],
+      swiftSettings: swift),
+    .target(name: "BorrowedFixtures", path: "Tests/BorrowedFixtures", swiftSettings: swift),
     .testTarget(name: "TidyTests", swiftSettings: swift),
   ],
   cxxLanguageStandard: .cxx17

@@ -3,12 +3,14 @@
 #     . scripts/lib-tests.sh
 #     run_tests --filter LogTests; echo "$tests_line"
 
-# run_tests OPTIONS: `swift test`, which must fail no test and run at least one. Sets tests_line, what it counted.
+# run_tests OPTIONS: `swift test`, which must fail no test and run at least one. Sets tests_line, what it counted,
+# and skipped_tests, which were left out and why.
 run_tests() {
   local log status=0
   log=$(mktemp "${TMPDIR:-/tmp}/moontide-tests.XXXXXX")
   swift test --skip-build "$@" 2>&1 | tee "$log" || status=$?
   tests_line=$(grep -oE 'Test run with [0-9]+ tests?.*' "$log" | tail -n 1 || true)
+  skipped_tests=$(grep -aoE '(Suite|Test) .* skipped: .*' "$log" || true)
   rm -f "$log"
   if [ "$status" -ne 0 ]; then
     echo "error: swift test ended with $status: ${tests_line:-no test ran}" >&2

@@ -1,11 +1,12 @@
 import Foundation
+import BorrowedFixtures
 import Testing
 
 /// SIGKILL at random moments, and a refold from nothing. `MOONTIDE_KILLS` sets how many kills.
 ///
 /// Where an emitted event comes to lie between those of the directory is a matter of timing. `activities`
 /// sees both, so it is WITHOUT ROWID: a rowid would tell which of them came first.
-@Suite(.serialized) struct KillTests {
+@Suite(.serialized, .needsBorrowedFixtures) struct KillTests {
   private static let handlers = """
     projection "cases" {
       schema = [[
@@ -44,7 +45,7 @@ import Testing
   }
 
   @Test func `a run that is killed again and again ends as an undisturbed one`() throws {
-    let events = try TestProject.events("loans")
+    let events = try BorrowedFixtures.events("loans")
     let kills = ProcessInfo.processInfo.environment["MOONTIDE_KILLS"].flatMap(Int.init) ?? 12
     let calm = try project()
     let packed = "events/loans.jsonl"
@@ -82,7 +83,7 @@ import Testing
 
   @Test func `a read model that is deleted is folded again, byte for byte`() throws {
     let project = try project()
-    try project.write(try Gzip.text(try TestProject.events("loans")), to: "events/loans.jsonl")
+    try project.write(try Gzip.text(try BorrowedFixtures.events("loans")), to: "events/loans.jsonl")
     try project.runOnce()
     let before = try project.dump("cases")
     for _ in 0..<3 {

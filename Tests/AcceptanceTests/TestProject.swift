@@ -1,4 +1,5 @@
 import Foundation
+import BorrowedFixtures
 
 /// A project in a temporary folder; removed with the object.
 final class TestProject {
@@ -35,7 +36,7 @@ final class TestProject {
   /// One of the shared event sets, packed as it is.
   func useEvents(of set: String) throws {
     try FileManager.default.copyItem(
-      at: try TestProject.events(set), to: folder.appending(path: "events/\(set).jsonl.gz"))
+      at: try BorrowedFixtures.events(set), to: folder.appending(path: "events/\(set).jsonl.gz"))
   }
 
   func runOnce(_ more: [String] = []) throws { try Binary.succeed(["run", path, "--once", "-q"] + more) }
@@ -64,17 +65,6 @@ final class TestProject {
       [String: String].self, from: Data(contentsOf: projects.appending(path: "\(name)/questions.json")))
   }
 
-  /// Beside the project, where data that others made is kept.
-  static func shared(_ path: String) throws -> URL {
-    let url = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-      .appending(path: "../../../shared/data").appending(path: path).standardized
-    guard FileManager.default.fileExists(atPath: url.path) else {
-      throw Fault("missing: \(url.path); the shared data must lie beside the project")
-    }
-    return url
-  }
-
-  static func events(_ set: String) throws -> URL { try shared("events/\(set)/events.jsonl.gz") }
 }
 
 /// A value of an answer, compared as text: numbers exactly as they are written.

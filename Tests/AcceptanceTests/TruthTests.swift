@@ -1,8 +1,9 @@
 import Foundation
+import BorrowedFixtures
 import Testing
 
 /// Answers that others computed, from real and simulated events, to the last digit.
-@Suite(.serialized) struct TruthTests {
+@Suite(.serialized, .needsBorrowedFixtures) struct TruthTests {
   @Test(arguments: ["retail", "orders"])
   func `read models give every answer of the truth`(set: String) throws {
     let project = try TestProject()
@@ -15,7 +16,7 @@ import Testing
   @Test func `repeats near and far change nothing, and another body under a known id is set aside`() throws {
     let project = try TestProject()
     try project.useHandlers(of: "orders")
-    let text = try Gzip.text(try TestProject.events("orders"))
+    let text = try Gzip.text(try BorrowedFixtures.events("orders"))
     var lines = text.split(separator: "\n").map(String.init)
     var random = SeededGenerator(seed: 20_261_123)
     let repeated = (0..<3_000).map { _ in lines[Int.random(in: 0..<lines.count, using: &random)] }
@@ -45,7 +46,7 @@ import Testing
     try project.runOnce(["--fail-on-dead"])
     let facts = try #require(
       try JSONSerialization.jsonObject(
-        with: Data(contentsOf: try TestProject.shared("events/\(set)/facts.json")))
+        with: Data(contentsOf: try BorrowedFixtures.url("data/events/\(set)/facts.json")))
         as? [String: Any])
     let totals = try project.query(
       """
@@ -70,13 +71,13 @@ import Testing
     try project.useEvents(of: "webhooks")
     try project.runOnce()
     let exported = try Binary.succeed(["events", "export", project.path, "--no-recorded"])
-    #expect(exported == (try Gzip.text(try TestProject.events("webhooks"))))
+    #expect(exported == (try Gzip.text(try BorrowedFixtures.events("webhooks"))))
   }
 
   private static func check(_ project: TestProject, _ set: String) throws {
     let truth = try #require(
       try JSONSerialization.jsonObject(
-        with: Data(contentsOf: try TestProject.shared("events/\(set)/truth.json")))
+        with: Data(contentsOf: try BorrowedFixtures.url("data/events/\(set)/truth.json")))
         as? [String: [String: Any]])
     let questions = try TestProject.questions(set)
     #expect(Set(truth.keys) == Set(questions.keys))

@@ -1,18 +1,12 @@
 import Foundation
 import MoontideCore
+import BorrowedFixtures
 import Testing
 
-/// Tables that others made, read from beside the project.
-struct TablesTests {
-  static let tables = URL(fileURLWithPath: #filePath)
-    .deletingLastPathComponent().appending(path: "../../../shared/data/conformance/tables").standardized
-
+/// Tables that others made.
+@Suite(.needsBorrowedFixtures) struct TablesTests {
   static func rows(_ name: String) throws -> [[Substring]] {
-    let url = tables.appending(path: name)
-    guard FileManager.default.fileExists(atPath: url.path) else {
-      Issue.record("missing: \(url.path); the shared conformance data must lie beside the project")
-      return []
-    }
+    let url = try BorrowedFixtures.url("data/conformance/tables/\(name)")
     return try String(contentsOf: url, encoding: .utf8).split(separator: "\n").dropFirst()
       .map { $0.split(separator: "\t", omittingEmptySubsequences: false) }
   }

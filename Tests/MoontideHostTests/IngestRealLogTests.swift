@@ -3,6 +3,7 @@ import MoontideCore
 import MoontideHost
 import MoontideJSON
 import MoontideLog
+import BorrowedFixtures
 import Testing
 
 /// Ingest over the durable log and real files.
@@ -66,8 +67,9 @@ struct IngestRealLogTests {
     return (lines, notes)
   }
 
-  @Test func `a set with thousands of lines repeated over several files is kept once`() throws {
-    let url = try IngestSharedSetsTests.shared("data/events/orders/events.jsonl.gz")
+  @Test(.needsBorrowedFixtures)
+  func `a set with thousands of lines repeated over several files is kept once`() throws {
+    let url = try BorrowedFixtures.events("orders")
     let lines = try IngestSharedSetsTests.unpacked(url).split(separator: 0x0A)
       .map { String(decoding: $0, as: UTF8.self) }
     let folder = try Folder()

@@ -1,23 +1,11 @@
 import Foundation
 import MoontideCore
 import MoontideHost
+import BorrowedFixtures
 import Testing
 
-/// The real event sets beside the project, packed as they are.
-struct IngestSharedSetsTests {
-  struct Missing: Error, CustomStringConvertible {
-    let path: String
-    var description: String { "this test needs \(path), which is not there" }
-  }
-
-  static func shared(_ relative: String, from file: String = #filePath) throws -> URL {
-    var project = URL(fileURLWithPath: file)
-    for _ in 0..<3 { project.deleteLastPathComponent() }
-    let url = project.deletingLastPathComponent().appendingPathComponent("shared/\(relative)")
-    guard FileManager.default.fileExists(atPath: url.path) else { throw Missing(path: url.path) }
-    return url
-  }
-
+/// The real event sets, packed as they are.
+@Suite(.needsBorrowedFixtures) struct IngestSharedSetsTests {
   /// `zlib` is what is tested, so the oracle is another program.
   static func unpacked(_ url: URL) throws -> [UInt8] {
     let process = Process()
@@ -35,7 +23,7 @@ struct IngestSharedSetsTests {
   func `every line of a real set is taken from its packed file and comes out byte for byte`(set: String)
     throws
   {
-    let url = try IngestSharedSetsTests.shared("data/events/\(set)/events.jsonl.gz")
+    let url = try BorrowedFixtures.events(set)
     let bench = IngestBench()
     bench.files.put("shop/events/\(set).jsonl.gz", [UInt8](try Data(contentsOf: url)))
     bench.run()

@@ -1,12 +1,13 @@
 import Foundation
 import MoontideCore
 import MoontideJSON
+import BorrowedFixtures
 import Testing
 
-struct ConformanceTests {
+@Suite(.needsBorrowedFixtures) struct ConformanceTests {
   /// Names of the JSON test suite by their prefix, with their bytes.
   func cases(_ prefix: String) throws -> [(name: String, bytes: [UInt8])] {
-    let folder = try SharedFiles.path("data/conformance/json-test-suite/test_parsing")
+    let folder = try BorrowedFixtures.url("data/conformance/json-test-suite/test_parsing").path
     let names = try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
     return try names.filter { $0.hasPrefix(prefix) }.map { name in
       (name, [UInt8](try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\(name)"))))
