@@ -239,8 +239,19 @@ static int moontide_time(lua_State *L) {
   return 1;
 }
 
+// The stock function takes anything and fails later, in the loop, without a name for what was nil.
+static int base_ipairs(lua_State *L) {
+  luaL_checkany(L, 1);
+  if (lua_isnil(L, 1)) luaL_typeerror(L, 1, "table");
+  lua_settop(L, 1);
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_insert(L, 1);
+  lua_call(L, 1, 3);
+  return 3;
+}
+
 void mt_open_base(lua_State *L, mt_lua *state) {
-  static const char *const kept[] = {"assert", "error", "ipairs", "select", "tonumber", "rawequal"};
+  static const char *const kept[] = {"assert", "error", "select", "tonumber", "rawequal"};
   static const luaL_Reg ours[] = {
       {"type", base_type}, {"tostring", base_tostring}, {"print", base_print}, {"pcall", base_pcall},
       {"xpcall", base_xpcall}, {"setmetatable", base_setmetatable}, {"getmetatable", base_getmetatable},
@@ -252,6 +263,9 @@ void mt_open_base(lua_State *L, mt_lua *state) {
     lua_getfield(L, -1, kept[i]);
     lua_setfield(L, -3, kept[i]);
   }
+  lua_getfield(L, -1, "ipairs");
+  lua_pushcclosure(L, base_ipairs, 1);
+  lua_setfield(L, -3, "ipairs");
   lua_pop(L, 1);
   luaL_setfuncs(L, ours, 0);
   lua_pushliteral(L, "Lua 5.4");

@@ -126,7 +126,7 @@ static int run_script(lua_State *L) {
   }
   state->value.count = 0;
   if (from->settings) {
-    mt_encode(L, -1, &state->value, 0);
+    mt_encode(L, -1, &state->value, 1);
   } else {
     mt_push_slot(state, L, MT_SLOT_DEFINITIONS);
     mt_encode(L, -1, &state->value, 1);

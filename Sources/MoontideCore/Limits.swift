@@ -168,6 +168,8 @@ public enum Limits {
   public static let excerptColumnsDefault = 120
   /// Failures that a run shows one by one; all of them are in `dead ls`.
   public static let failuresShownMax = 20
+  /// Faults that a run tells apart so as to show each once: more than anyone reads, and little memory.
+  public static let faultsToldApartMax = 1_000
 
   // MARK: Stores
 
