@@ -38,7 +38,7 @@ enum Simulate {
       totals.faults += outcome.faults
       totals.operations += outcome.operations
       totals.records += outcome.records
-      if isTracing { for line in outcome.trace.suffix(80) { print(line) } }
+      if isTracing { for line in outcome.trace { print(line) } }
       guard !outcome.violations.isEmpty else { continue }
       failed += 1
       print("seed \(seed): \(outcome.violations.prefix(2).joined(separator: "\n    "))")

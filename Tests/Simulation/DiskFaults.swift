@@ -17,7 +17,9 @@ public struct DiskFaults: Sendable {
   /// Some kinds, rare ones.
   public static func drawn(_ numbers: SeededNumbers) -> DiskFaults {
     var faults = DiskFaults()
-    func rate(_ most: Double) -> Double { numbers.chance(0.35) ? most * Double(1 + numbers.below(10)) / 10 : 0 }
+    func rate(_ most: Double) -> Double {
+      numbers.chance(0.35) ? most * Double(1 + numbers.below(10)) / 10 : 0
+    }
     faults.write = rate(0.01)
     faults.sync = rate(0.02)
     faults.read = rate(0.003)

@@ -23,7 +23,9 @@ final class LogWitness {
   private let batch = RecordBatch()
 
   /// Reads on from where it stands.
-  func readOn(_ log: any EventLog) throws(LogError) { try read(log, from: UInt64(records.count), again: false) }
+  func readOn(_ log: any EventLog) throws(LogError) {
+    try read(log, from: UInt64(records.count), again: false)
+  }
 
   /// Reads everything again, as after a restart.
   func readAgain(_ log: any EventLog) throws(LogError) {

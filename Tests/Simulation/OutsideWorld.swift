@@ -39,7 +39,8 @@ final class OutsideWorld {
     self.disk = disk
     self.numbers = numbers
     sources = [
-      SourceText(path: "p/events/a.jsonl", topic: "events"), SourceText(path: "p/events/b.jsonl", topic: "events"),
+      SourceText(path: "p/events/a.jsonl", topic: "events"),
+      SourceText(path: "p/events/b.jsonl", topic: "events"),
       SourceText(path: "p/events/pay/c.jsonl", topic: "pay"),
     ]
   }
@@ -47,7 +48,8 @@ final class OutsideWorld {
   private func fresh(topic: String, prefix: String, id: String? = nil, key: String? = nil) -> PaidEvent {
     count += 1
     let event = PaidEvent(
-      topic: topic, id: id ?? "\(prefix)-\(count)", key: key ?? "\(topic == "pay" ? "q" : "k")\(numbers.below(5))",
+      topic: topic, id: id ?? "\(prefix)-\(count)",
+      key: key ?? "\(topic == "pay" ? "q" : "k")\(numbers.below(5))",
       number: count, numbers)
     events[event.data] = event
     known.append(event)
@@ -110,7 +112,9 @@ final class OutsideWorld {
 
   private func line(_ topic: String) -> (LineKind, String) {
     let dice = numbers.below(20)
-    if dice == 0 { return (.bad, numbers.pick(["{\"id\":\"x\",", "no json", "{\"id\":7,\"type\":\"Paid\"}", "[]"])) }
+    if dice == 0 {
+      return (.bad, numbers.pick(["{\"id\":\"x\",", "no json", "{\"id\":7,\"type\":\"Paid\"}", "[]"]))
+    }
     if dice == 1 { return (.blank, numbers.pick(["", "  "])) }
     if dice < 4, let event = old(topic: topic) { return (.good(event), event.line) }
     if dice == 4, let other = old(topic: topic) {

@@ -43,7 +43,8 @@ public enum PlantedBug: String, CaseIterable, Sendable {
   var isOfStores: Bool { !isOfFiles && !isOfLog && self != .clockStands }
 
   private static let ofFiles: Set<PlantedBug> = [
-    .logIsNotSynced, .storesAreNotSynced, .failedSyncIsIgnored, .failedSyncIsRetried, .directoriesAreNotSynced,
+    .logIsNotSynced, .storesAreNotSynced, .failedSyncIsIgnored, .failedSyncIsRetried,
+    .directoriesAreNotSynced,
     .truncationIsOffByOne, .shortWriteIsTakenForWhole, .fullDiskIsTakenForWritten, .writeIsLost,
     .writeLandsTwoBytesLater,
   ]

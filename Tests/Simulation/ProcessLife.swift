@@ -76,7 +76,9 @@ final class ProcessLife {
   /// An end as Ctrl-C brings it; what fails then is not needed.
   func stop() -> LogError? {
     ingest.progress.stop()
-    for _ in 0..<8 { for stage in [ingest.parsing, ingest.appending, ingest.flushing] as [any Worker] { _ = stage.step() } }
+    for _ in 0..<8 {
+      for stage in [ingest.parsing, ingest.appending, ingest.flushing] as [any Worker] { _ = stage.step() }
+    }
     for handler in handlers { handler.settle() }
     do throws(LogError) { try log.close() } catch { return error }
     return nil

@@ -51,6 +51,7 @@ final class SimulatedDisk: @unchecked Sendable {
 
   /// The process is gone, the system stays.
   func kill() {
+    note("KILL")
     epoch += 1
     isDown = false
     for node in allNodes where numbers.chance(0.5) || !isOfLog(node) { node.evict() }
@@ -58,6 +59,7 @@ final class SimulatedDisk: @unchecked Sendable {
 
   /// Only what is durable stays.
   func cutPower() {
+    note("POWER CUT")
     epoch += 1
     isDown = false
     for directory in pending.keys.sorted() {
@@ -137,7 +139,7 @@ final class SimulatedDisk: @unchecked Sendable {
   ) throws(FileError) -> Fate {
     guard epoch == self.epoch, !isDown else { throw error(operation, path, EIO) }
     if isPaused { return .goesOn }
-    if isTracing { note("\(operation) \(path)") }
+    if isTracing { note("\(operation) \(path) \(live[path]?.cache.count ?? 0)") }
     if changes {
       operations += 1
       digest = digest.adding(operation).adding(path)
@@ -159,7 +161,7 @@ final class SimulatedDisk: @unchecked Sendable {
 
   private func note(_ text: String) {
     trace.append("\(operations) \(text)")
-    if trace.count > 400 { trace.removeFirst(200) }
+    if trace.count > 40_000 { trace.removeFirst(20_000) }
   }
 
   func noteFlip(_ path: String) {

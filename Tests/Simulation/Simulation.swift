@@ -20,10 +20,18 @@ public struct SimulationPlan: Sendable {
   /// The changing operations at which the process dies: the first counted from the beginning, each other from
   /// the crash before.
   public var crashes: [Int] = []
+  /// How it dies; nil: drawn.
+  public var crashKind: CrashKind?
   public var bug: PlantedBug?
+  /// Keeps a line for each operation of the disk.
   public var isTracing = false
 
   public init(seed: UInt64) { self.seed = seed }
+
+  /// How a process dies.
+  public enum CrashKind: String, CaseIterable, Sendable {
+    case kill, powerCut
+  }
 }
 
 /// What came out of it.
@@ -130,7 +138,9 @@ public final class Simulation {
   }
 
   /// What a process meets of a disk that fails is no violation; damage always is, but for bits that flipped.
-  private var hasExcuse: Bool { disk.isDown || disk.faultCount > faultsAtBirth || disk.room != .max || hasFlips }
+  private var hasExcuse: Bool {
+    disk.isDown || disk.faultCount > faultsAtBirth || disk.room != .max || hasFlips
+  }
   private var hasFlips: Bool { disk.flipCount > flipsAtBirth }
 
   private func judge(_ error: LogError) {
@@ -187,7 +197,7 @@ public final class Simulation {
   /// The process died at a crash point.
   private func fall() {
     life = nil
-    if numbers.chance(0.6) {
+    if plan.crashKind.map({ $0 == .powerCut }) ?? numbers.chance(0.6) {
       disk.cutPower()
       outcome.powerCuts += 1
       furthest = furthest.filter { $0.key == "receipts" || $0.key == "gate" }
@@ -199,6 +209,7 @@ public final class Simulation {
   }
 
   private func noticeEnd(_ life: ProcessLife) {
+    guard self.life === life else { return }
     if disk.isDown { return fall() }
     let failures = life.failures
     guard !failures.isEmpty else { return }
@@ -206,7 +217,9 @@ public final class Simulation {
       return violate("a worker stopped without a fault: \(failures)")
     }
     // A person sees it and starts the process again.
-    if numbers.chance(0.5) { stop(life) } else {
+    if numbers.chance(0.5) {
+      stop(life)
+    } else {
       self.life = nil
       disk.kill()
       outcome.kills += 1
@@ -287,7 +300,7 @@ public final class Simulation {
         if case .progressed = worker.step() { progressed = true }
         noticeEnd(life)
       }
-      clock.sleep(for: .milliseconds(5))
+      clock.sleep(for: progressed ? .milliseconds(1) : .milliseconds(20))
       idle = progressed || self.life == nil ? 0 : idle + 1
       // Longer than any backoff and any interval of polling.
       if idle > 30 {

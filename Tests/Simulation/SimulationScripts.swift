@@ -25,7 +25,7 @@ enum SimulationScripts {
       on = { Receipt = function(event, db) db.arrivals:add(event.key, { n = 1 }) end },
     }
     consumer "receipts" {
-      from = "start", lanes = 2, retry = { attempts = 2, backoff = "20ms" }, exhausted = "skip",
+      from = "start", lanes = 2, retry = { attempts = 2, backoff = "20ms", max = "200ms" }, exhausted = "skip",
       on = { Paid = function(event, ctx)
         ctx.state.n = (ctx.state.n or 0) + 1
         ctx.emit { type = "Receipt", topic = "receipts", data = { n = ctx.state.n, of = event.id } }
@@ -34,7 +34,7 @@ enum SimulationScripts {
       end },
     }
     consumer "gate" {
-      from = "start", retry = { attempts = 3, backoff = "10ms" }, exhausted = "park",
+      from = "start", retry = { attempts = 3, backoff = "10ms", max = "200ms" }, exhausted = "park",
       on = { Paid = function(event, ctx)
         ctx.state.n = (ctx.state.n or 0) + 1
         ctx.emit { type = "Passed", topic = "passed", data = { n = ctx.state.n, of = event.id } }
