@@ -82,6 +82,15 @@ let package = Package(
     .testTarget(
       name: "AcceptanceTests", dependencies: ["moontide", "BorrowedFixtures"], exclude: ["Projects"],
       swiftSettings: swift),
+    .target(
+      name: "Simulation",
+      dependencies: [
+        "MoontideCore", "MoontideLua", "MoontideLog", "MoontideSQLite", "MoontideRuntime", "MoontideHost",
+      ],
+      path: "Tests/Simulation", swiftSettings: swift),
+    .executableTarget(
+      name: "simulate", dependencies: ["Simulation"], path: "Tests/Simulate", swiftSettings: swift),
+    .testTarget(name: "SimulationTests", dependencies: ["Simulation"], swiftSettings: swift),
     .target(name: "BorrowedFixtures", path: "Tests/BorrowedFixtures", swiftSettings: swift),
     .testTarget(name: "TidyTests", swiftSettings: swift),
   ],

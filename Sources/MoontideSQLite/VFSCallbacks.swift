@@ -166,8 +166,11 @@ enum VFSCallbacks {
       let isReadOnly = flags & SQLITE_OPEN_READONLY != 0
       let file = try context.files.open(path, isReadOnly ? .read : .readWrite)
       let locks = flags & SQLITE_OPEN_MAIN_DB != 0 ? context.open(path) : nil
+      // As SQLite's own: who syncs a journal first may not be the one who made it.
+      let isJournal = flags & (SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL) != 0
       let box = FileBox(
-        context, file, path, locks, isTemporary: flags & SQLITE_OPEN_DELETEONCLOSE != 0, isNew: !isThere)
+        context, file, path, locks, isTemporary: flags & SQLITE_OPEN_DELETEONCLOSE != 0,
+        isNew: !isThere || isJournal)
       own.pointee.context = Unmanaged.passRetained(box).toOpaque()
       own.pointee.base.pMethods = methods
       outFlags?.pointee = flags
