@@ -70,7 +70,8 @@ let package = Package(
     .testTarget(
       name: "MoontideJSONTests", dependencies: ["MoontideJSON", "BorrowedFixtures"], swiftSettings: swift),
     .testTarget(name: "MoontideLogTests", dependencies: ["MoontideLog"], swiftSettings: swift),
-    .testTarget(name: "MoontideLuaTests", dependencies: ["MoontideLua"], swiftSettings: swift),
+    .testTarget(
+      name: "MoontideLuaTests", dependencies: ["MoontideLua", "CLuaLibrary"], swiftSettings: swift),
     .testTarget(name: "MoontideSQLiteTests", dependencies: ["MoontideSQLite"], swiftSettings: swift),
     .testTarget(
       name: "MoontideRuntimeTests", dependencies: ["MoontideRuntime", "MoontideLog", "MoontideSQLite"],

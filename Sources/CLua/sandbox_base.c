@@ -106,14 +106,16 @@ static int base_print(lua_State *L) {
   return 0;
 }
 
-static int finish_pcall(lua_State *L, int status, lua_KContext extra) {
+/// `depth` is how many modules were being loaded when the call began.
+static int finish_pcall(lua_State *L, int status, lua_KContext depth) {
   if (status != LUA_OK && status != LUA_YIELD) {
     mt_after_failure(L, status);
+    mt_self(L)->module_depth = (int32_t)depth;
     lua_pushboolean(L, 0);
     lua_pushvalue(L, -2);
     return 2;
   }
-  return lua_gettop(L) - (int)extra;
+  return lua_gettop(L);
 }
 
 static int base_pcall(lua_State *L) {
@@ -121,13 +123,15 @@ static int base_pcall(lua_State *L) {
   mt_charge(L, 5);
   lua_pushboolean(L, 1);
   lua_insert(L, 1);
-  return finish_pcall(L, lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, 0, finish_pcall), 0);
+  lua_KContext depth = mt_self(L)->module_depth;
+  return finish_pcall(L, lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, depth, finish_pcall), depth);
 }
 
 /// The message handler (at 1) runs after the stack is unwound, so that a budget reaches it too.
-static int finish_xpcall(lua_State *L, int status, lua_KContext extra) {
-  if (status == LUA_OK || status == LUA_YIELD) return lua_gettop(L) - (int)extra;
+static int finish_xpcall(lua_State *L, int status, lua_KContext depth) {
+  if (status == LUA_OK || status == LUA_YIELD) return lua_gettop(L) - 1;
   mt_after_failure(L, status);
+  mt_self(L)->module_depth = (int32_t)depth;
   lua_pushboolean(L, 0);
   lua_pushvalue(L, 1);
   lua_pushvalue(L, -3);
@@ -147,7 +151,8 @@ static int base_xpcall(lua_State *L) {
   lua_replace(L, 2);
   lua_pushboolean(L, 1);
   lua_insert(L, 2);
-  return finish_xpcall(L, lua_pcallk(L, count - 2, LUA_MULTRET, 0, 1, finish_xpcall), 1);
+  lua_KContext depth = mt_self(L)->module_depth;
+  return finish_xpcall(L, lua_pcallk(L, count - 2, LUA_MULTRET, 0, depth, finish_xpcall), depth);
 }
 
 static int base_setmetatable(lua_State *L) {

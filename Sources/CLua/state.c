@@ -164,6 +164,7 @@ static void begin_event(mt_lua *state, const mt_event *event) {
   state->parsed[1] = 0;
   state->random_ready = 0;
   state->printed = 0;
+  state->emitted_bytes = 0;
   state->state_loaded = 0;
 }
 
@@ -274,7 +275,9 @@ void mt_lua_refuse(
 }
 
 size_t mt_lua_memory(const mt_lua *state) { return state->allocator.used; }
-int32_t mt_lua_spent(const mt_lua *state) { return state->tripped != 0; }
+int32_t mt_lua_spent(const mt_lua *state) {
+  return state->tripped != 0 || state->allocator.chunk_bytes > state->allocator.cap;
+}
 int32_t mt_lua_stack_height(const mt_lua *state) { return lua_gettop(state->L); }
 
 void mt_lua_required(mt_lua *state) {
