@@ -110,6 +110,8 @@ public enum Limits {
   public static let retryAttemptsMax = 1_000
   /// Keys that may be parked at once: they are held in memory.
   public static let parkedKeysMax = 100_000
+  /// Events that one decision about dead letters names: 8 KB of positions; more make more decisions.
+  public static let decisionPositionsMax = 1_000
   /// Events of parked keys that are tried in one step before the log is read again.
   public static let retriesPerStep = 64
   /// Event types whose handler is remembered; beyond it patterns are compared anew.
