@@ -111,7 +111,8 @@ struct StoreKeeper: Sendable {
     let identity = StoreIdentity(
       handler: definition.name, kind: .projection, scriptVersion: definition.scriptVersion)
     return try told(path) { () throws(StoreOpeningError) in
-      try ProjectionStore.create(path: path, schema: definition.schema ?? "", identity: identity, decided: decided)
+      try ProjectionStore.create(
+        path: path, schema: definition.schema ?? "", identity: identity, decided: decided)
     }
   }
 
