@@ -40,17 +40,46 @@ public struct Decision: Sendable, Hashable {
     self.data = data
   }
 
-  /// Reads a record; nil for an action that this version does not know.
-  init?(_ record: Record, in batch: RecordBatch) {
-    let bytes = batch.bytes
-    guard record.envelope.kind == .decision, let action = Action(rawValue: bytes.text(record.envelope.type))
-    else { return nil }
-    let body = record.envelope.data
-    guard let list = JSONFields.value("positions", bytes, body) else { return nil }
-    positions = bytes[list.indices].split { !(0x30...0x39).contains($0) }.compactMap { digits in
-      UInt64(String(decoding: digits, as: UTF8.self)).map(Position.init)
+  /// The key of decisions about quarantined lines, which belong to no handler.
+  public static let linesKey = "_lines"
+
+  /// All decisions with that key, in the order of the log, each with its place.
+  /// - Parameters:
+  ///   - handler: the identity name of a handler, or `linesKey`.
+  ///   - count: how many at most, the first ones; nil: all.
+  public static func all(
+    of handler: String, from log: any EventLog, count: Int? = nil
+  ) throws(LogError) -> [(decision: Decision, place: Position)] {
+    guard let topic = log.topics().first(where: { $0.name == .decisions }) else { return [] }
+    var found: [(decision: Decision, place: Position)] = []
+    let batch = RecordBatch()
+    let end = count ?? .max
+    var version = 0
+    while version < end {
+      let wanted = min(Limits.readRecordsMax, end - version)
+      let next = try log.read(
+        topic: topic.id, key: Array(handler.utf8), from: version, records: wanted, into: batch)
+      if next == version { break }
+      version = next
+      for record in batch.records { found.append((Decision(record, in: batch), record.position)) }
     }
-    self.action = action
+    return found
+  }
+
+  /// Reads a record of kind `decision`. One of an action that this version does not know, or that is not
+  /// readable, is about no event.
+  init(_ record: Record, in batch: RecordBatch) {
+    let bytes = batch.bytes
+    let body = record.envelope.data
+    let action = Action(rawValue: bytes.text(record.envelope.type))
+    let list = JSONFields.value("positions", bytes, body)
+    positions =
+      action == nil
+      ? []
+      : bytes[(list ?? .empty).indices].split { !(0x30...0x39).contains($0) }.compactMap { digits in
+        UInt64(String(decoding: digits, as: UTF8.self)).map(Position.init)
+      }
+    self.action = action ?? .settle
     reason = ""
     data = JSONFields.value("data", bytes, body).map { Array(bytes[$0.indices]) } ?? []
   }

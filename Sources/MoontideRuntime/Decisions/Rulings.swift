@@ -47,21 +47,9 @@ public struct Rulings: Sendable {
   public static func load(
     of handler: String, from log: any EventLog, count: Int? = nil
   ) throws(LogError) -> (rulings: Rulings, decisions: Int) {
+    let decisions = try Decision.all(of: handler, from: log, count: count)
     var rulings = Rulings()
-    guard let topic = log.topics().first(where: { $0.name == .decisions }) else { return (rulings, 0) }
-    let batch = RecordBatch()
-    let end = count ?? .max
-    var version = 0
-    while version < end {
-      let wanted = min(Limits.readRecordsMax, end - version)
-      let next = try log.read(
-        topic: topic.id, key: Array(handler.utf8), from: version, records: wanted, into: batch)
-      if next == version { break }
-      version = next
-      for record in batch.records {
-        if let decision = Decision(record, in: batch) { rulings.add(decision, at: record.position) }
-      }
-    }
-    return (rulings, version)
+    for (decision, place) in decisions { rulings.add(decision, at: place) }
+    return (rulings, decisions.count)
   }
 }

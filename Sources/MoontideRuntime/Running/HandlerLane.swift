@@ -142,10 +142,16 @@ final class HandlerLane {
   func decision(_ record: Record, in batch: RecordBatch) -> Decision? {
     guard definition.kind == .consumer,
       batch.bytes[record.envelope.key.indices].elementsEqual(definition.identityName.utf8),
-      record.position >= selection.position ?? .start, let decision = Decision(record, in: batch)
+      record.position >= selection.position ?? .start
     else { return nil }
+    let decision = Decision(record, in: batch)
     rulings.add(decision, at: record.position)
     return decision
+  }
+
+  /// Follows decisions that are not in the log: for a rehearsal.
+  func foresee(_ decisions: [Decision]) {
+    for decision in decisions { rulings.add(decision, at: Position(.max)) }
   }
 
   /// Whether an event is of a partition of this lane.
