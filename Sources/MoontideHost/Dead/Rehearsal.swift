@@ -73,7 +73,9 @@ struct Rehearsal {
       let held = waiting[position] ?? []
       let through = held.filter { !stillHeld.contains($0) && deadNow[$0] == nil }
       let causes = Set([position] + through)
-      let types = emitted.filter { causes.contains($0.cause) }.map { String(decoding: $0.type, as: UTF8.self) }
+      let types = emitted.filter { causes.contains($0.cause) }.map {
+        String(decoding: $0.type, as: UTF8.self)
+      }
       try answer.add(
         "d-\(position.value)", definition.name, isSkipped ? "would be skipped" : "would be applied",
         "\(through.count) of \(Counted.text(held.count, "event")) behind it too; emits "
@@ -109,7 +111,9 @@ struct Rehearsal {
     worker.foresee(decisions)
     let end = project.log.durableEnd
     while worker.board.status.position < end {
-      if case .finished = worker.step() { throw worker.board.status.halted ?? Diagnostic(.storeDamaged, path) }
+      if case .finished = worker.step() {
+        throw worker.board.status.halted ?? Diagnostic(.storeDamaged, path)
+      }
     }
     let ledger = try StoreError.told { () throws(StoreError) in
       try store.finish()
@@ -126,13 +130,15 @@ struct Rehearsal {
     }
     if ledger.deadLetters > 0 {
       try answer.add(
-        "", definition.name, "would be degraded", "\(Counted.text(ledger.deadLetters, "dead letter")) would stay")
+        "", definition.name, "would be degraded",
+        "\(Counted.text(ledger.deadLetters, "dead letter")) would stay")
     }
     try compare(definition, tables: store.tables.map(\.name), with: path)
   }
 
   /// The rows that would go and come, table by table.
-  private func compare(_ definition: HandlerDefinition, tables: [String], with path: String) throws(Diagnostic)
+  private func compare(_ definition: HandlerDefinition, tables: [String], with path: String)
+    throws(Diagnostic)
   {
     let catalog = QueryCatalog([
       .init(name: "now_", path: project.paths.readModel(definition.name), tables: tables),
