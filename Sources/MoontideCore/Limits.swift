@@ -112,6 +112,14 @@ public enum Limits {
   public static let retryAttemptsMax = 1_000
   /// Keys that may be parked at once: they are held in memory.
   public static let parkedKeysMax = 100_000
+  /// How long `dead retry` waits for a running handler to have tried: it then says what is still on its way.
+  public static let redriveTime = Duration.seconds(30)
+  /// Rows of one table that a rehearsal shows; all of them are counted.
+  public static let rehearsedRowsMax = 20
+  /// Decisions in one batch of the log: a correction may be as large as `eventBytesMax`.
+  public static let decisionsPerBatch = 1
+  /// Events that one decision about dead letters names: 8 KB of positions; more make more decisions.
+  public static let decisionPositionsMax = 1_000
   /// Events of parked keys that are tried in one step before the log is read again.
   public static let retriesPerStep = 64
   /// Event types whose handler is remembered; beyond it patterns are compared anew.

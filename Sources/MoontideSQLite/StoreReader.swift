@@ -46,6 +46,13 @@ public final class StoreReader {
     return Int(try connection.integer("select count(*) from _mt_outbox") ?? 0)
   }
 
+  /// Writes a copy of the whole file, as of now, to a path where nothing is.
+  public func copy(to path: String) throws(StoreError) {
+    let copy = try connection.prepare("vacuum into ?1")
+    copy.bind(1, text: path)
+    try copy.finish()
+  }
+
   /// What `pragma quick_check` finds wrong first; nil when the file is sound. Reads all of it.
   public func integrityFault() throws(StoreError) -> String? {
     let check = try connection.prepare("pragma quick_check(1)")

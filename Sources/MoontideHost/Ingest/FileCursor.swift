@@ -97,7 +97,8 @@ final class FileCursor {
     return producer()
   }
 
-  private static func open(_ file: SourceFile, _ files: any FileSystem) throws(SourceFault) -> any File {
+  /// The file, for reading.
+  static func open(_ file: SourceFile, _ files: any FileSystem) throws(SourceFault) -> any File {
     do throws(FileError) { return try files.open(file.path, .read) } catch { throw .file(error) }
   }
 

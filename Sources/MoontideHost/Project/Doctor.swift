@@ -158,7 +158,7 @@ public struct Doctor {
   }
 
   private func quarantine(_ project: MoontideProject, _ report: DoctorReport) throws(Diagnostic) {
-    try quarantined(try QuarantineReader(log: project.log).rows().count, report)
+    try quarantined(try QuarantineReader(log: project.log).lines().count, report)
   }
 
   private func quarantined(_ lines: Int, _ report: DoctorReport) throws(Diagnostic) {

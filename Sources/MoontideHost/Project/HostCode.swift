@@ -18,6 +18,8 @@ public enum HostCode: String, ExplainedCode {
   case partitions = "E0614"
   case noSuchHandler = "E0615"
   case afterToken = "E0617"
+  case mended = "E0621"
+  case cannotRetry = "E0622"
   case logReadOnly = "E0501"
   case logDamaged = "E0502"
   case logFormat = "E0503"
@@ -42,6 +44,8 @@ public enum HostCode: String, ExplainedCode {
     case .setting: "moontide.lua has a setting that cannot be used"
     case .partitions: "a topic's partitions are fixed at its creation"
     case .noSuchHandler: "there is no such handler"
+    case .mended: "a mended handler has dead letters of its old script"
+    case .cannotRetry: "a dead letter cannot be dealt with in this way"
     case .afterToken: "the read models did not come past the token in time"
     case .logReadOnly: "the log takes no more until it is reopened"
     case .logDamaged: "the log is damaged"
@@ -86,6 +90,12 @@ public enum HostCode: String, ExplainedCode {
       "Changing how many partitions a topic has would move keys to other partitions and break "
         + "the order of a key."
     case .noSuchHandler: "No definition in handlers/ has that name."
+    case .mended:
+      "The script was edited since these events failed. Nobody tries them again by himself: mending may not be "
+        + "meant for them, and what waits behind them would go on."
+    case .cannotRetry:
+      "A correction is for one event. What a handler emitted in conflict was dead on its way into the log: the "
+        + "event itself was applied and is not applied twice, so such a letter can only be skipped."
     case .afterToken:
       "The token of an append stands for a position. A read model has not come past it: its "
         + "handler lags, is halted, or nothing runs."
@@ -130,6 +140,9 @@ public enum HostCode: String, ExplainedCode {
       "Set the topic's partitions back in moontide.lua, or export its events into a new topic: "
         + "moontide events export --topic T --output FOLDER"
     case .noSuchHandler: "moontide handlers"
+    case .mended:
+      "moontide dead retry NAME --dry-run says what would happen; moontide dead retry NAME does it."
+    case .cannotRetry: "moontide dead show ID · moontide dead skip ID --reason TEXT"
     case .afterToken: "moontide lag shows who is behind; start moontide run if nothing runs."
     case .logReadOnly: "See to the disk, then run again: recovery drops only what was never acknowledged."
     case .logDamaged: "moontide events verify lists every damaged place; restore the segment from a backup."

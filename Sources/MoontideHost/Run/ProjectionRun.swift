@@ -30,7 +30,10 @@ final class ProjectionRun: ClosingWorker {
     self.rebuilding = rebuilding
     self.report = report
     self.makeWorker = makeWorker
-    let opened = try keeper.projection(definition)
+    let decided = try LogError.told { () throws(LogError) in
+      try Rulings.load(of: definition.identityName, from: log).decisions
+    }
+    let opened = try keeper.projection(definition, decided: decided)
     store = opened.store
     if opened.replaces != nil { target = log.durableEnd }
     rebuilding.isSet = target != nil

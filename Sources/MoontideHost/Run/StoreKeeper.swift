@@ -15,17 +15,23 @@ struct StoreKeeper: Sendable {
     var replaces: String?
   }
 
-  func projection(_ definition: HandlerDefinition) throws(Diagnostic) -> Projection {
+  /// - Parameter decided: how many decisions about its dead letters the log has; a read model that follows
+  ///   fewer is rebuilt.
+  func projection(_ definition: HandlerDefinition, decided: Int) throws(Diagnostic) -> Projection {
     let path = paths.readModel(definition.name)
     try adopt(definition, folder: paths.readModels)
-    guard try exists(path) else { return Projection(store: try create(definition, at: path), replaces: nil) }
-    if let store = try fitting(definition, at: path) { return Projection(store: store, replaces: nil) }
+    guard try exists(path) else {
+      return Projection(store: try create(definition, decided, at: path), replaces: nil)
+    }
+    if let store = try fitting(definition, decided, at: path) {
+      return Projection(store: store, replaces: nil)
+    }
     let beside = paths.rebuilding(definition.name)
-    if try exists(beside), let store = try fitting(definition, at: beside) {
+    if try exists(beside), let store = try fitting(definition, decided, at: beside) {
       return Projection(store: store, replaces: path)
     }
     try remove(beside)
-    return Projection(store: try create(definition, at: beside), replaces: path)
+    return Projection(store: try create(definition, decided, at: beside), replaces: path)
   }
 
   /// Puts a rebuilt file, closed by its owner, in the place of the old one. What the old one had in its
@@ -84,13 +90,14 @@ struct StoreKeeper: Sendable {
 
   /// The file is the handler's as it is now defined; nil when it has to be made anew. Derived files that are
   /// damaged are made anew too.
-  private func fitting(_ definition: HandlerDefinition, at path: String) throws(Diagnostic)
-    -> ProjectionStore?
-  {
+  private func fitting(
+    _ definition: HandlerDefinition, _ decided: Int, at path: String
+  ) throws(Diagnostic) -> ProjectionStore? {
     do throws(StoreOpeningError) {
       let store = try ProjectionStore.open(path: path)
+      let follows = try StoreOpeningError.told { () throws(StoreError) in try store.ledger().decided }
       return store.identity.scriptVersion == definition.scriptVersion
-        && store.identity.handler == definition.name
+        && store.identity.handler == definition.name && follows == decided
         ? store : nil
     } catch {
       if case .store(.damaged) = error { return nil }
@@ -98,12 +105,14 @@ struct StoreKeeper: Sendable {
     }
   }
 
-  private func create(_ definition: HandlerDefinition, at path: String) throws(Diagnostic) -> ProjectionStore
-  {
+  private func create(
+    _ definition: HandlerDefinition, _ decided: Int, at path: String
+  ) throws(Diagnostic) -> ProjectionStore {
     let identity = StoreIdentity(
       handler: definition.name, kind: .projection, scriptVersion: definition.scriptVersion)
     return try told(path) { () throws(StoreOpeningError) in
-      try ProjectionStore.create(path: path, schema: definition.schema ?? "", identity: identity)
+      try ProjectionStore.create(
+        path: path, schema: definition.schema ?? "", identity: identity, decided: decided)
     }
   }
 

@@ -16,7 +16,7 @@ struct RetryRun {
     } catch {
       throw .log(error, handler: lane.title)
     }
-    guard let record = batch.records.first, record.position == key.position else {
+    guard var record = batch.records.first, record.position == key.position else {
       throw .halt(
         Diagnostic(
           code: RuntimeCode.logBroken.rawValue,
@@ -24,8 +24,11 @@ struct RetryRun {
           details: [.init("help", "moontide events verify · moontide doctor")]))
     }
     let route = lane.subscriptions.route(batch.bytes, record.envelope.type)
-    guard route.subscription >= 0 else {
+    guard route.subscription >= 0, lane.rulings[key.position] != .skip else {
       return try moveOn(key, applied: 0, skipped: 1, in: try begin())
+    }
+    if case .correct(let data)? = lane.rulings[key.position] {
+      record = HandlerLane.corrected(record, data, in: batch)
     }
     let transaction = try begin()
     lane.host.storeError = nil
