@@ -138,7 +138,8 @@ final class HandlerLane {
     }
   }
 
-  /// The decision in a record, when it is about dead letters of this consumer; its rulings count from here on.
+  /// The decision in a record, when it is about dead letters of this consumer; its rulings count from here
+  /// on.
   func decision(_ record: Record, in batch: RecordBatch) -> Decision? {
     guard definition.kind == .consumer,
       batch.bytes[record.envelope.key.indices].elementsEqual(definition.identityName.utf8),
