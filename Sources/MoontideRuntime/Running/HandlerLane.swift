@@ -18,6 +18,9 @@ final class HandlerLane {
   private(set) var rulings = Rulings()
   var status: HandlerStatus
   var latency = LatencySample()
+  /// What failed tries of one step leave to be written: in one commit, since a kill before it only means that
+  /// they are tried once more.
+  var failedTries: [EffectEntry] = []
   /// What the ledger said at the start.
   let ledger: HandlerLedger
   private var calls = 0
