@@ -125,7 +125,8 @@ struct DeadLetterTests {
     try checkFreshFold(project, mended: false)
   }
 
-  /// A consumer whose file was lost comes to the same ledger from the same log; what it emits is there already.
+  /// A consumer whose file was lost comes to the same ledger from the same log; what it emits is there
+  /// already.
   private func checkFreshFold(_ project: TestProject, mended: Bool) throws {
     let live = try project.events(TopicName("receipts")!)
     let fresh = try TestProject(receipts(mended: mended, more: "from = \"start\""), over: project)

@@ -3,7 +3,8 @@ import MoontideJSON
 import MoontideRuntime
 
 /// Deals with dead letters as a person asks: writes the decisions, has the handlers carry them out, says what
-/// became of each. Beside a run the run's own workers do it; else the handlers concerned run here, to their end.
+/// became of each. Beside a run the run's own workers do it; else the handlers concerned run here, to their
+/// end.
 struct Redrive {
   let project: MoontideProject
   /// Those at work; none when nothing runs.

@@ -3,8 +3,8 @@ import MoontideRuntime
 import MoontideSQLite
 import Synchronization
 
-/// What decisions about one handler's dead letters would do, tried on a copy: which would be applied, what they
-/// would emit, which rows would change. Nothing is decided, written or emitted.
+/// What decisions about one handler's dead letters would do, tried on a copy: which would be applied, what
+/// they would emit, which rows would change. Nothing is decided, written or emitted.
 struct Rehearsal {
   let project: MoontideProject
   let answer: DeadAnswer

@@ -91,11 +91,11 @@ public enum HostCode: String, ExplainedCode {
         + "the order of a key."
     case .noSuchHandler: "No definition in handlers/ has that name."
     case .mended:
-      "The script was edited since these events failed. Nobody tries them again by himself: mending may not be "
-        + "meant for them, and what waits behind them would go on."
+      "The script was edited since these events failed. Nobody tries them again by himself: mending may "
+        + "not be meant for them, and what waits behind them would go on."
     case .cannotRetry:
-      "A correction is for one event. What a handler emitted in conflict was dead on its way into the log: the "
-        + "event itself was applied and is not applied twice, so such a letter can only be skipped."
+      "A correction is for one event. What a handler emitted in conflict was dead on its way into the log: "
+        + "the event itself was applied and is not applied twice, so such a letter can only be skipped."
     case .afterToken:
       "The token of an append stands for a position. A read model has not come past it: its "
         + "handler lags, is halted, or nothing runs."

@@ -15,15 +15,32 @@ struct QuarantineReader {
     var recorded: EventTime
     var note: QuarantineNote
 
+    /// The same line of the same file, also when the file was written anew and its lines are met again.
+    struct Identity: Hashable {
+      var file: String
+      var line: UInt64
+      var raw: String
+    }
+
+    var identity: Identity { Identity(file: note.file, line: note.line, raw: note.rawBase64) }
     var id: String { "d-\(position.value)" }
     var fault: String { FaultGroup.name(handler: "ingest", code: note.code, spot: note.file) }
   }
 
+  /// Of lines that were met twice the later record.
   func lines() throws(Diagnostic) -> [Line] {
-    guard let topic = log.topics().first(where: { $0.name == .quarantine }) else { return [] }
+    let all = try records()
     let settled = try LogError.told { () throws(LogError) in
       Set(try Decision.all(of: Decision.linesKey, from: log).flatMap { $0.decision.positions })
     }
+    let done = Set(all.lazy.filter { settled.contains($0.position) }.map(\.identity))
+    var last: [Line.Identity: Position] = [:]
+    for line in all { last[line.identity] = line.position }
+    return all.filter { !done.contains($0.identity) && last[$0.identity] == $0.position }
+  }
+
+  private func records() throws(Diagnostic) -> [Line] {
+    guard let topic = log.topics().first(where: { $0.name == .quarantine }) else { return [] }
     var lines: [Line] = []
     let batch = RecordBatch()
     var version = 0
@@ -35,9 +52,7 @@ struct QuarantineReader {
       }
       if next == version { return lines }
       version = next
-      for record in batch.records where !settled.contains(record.position) {
-        lines.append(try line(record, batch))
-      }
+      for record in batch.records { lines.append(try line(record, batch)) }
     }
   }
 

@@ -1,7 +1,7 @@
 public import MoontideCore
 
-/// What people decided about single events of one handler, by their positions: the fold follows it wherever it
-/// meets them. The latest decision about an event counts.
+/// What people decided about single events of one handler, by their positions: the fold follows it wherever
+/// it meets them. The latest decision about an event counts.
 public struct Rulings: Sendable {
   public enum Ruling: Sendable, Hashable {
     /// Not applied, counted as skipped.

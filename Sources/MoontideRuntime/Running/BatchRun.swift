@@ -149,7 +149,8 @@ final class BatchRun {
         "\(lane.title) stopped: \(Limits.heldPerKeyMax) events wait behind one parked key, the bound",
         at: lane.definition.place,
         details: [
-          .init("help", "moontide dead show d-\(key.position.value) · mend the script, then retry it")
+          .init(
+            "help", "moontide dead show d-\(key.position.value) · mend the script, then moontide dead retry")
         ])
       return
     }
@@ -185,7 +186,7 @@ final class BatchRun {
           code: RuntimeCode.heldTooMany.rawValue,
           "\(lane.title) stopped: \(Limits.parkedKeysMax) keys are parked, which is the bound",
           at: lane.definition.place,
-          details: [.init("help", "moontide dead ls · mend the script, then retry")])
+          details: [.init("help", "moontide dead ls · mend the script, then moontide dead retry")])
         return
       }
       let due = lane.due(afterAttempt: 1)

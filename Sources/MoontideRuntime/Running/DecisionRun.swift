@@ -48,7 +48,8 @@ struct DecisionRun {
     parked.update(index, to: key, due: lane.surroundings.clock.monotonic)
   }
 
-  /// A dead letter that nothing waits behind: the handler skips what fails, or could not relay what it emitted.
+  /// A dead letter that nothing waits behind: the handler skips what fails, or could not relay what it
+  /// emitted.
   private mutating func revive(_ position: Position, code: String) throws(WorkerStop) {
     let batch = RecordBatch()
     do throws(LogError) {

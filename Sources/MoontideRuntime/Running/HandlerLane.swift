@@ -18,6 +18,9 @@ final class HandlerLane {
   private(set) var rulings = Rulings()
   var status: HandlerStatus
   var latency = LatencySample()
+  /// What failed tries of one step leave to be written: in one commit, since a kill before it only means that
+  /// they are tried once more.
+  var failedTries: [EffectEntry] = []
   /// What the ledger said at the start.
   let ledger: HandlerLedger
   private var calls = 0
@@ -138,7 +141,8 @@ final class HandlerLane {
     }
   }
 
-  /// The decision in a record, when it is about dead letters of this consumer; its rulings count from here on.
+  /// The decision in a record, when it is about dead letters of this consumer; its rulings count from here
+  /// on.
   func decision(_ record: Record, in batch: RecordBatch) -> Decision? {
     guard definition.kind == .consumer,
       batch.bytes[record.envelope.key.indices].elementsEqual(definition.identityName.utf8),

@@ -126,12 +126,14 @@ public final class HandlerWorker: Worker {
 
   /// Tries the parked keys that are due; true when there was one.
   private func retry() throws(WorkerStop) -> Bool {
+    try RetryRun.settle(lane)
     if lane.parked.isEmpty { return false }
     var tries = 0
     while tries < Limits.retriesPerStep, let index = lane.parked.next(at: lane.surroundings.clock.monotonic) {
       try RetryRun(lane: lane, index: index, batch: retryBatch).run()
       tries += 1
     }
+    try RetryRun.settle(lane)
     return tries > 0
   }
 

@@ -98,21 +98,43 @@ struct RetryRun {
     case .deadAndGoOn:
       try moveOn(key, applied: 0, skipped: 0, dead: letter, in: try begin())
     case .park, .setAside, .halt:
-      try commit([.parked(changed)], in: try begin())
+      lane.failedTries.append(.parked(changed))
       lane.parked.update(index, to: changed, due: due.monotonic)
-      if plan == .halt { throw .halt(diagnostic) }
+      if plan == .halt {
+        try RetryRun.settle(lane)
+        throw .halt(diagnostic)
+      }
     case .deadAndHold:
-      try commit([.dead(letter), .parked(changed)], in: try begin())
+      lane.failedTries += [.dead(letter), .parked(changed)]
       lane.parked.update(index, to: changed, due: due.monotonic)
       lane.status.dead += 1
     }
     lane.surroundings.report(diagnostic)
   }
 
+  /// Writes down what failed tries have left, at the end of a step.
+  static func settle(_ lane: HandlerLane) throws(WorkerStop) {
+    if lane.failedTries.isEmpty { return }
+    do throws(StoreError) {
+      let transaction = try lane.store.begin(folding: false)
+      do throws(StoreError) {
+        for entry in lane.failedTries { try transaction.write(entry) }
+        try transaction.commit()
+      } catch {
+        try transaction.rollback()
+        throw error
+      }
+    } catch {
+      throw lane.stop(error)
+    }
+    lane.failedTries = []
+  }
+
   private func commit(_ entries: [EffectEntry], in transaction: any EffectTransaction) throws(WorkerStop) {
     do throws(StoreError) {
-      for entry in entries { try transaction.write(entry) }
+      for entry in lane.failedTries + entries { try transaction.write(entry) }
       try transaction.commit()
+      lane.failedTries = []
     } catch {
       do throws(StoreError) { try transaction.rollback() } catch { throw lane.stop(error) }
       throw lane.stop(error)
