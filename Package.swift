@@ -91,9 +91,23 @@ let package = Package(
       path: "Tests/Simulation", swiftSettings: swift),
     .executableTarget(
       name: "simulate", dependencies: ["Simulation"], path: "Tests/Simulate", swiftSettings: swift),
-    .testTarget(name: "SimulationTests", dependencies: ["Simulation"], swiftSettings: swift),
+    .testTarget(
+      name: "SimulationTests", dependencies: ["Simulation", "MoontideCore", "MoontideHost", "MoontideLog"],
+      swiftSettings: swift),
     .target(name: "BorrowedFixtures", path: "Tests/BorrowedFixtures", swiftSettings: swift),
     .testTarget(name: "TidyTests", swiftSettings: swift),
   ],
   cxxLanguageStandard: .cxx17
 )
+
+// The fuzz targets, for scripts/fuzz alone.
+if Context.environment["MOONTIDE_FUZZ"] != nil {
+  package.products.append(.library(name: "FuzzTargets", type: .static, targets: ["FuzzTargets"]))
+  package.targets.append(
+    .target(
+      name: "FuzzTargets",
+      dependencies: [
+        "MoontideCore", "MoontideJSON", "MoontideLog", "MoontideLua", "MoontideRuntime", "Simulation",
+      ],
+      path: "Tests/Fuzz", swiftSettings: swift))
+}

@@ -171,15 +171,17 @@ struct LogOpening {
       let from = segment.number == first ? replay.state.offset : UInt64(SegmentHeader.bytes)
       let end = segment.writtenEnd
       var scanner = SegmentScanner(file: segment.file, log: replay.log, from: from, to: end)
-      var tail = UnprovenTail(from: from)
+      var tail = UnprovenTail()
       scanning: while true {
         switch try scanner.next() {
         case .end: break scanning
         case .batch(let header, let offset, let start):
+          tail.take(header, at: offset)
           if try replay.take(header, scanner.buffer, at: start, segment: segment, offset: offset) {
+            // A checkpoint must not say more than the log holds after a power cut.
+            if isLast { try tail.makeDurable(segment, before: scanner.offset) }
             while try maintainer.work() {}
           }
-          tail.take(header, at: offset)
           recovery.batchesScanned += 1
         case .bad(let offset, let reason):
           let kept = scanner.offset
@@ -193,7 +195,7 @@ struct LogOpening {
         }
       }
       // Before anyone sees it.
-      if isLast, from < end { try tail.makeDurable(segment) }
+      if isLast, from < end { try tail.makeDurable(segment, before: segment.writtenEnd) }
     }
     // A segment that was begun and never used is where the next batch goes.
     let last = segments[segments.count - 1]

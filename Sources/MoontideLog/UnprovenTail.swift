@@ -9,11 +9,6 @@ struct UnprovenTail {
   /// Batches since the last one that is proven, by number.
   private var starts: [(batch: UInt64, offset: UInt64)] = []
   private var provenBatches: UInt64 = 0
-  private let from: UInt64
-
-  /// - Parameter from: where the scan of the segment began; all before it is durable.
-  init(from: UInt64) { self.from = from }
-
   /// A sound batch at `offset` of the segment, in the order of the log.
   mutating func take(_ header: BatchHeader, at offset: UInt64) {
     provenBatches = max(provenBatches, header.durableBatches)
@@ -21,9 +16,8 @@ struct UnprovenTail {
     if starts.count >= 1_024 { starts.removeAll { $0.batch < provenBatches } }
   }
 
-  /// Writes the unproven batches again, byte for byte, and syncs.
-  func makeDurable(_ segment: Segment) throws(LogError) {
-    let end = segment.writtenEnd
+  /// Writes the unproven batches before `end` again, byte for byte, and syncs.
+  mutating func makeDurable(_ segment: Segment, before end: UInt64) throws(LogError) {
     var at = starts.first { $0.batch >= provenBatches }?.offset ?? end
     var bytes = [UInt8](repeating: 0, count: Int(min(end - at, UInt64(SegmentScanner.windowBytes))))
     while at < end {
@@ -33,5 +27,6 @@ struct UnprovenTail {
       at += UInt64(count)
     }
     try segment.file.sync()
+    starts.removeAll()
   }
 }

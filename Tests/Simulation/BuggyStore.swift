@@ -15,7 +15,7 @@ final class BuggyStore: EffectStore {
   var tables: [StoreTable] { store.tables }
   func ledger() throws(StoreError) -> HandlerLedger { try store.ledger() }
   func outbox(from sequence: UInt64, limit: Int) throws(StoreError) -> [OutboxEvent] {
-    try store.outbox(from: sequence, limit: limit)
+    try store.outbox(from: bug == .outboxIsReadOneAhead ? sequence + 1 : sequence, limit: limit)
   }
   func begin(folding: Bool) throws(StoreError) -> any EffectTransaction {
     BuggyTransaction(self, try store.begin(folding: folding))
@@ -53,9 +53,9 @@ private final class BuggyTransaction: EffectTransaction {
     case (.checkpointBeforeEffects, _) where owner.tables.isEmpty:
       later.append(entry)
       try inner.write(entry)
-    case (.effectsBeforeCheckpoint, .checkpoint), (.rowsOutsideTheTransaction, .checkpoint):
+    case (.effectsBeforeCheckpoint, _) where owner.tables.isEmpty && entry.isPlace,
+      (.rowsOutsideTheTransaction, _) where !owner.tables.isEmpty && entry.isPlace:
       later.append(entry)
-    case (.effectsBeforeCheckpoint, .count), (.rowsOutsideTheTransaction, .count): later.append(entry)
     case (.outboxRowIsLost, .emit) where dice: return
     case (.emitIsDoubled, .emit(var event)) where dice:
       try inner.write(entry)
@@ -68,7 +68,6 @@ private final class BuggyTransaction: EffectTransaction {
     case (.countIsLost, .count) where dice: return
     case (.checkpointIsOneAhead, .checkpoint(let places, let position)) where dice:
       try inner.write(.checkpoint(places, position.next))
-    case (.relayedIsOneAhead, .relayed(let below)): try inner.write(.relayed(below: below + 1))
     default: try inner.write(entry)
     }
   }

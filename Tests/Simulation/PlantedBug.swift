@@ -34,7 +34,7 @@ public enum PlantedBug: String, CaseIterable, Sendable {
   case countIsLost
   case checkpointIsOneAhead
   case savepointIsNotRolledBack
-  case relayedIsOneAhead
+  case outboxIsReadOneAhead
   // Of the clock.
   case clockStands
 

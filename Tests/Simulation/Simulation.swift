@@ -132,6 +132,8 @@ public final class Simulation {
     if dice == 4 || dice == 5 {
       do throws(StoreError) { try numbers.pick(life.handlers).projection?.checkpoint() } catch {
         if !hasExcuse { violate("a checkpoint of SQLite failed: \(error)") }
+        // The run ends with that error, as the host has it.
+        if !disk.isDown { kill() }
       }
     }
     if dice == 6, plan.hasCrashes { stop(life) }
@@ -187,8 +189,7 @@ public final class Simulation {
       } else {
         if error.saysDamage { violate("a process does not come up: \(error)") }
         if !hasExcuse { violate("a process does not come up without a fault: \(error)") }
-        disk.kill()
-        outcome.kills += 1
+        kill()
       }
       return nil
     }
@@ -200,8 +201,9 @@ public final class Simulation {
     if plan.crashKind.map({ $0 == .powerCut }) ?? numbers.chance(0.6) {
       disk.cutPower()
       outcome.powerCuts += 1
-      furthest = furthest.filter { $0.key == "receipts" || $0.key == "gate" }
+      forgetDerived(if: true)
     } else {
+      forgetDerived(if: disk.faultCount > faultsAtBirth)
       disk.kill()
       outcome.kills += 1
     }
@@ -217,19 +219,26 @@ public final class Simulation {
       return violate("a worker stopped without a fault: \(failures)")
     }
     // A person sees it and starts the process again.
-    if numbers.chance(0.5) {
-      stop(life)
-    } else {
-      self.life = nil
-      disk.kill()
-      outcome.kills += 1
-    }
+    if numbers.chance(0.5) { stop(life) } else { kill() }
+  }
+
+  private func kill() {
+    life = nil
+    forgetDerived(if: disk.faultCount > faultsAtBirth)
+    disk.kill()
+    outcome.kills += 1
+  }
+
+  /// A read model may go back, with its checkpoint, when the system lost what was not synced.
+  private func forgetDerived(if isLost: Bool) {
+    if isLost { furthest = furthest.filter { $0.key == "receipts" || $0.key == "gate" } }
   }
 
   private func stop(_ life: ProcessLife) {
     if let error = life.stop() { judge(error) }
     outcome.stops += 1
     self.life = nil
+    forgetDerived(if: disk.faultCount > faultsAtBirth)
     if disk.isDown { fall() } else { disk.kill() }
   }
 
