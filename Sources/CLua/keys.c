@@ -143,6 +143,13 @@ static int step(lua_State *L) {
   return 1;
 }
 
+static int after_pairs(lua_State *L, int status, lua_KContext context) {
+  (void)L;
+  (void)status;
+  (void)context;
+  return 3;
+}
+
 int mt_pairs(lua_State *L) {
   luaL_checkany(L, 1);
   mt_node *node = mt_to_node(L, 1);
@@ -150,7 +157,7 @@ int mt_pairs(lua_State *L) {
   int has_fields = lua_istable(L, 1) || lua_isuserdata(L, 1);
   if (has_fields && luaL_getmetafield(L, 1, "__pairs") != LUA_TNIL) {
     lua_pushvalue(L, 1);
-    lua_call(L, 1, 3);
+    lua_callk(L, 1, 3, 0, after_pairs);
     return 3;
   }
   luaL_checktype(L, 1, LUA_TTABLE);

@@ -213,8 +213,10 @@ static int base_rawget(lua_State *L) {
 }
 
 static int base_rawlen(lua_State *L) {
-  luaL_argexpected(L, lua_istable(L, 1) || lua_isuserdata(L, 1) || lua_isstring(L, 1), 1, "table or string");
-  lua_pushinteger(L, lua_isuserdata(L, 1) ? luaL_len(L, 1) : (lua_Integer)lua_rawlen(L, 1));
+  int type = lua_type(L, 1);
+  luaL_argexpected(
+      L, type == LUA_TTABLE || type == LUA_TUSERDATA || type == LUA_TSTRING, 1, "table or string");
+  lua_pushinteger(L, type == LUA_TUSERDATA ? luaL_len(L, 1) : (lua_Integer)lua_rawlen(L, 1));
   return 1;
 }
 

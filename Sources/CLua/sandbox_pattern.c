@@ -31,6 +31,15 @@ static int find_plain(
   return 2;
 }
 
+/// Whether a pattern stands for itself. A `)` alone is no special character to Lua.
+static int is_bare(const char *pattern, size_t count) {
+  const char *end = pattern + count;
+  for (; pattern <= end; pattern += strlen(pattern) + 1) {
+    if (strpbrk(pattern, "^$*+?.([%-") != NULL) return 0;
+  }
+  return 1;
+}
+
 static int search(lua_State *L, int finding) {
   size_t count, pattern_count;
   const char *text = luaL_checklstring(L, 1, &count);
@@ -41,8 +50,7 @@ static int search(lua_State *L, int finding) {
     lua_pushnil(L);
     return 1;
   }
-  int bare = strlen(pattern) == pattern_count && strpbrk(pattern, "^$*+?.([%-") == NULL;
-  if (finding && (bare || lua_toboolean(L, 4))) {
+  if (finding && (lua_toboolean(L, 4) || is_bare(pattern, pattern_count))) {
     return find_plain(L, text, count, pattern, pattern_count, from);
   }
   const char *pattern_end = pattern + pattern_count;
