@@ -1,4 +1,3 @@
-import Glibc
 public import MoontideCore
 import MoontideJSON
 
@@ -140,14 +139,15 @@ public final class AppendingWorker: Worker {
 
   /// Whether the log may take the same batch later: out of room, or of file descriptors.
   private func isPassing(_ error: LogError) -> Bool {
-    guard case .file(let fault) = error else { return false }
-    let passes = [ENOSPC, EDQUOT, EMFILE, ENFILE, ENOMEM, EAGAIN].contains(fault.errno)
-    if passes {
-      progress.report(
-        Diagnostic(
-          .warning, code: EnvelopeRule.sourceFile.code,
-          "the log must be writable; \(fault.operation) failed: \(fault.reason); ingest waits"))
-    }
-    return passes
+    guard case .file(let fault) = error, fault.isPassing else { return false }
+    progress.report(
+      Diagnostic(
+        .warning, code: EnvelopeRule.sourceFile.code,
+        "the log must be writable; \(fault.operation) of \(fault.path) failed: \(fault.reason)",
+        details: [
+          .init("state", "ingest waits, and goes on by itself; the files keep their lines"),
+          .init("help", fault.isFullDisk ? "free some space: df -h" : "raise ulimit -n"),
+        ]))
+    return true
   }
 }

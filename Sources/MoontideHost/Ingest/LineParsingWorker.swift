@@ -18,6 +18,8 @@ public final class LineParsingWorker: Worker {
   private var cursor: FileCursor?
   private var topics: [TopicName: TopicID] = [:]
   private var quarantine: TopicID?
+  /// The last step found the system short of something.
+  private var isPausing = false
 
   init(
     directory: EventDirectory, files: any FileSystem, log: any EventLog, options: IngestOptions,
@@ -50,7 +52,10 @@ public final class LineParsingWorker: Worker {
 
   /// Blocks until there may be something to do, at the longest for `timeout`.
   public func wait(for timeout: Duration) {
-    if cursor != nil || !waiting.isEmpty {
+    if isPausing {
+      isPausing = false
+      progress.rest.wait(for: timeout)
+    } else if cursor != nil || !waiting.isEmpty {
       progress.free.wait(for: timeout)
     } else if let watch {
       watch.wait(for: timeout)
@@ -63,7 +68,7 @@ public final class LineParsingWorker: Worker {
 
   private func scan() -> StepOutcome {
     let scan = directory.scan()
-    hasScanned = true
+    hasScanned = !scan.isIncomplete
     for problem in scan.problems { progress.report(problem) }
     for folder in scan.folders { watch?.add(folder) }
     var total: UInt64 = 0
@@ -78,6 +83,7 @@ public final class LineParsingWorker: Worker {
       counts.bytesDone = min(counts.bytesDone, total)
     }
     if waiting.isEmpty {
+      if scan.isIncomplete { return pause() }
       if !options.once { progress.isReadingDone.store(true, ordering: .releasing) }
       return options.once ? .progressed : .idle(for: options.pollInterval)
     }
@@ -96,6 +102,10 @@ public final class LineParsingWorker: Worker {
       else { return .idle(for: .milliseconds(1)) }
       cursor = opened
     } catch {
+      if case .file(let fault) = error, fault.isPassing {
+        progress.report(waiting(fault, for: file))
+        return pause()
+      }
       try report(error, of: file)
       // Left alone until its status changes.
       tracks[file.status.inode] = FileCursor.Track(
@@ -117,6 +127,40 @@ public final class LineParsingWorker: Worker {
     }
   }
 
+  // MARK: Waiting
+
+  /// Nothing is to be done for a moment, whatever there is to do.
+  private func pause() -> StepOutcome {
+    isPausing = true
+    return .idle(for: Limits.fullDiskPause)
+  }
+
+  private func waiting(_ fault: FileError, for file: SourceFile) -> Diagnostic {
+    Diagnostic(
+      .warning, code: EnvelopeRule.sourceFile.code,
+      "\(fault.operation) of \(fault.path) failed: \(fault.reason); \(file.name) waits",
+      details: [.init("help", fault.isFullDisk ? "free some space: df -h" : "raise ulimit -n")])
+  }
+
+  /// Puts the open file back: it goes on from its last whole batch.
+  private func putBack(_ cursor: FileCursor, _ fault: FileError) -> StepOutcome {
+    progress.report(waiting(fault, for: cursor.file))
+    countBytes(cursor)
+    tracks[cursor.file.status.inode] = cursor.track
+    waiting.append(cursor.file)
+    self.cursor = nil
+    return pause()
+  }
+
+  /// Whether the topics that its lines may need are declared; what the log cannot do for now is not an error.
+  private func declareTopic(of file: SourceFile) throws(IngestFailure) -> FileError? {
+    do throws(IngestFailure) { _ = try topic(file.topic) } catch {
+      if case .log(.file(let fault)) = error, fault.isPassing { return fault }
+      throw error
+    }
+    return nil
+  }
+
   // MARK: Reading lines
 
   private enum Found {
@@ -133,13 +177,16 @@ public final class LineParsingWorker: Worker {
   }
 
   private func read() throws(IngestFailure) -> StepOutcome {
-    guard let cursor, let batch = progress.free.take() else { return .idle(for: .milliseconds(100)) }
+    guard let cursor else { return .progressed }
+    if let fault = try declareTopic(of: cursor.file) { return putBack(cursor, fault) }
+    guard let batch = progress.free.take() else { return .idle(for: .milliseconds(100)) }
     batch.reset()
     batch.file = cursor.file
     batch.lines = cursor.lines
     do throws(SourceFault) {
       switch try find(cursor.reader) {
-      case .line(let first): try fill(batch, first, cursor)
+      case .line(let first):
+        if let fault = try fill(batch, first, cursor) { return putBack(cursor, fault) }
       case .more: progress.free.put(batch)
       case .end:
         progress.free.put(batch)
@@ -151,9 +198,12 @@ public final class LineParsingWorker: Worker {
     return .progressed
   }
 
-  /// Parses the lines of one chunk into `batch` and hands it on.
-  private func fill(_ batch: ParsedBatch, _ first: LineReader.Line, _ cursor: FileCursor) throws(SourceFault)
-  {
+  /// Parses the lines of one chunk into `batch` and hands it on. Returns what the log could not do for now:
+  /// the line that met it is not in the batch.
+  private func fill(
+    _ batch: ParsedBatch, _ first: LineReader.Line, _ cursor: FileCursor
+  ) throws(SourceFault) -> FileError? {
+    var shortage: FileError?
     batch.chunk = cursor.reader.chunk
     let from = cursor.taken
     var to = from
@@ -171,9 +221,14 @@ public final class LineParsingWorker: Worker {
         next = cursor.reader.next()
       }
     } catch {
-      progress.fail(error)
+      if case .log(.file(let fault)) = error, fault.isPassing {
+        shortage = fault
+      } else {
+        progress.fail(error)
+      }
     }
     hand(on: batch, from..<to, cursor)
+    return shortage
   }
 
   private func hand(on batch: ParsedBatch, _ sequence: Range<UInt64>, _ cursor: FileCursor) {

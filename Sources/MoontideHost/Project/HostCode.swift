@@ -18,12 +18,15 @@ public enum HostCode: String, ExplainedCode {
   case partitions = "E0614"
   case noSuchHandler = "E0615"
   case afterToken = "E0617"
+  case backupTarget = "E0621"
+  case backupDamaged = "E0622"
   case logReadOnly = "E0501"
   case logDamaged = "E0502"
   case logFormat = "E0503"
   case tooMuch = "E0504"
   case sequenceGap = "E0505"
   case storeDamaged = "E0401"
+  case storeSwapped = "E0402"
 
   public var title: String {
     switch self {
@@ -42,6 +45,8 @@ public enum HostCode: String, ExplainedCode {
     case .setting: "moontide.lua has a setting that cannot be used"
     case .partitions: "a topic's partitions are fixed at its creation"
     case .noSuchHandler: "there is no such handler"
+    case .backupTarget: "a backup and a restore overwrite nothing"
+    case .backupDamaged: "the backup is damaged or not whole"
     case .afterToken: "the read models did not come past the token in time"
     case .logReadOnly: "the log takes no more until it is reopened"
     case .logDamaged: "the log is damaged"
@@ -49,6 +54,7 @@ public enum HostCode: String, ExplainedCode {
     case .tooMuch: "the log has bounds"
     case .sequenceGap: "a producer goes on where it stopped"
     case .storeDamaged: "the file of a handler is damaged"
+    case .storeSwapped: "a consumer's file is not the one that was left here"
     }
   }
 
@@ -86,6 +92,14 @@ public enum HostCode: String, ExplainedCode {
       "Changing how many partitions a topic has would move keys to other partitions and break "
         + "the order of a key."
     case .noSuchHandler: "No definition in handlers/ has that name."
+    case .backupTarget:
+      "backup writes a file that is not there yet; restore fills a project that has no data, or an "
+        + "empty folder "
+        + "data/. What is there may be the only copy of something."
+    case .backupDamaged:
+      "A restore proves a backup before it takes its place: every file by its checksum, every byte of "
+        + "the log, "
+        + "every store. This one is not what was backed up. Nothing was restored."
     case .afterToken:
       "The token of an append stands for a position. A read model has not come past it: its "
         + "handler lags, is halted, or nothing runs."
@@ -104,7 +118,13 @@ public enum HostCode: String, ExplainedCode {
         + "number is missing."
     case .storeDamaged:
       "SQLite finds the file's structure broken. A read model is derived and can be made anew; "
-        + "a consumer's file holds what exists nowhere else."
+        + "a consumer's file holds what exists nowhere else. A run makes a damaged or swapped read "
+        + "model anew "
+        + "by itself."
+    case .storeSwapped:
+      "A consumer's file holds its checkpoints, state and unsent events, which exist nowhere else. This one "
+        + "belongs to another consumer or another log, or has come further than the log reaches. Going on "
+        + "with it would handle events twice, or never."
     }
   }
 
@@ -130,6 +150,11 @@ public enum HostCode: String, ExplainedCode {
       "Set the topic's partitions back in moontide.lua, or export its events into a new topic: "
         + "moontide events export --topic T --output FOLDER"
     case .noSuchHandler: "moontide handlers"
+    case .backupTarget: "Name another file, or move data/ of the project away first."
+    case .backupDamaged:
+      "Take another backup. A tar archive can be looked into: tar tvf FILE; what of it is sound can be "
+        + "taken out "
+        + "by hand and judged with moontide doctor."
     case .afterToken: "moontide lag shows who is behind; start moontide run if nothing runs."
     case .logReadOnly: "See to the disk, then run again: recovery drops only what was never acknowledged."
     case .logDamaged: "moontide events verify lists every damaged place; restore the segment from a backup."
@@ -139,6 +164,10 @@ public enum HostCode: String, ExplainedCode {
     case .storeDamaged:
       "Delete a read model (data/readmodels/NAME.sqlite): the next run rebuilds it. Restore a "
         + "consumer's file from a backup."
+    case .storeSwapped:
+      "Put the right file back (moontide restore has it in a backup, with its log). Without one, move "
+        + "the file "
+        + "away: the consumer then begins anew where its `from` says, without its state."
     }
   }
 }

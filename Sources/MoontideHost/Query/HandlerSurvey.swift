@@ -85,6 +85,7 @@ struct HandlerSurvey {
     _ group: HandlerGroup?, _ ledger: HandlerLedger, _ entry: Entry?, _ definition: HandlerDefinition
   ) -> String {
     if group?.halted != nil { return "halted" }
+    if group?.isWaiting == true { return "waiting" }
     if group?.isRebuilding == true { return "rebuilding" }
     if let since = ledger.degradedSince { return "degraded since \(since)" }
     if group != nil { return "running" }
