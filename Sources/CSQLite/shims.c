@@ -6,6 +6,11 @@ int mt_db_config(sqlite3 *db, int option, int value) {
   return sqlite3_db_config(db, option, value, (int *)0);
 }
 
+int mt_ioerr_write(void) { return SQLITE_IOERR_WRITE; }
+int mt_ioerr_shmopen(void) { return SQLITE_IOERR_SHMOPEN; }
+int mt_ioerr_shmsize(void) { return SQLITE_IOERR_SHMSIZE; }
+int mt_ioerr_shmmap(void) { return SQLITE_IOERR_SHMMAP; }
+
 int mt_sync_database(sqlite3 *db) {
   sqlite3_file *file = 0;
   int code = sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file);

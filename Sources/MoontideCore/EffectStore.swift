@@ -254,6 +254,8 @@ public enum StoreError: Error, Sendable, Equatable {
   case foldedConstraint(String)
   /// No room on the disk: wait and try again.
   case full(path: String)
+  /// The system is short of something else that comes back, such as file descriptors: wait and try again.
+  case exhausted(path: String, reason: String)
   /// The file cannot be used as it is.
   case damaged(path: String, reason: String)
   case io(path: String, reason: String)

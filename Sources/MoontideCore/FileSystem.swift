@@ -67,6 +67,19 @@ public struct FileError: Error, Sendable, Hashable {
   }
 }
 
+extension FileError {
+  /// EAGAIN, ENOMEM, ENFILE, EMFILE, ENOSPC and EDQUOT of Linux.
+  private static let passing: Set<Int32> = [11, 12, 23, 24, 28, 122]
+  private static let full: Set<Int32> = [28, 122]
+
+  /// Whether the system is short of something that may come back: room on the disk, file descriptors, memory.
+  /// The same call may succeed later. A sync that failed is never among them: what it left is unknown.
+  public var isPassing: Bool { operation != "sync" && FileError.passing.contains(errno) }
+
+  /// Whether it is room on the disk that is short.
+  public var isFullDisk: Bool { operation != "sync" && FileError.full.contains(errno) }
+}
+
 extension FileSystem {
   /// The first `bytesMax` bytes of a file.
   public func contents(_ path: String, bytesMax: Int) throws(FileError) -> [UInt8] {

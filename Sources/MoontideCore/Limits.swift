@@ -173,6 +173,22 @@ public enum Limits {
   /// A frame on the socket: a row may hold an event of `eventBytesMax` and its meta.
   public static let controlFrameBytesMax = 16 << 20
 
+  /// How often `run --metrics-file` writes; collectors look every 15 s or less often.
+  public static let metricsInterval = Duration.seconds(5)
+
+  // MARK: Verifying
+
+  /// The digests beside a read model: a line for each table.
+  public static let sealBytesMax = 1 << 20
+  /// Rows of one table that are told apart by key when its digest differs: they are held in memory, 100 bytes
+  /// each. Beyond it rows of the one side alone are not told.
+  public static let comparedRowsMax = 2_000_000
+  /// Differing rows of one table that are shown; a damaged page has a few dozen.
+  public static let differencesShownMax = 50
+
+  /// What is copied at once into a backup and out of it.
+  public static let copyBytes = 1 << 20
+
   // MARK: Output
 
   /// Rows that a printed table looks at before it knows its widths; they are held in memory.

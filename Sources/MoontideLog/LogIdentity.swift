@@ -15,6 +15,12 @@ struct LogIdentity: Hashable, Sendable {
     checksumSeed = CRC32C.checksum(bytes, 0..<16)
   }
 
+  /// 31 bits of it, never 0: what the files of handlers say to which log they belong.
+  var mark: Int32 {
+    let low = Int32(truncatingIfNeeded: digest.low & 0x7fff_ffff)
+    return low == 0 ? 1 : low
+  }
+
   /// The hash of an identity; several may share one, so a match is proven in the log.
   func hash(topic: TopicID, _ bytes: [UInt8], source: ByteRange, id: ByteRange) -> IndexHash {
     let seed = Digest(

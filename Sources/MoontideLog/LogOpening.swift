@@ -30,6 +30,8 @@ struct LogOpening {
     var recovery = LogRecovery()
 
     var checkpoint = try LogCheckpoint.read(in: root, log: log)
+    let witness = checkpoint.map(LogWitness.init)
+    if let checkpoint { try refuseCut(catalog, checkpoint.point) }
     var identityRuns: [SortedRun] = []
     var keyRuns: [SortedRun] = []
     if let found = checkpoint {
@@ -56,7 +58,7 @@ struct LogOpening {
       root: root, directory: indexDirectory, index: index, catalog: catalog, commit: commit, point: start,
       nextFile: checkpoint?.nextFile ?? 0)
     var replay = LogReplay(state: start, log: log, index: index, catalog: catalog, options: options)
-    try scan(catalog, &replay, maintainer, &recovery)
+    try scan(catalog, &replay, maintainer, &recovery, witness: witness)
     recovery.indexesRebuilt = checkpoint == nil && replay.state.position > 0
     let state = replay.state
     let last = catalog.allSegments.count - 1
@@ -108,6 +110,16 @@ struct LogOpening {
     return identity
   }
 
+  /// A checkpoint is written after the flush of what it covers: a log with fewer bytes lost events that were
+  /// acknowledged. Found before anything is written, so that what says so stays.
+  private func refuseCut(_ catalog: LogCatalog, _ point: LogPoint) throws(LogError) {
+    let segments = catalog.allSegments
+    let last = catalog.segment(point.segment) ?? segments[segments.count - 1]
+    if last.number == point.segment, last.writtenEnd >= point.offset { return }
+    throw last.file.damaged(
+      at: last.writtenEnd, "the log ends here, and was durable up to \(Position(point.position))")
+  }
+
   /// Whether the log still holds what the checkpoint was made from.
   private func fits(_ checkpoint: LogCheckpoint, _ catalog: LogCatalog, _ log: LogIdentity)
     throws(LogError) -> Bool
@@ -147,7 +159,7 @@ struct LogOpening {
   /// Reads all batches behind the replay's state.
   private func scan(
     _ catalog: LogCatalog, _ replay: inout LogReplay, _ maintainer: IndexMaintainer,
-    _ recovery: inout LogRecovery
+    _ recovery: inout LogRecovery, witness: LogWitness?
   ) throws(LogError) {
     let segments = catalog.allSegments
     let first = replay.state.segment
@@ -185,7 +197,9 @@ struct LogOpening {
           recovery.batchesScanned += 1
         case .bad(let offset, let reason):
           let kept = scanner.offset
-          try refuseUnlessTorn(&scanner, offset, reason, isLast: isLast, next: replay.state.batch)
+          guard isLast, try scanner.isTorn(next: replay.state.batch, witness: witness) else {
+            throw segment.file.damaged(at: offset, reason)
+          }
           try segment.file.truncate(to: kept)
           try segment.file.sync()
           segment.end.store(kept, ordering: .releasing)
@@ -197,19 +211,11 @@ struct LogOpening {
       // Before anyone sees it.
       if isLast, from < end { try tail.makeDurable(segment, before: segment.writtenEnd) }
     }
+    if let witness, witness.batch > replay.state.batch, let last = segments.last {
+      throw last.file.damaged(at: last.writtenEnd, witness.reason(endsAt: replay.state.position))
+    }
     // A segment that was begun and never used is where the next batch goes.
     let last = segments[segments.count - 1]
     replay.enter(last)
-  }
-
-  /// Throws unless nothing behind the bad place says that it had been durable.
-  private func refuseUnlessTorn(
-    _ scanner: inout SegmentScanner, _ offset: UInt64, _ reason: String, isLast: Bool, next batch: UInt64
-  ) throws(LogError) {
-    let damage = scanner.file.damaged(at: offset, reason)
-    guard isLast else { throw damage }
-    while try scanner.resynchronise() {
-      if let header = try scanner.header(), header.durableBatches > batch { throw damage }
-    }
   }
 }

@@ -4,7 +4,8 @@ import MoontideCore
 struct LogReplay {
   private(set) var state: LogPoint
   let log: LogIdentity
-  let index: LogIndex
+  /// Nil for a reader, who finds nothing by identity or key.
+  let index: LogIndex?
   let catalog: LogCatalog
   let options: LogOptions
   private var identities: [IndexHash] = []
@@ -12,7 +13,7 @@ struct LogReplay {
   private var addresses: [LogAddress] = []
   private var offsets: [(partition: UInt32, mark: LogCatalog.OffsetMark)] = []
 
-  init(state: LogPoint, log: LogIdentity, index: LogIndex, catalog: LogCatalog, options: LogOptions) {
+  init(state: LogPoint, log: LogIdentity, index: LogIndex?, catalog: LogCatalog, options: LogOptions) {
     self.state = state
     self.log = log
     self.index = index
@@ -54,6 +55,7 @@ struct LogReplay {
       header, segment: segment.number, offset: offset, checksum: bytes.number(UInt32.self, at: start + 4))
     guard header.records > 0 else { return false }
     catalog.note(header, at: LogAddress(segment: segment.number, offset: offset), offsets: offsets)
+    guard let index else { return false }
     return index.add(identities, keys, at: addresses, reaching: state)
   }
 
@@ -84,9 +86,11 @@ struct LogReplay {
         throw segment.file.damaged(at: here, "offset \(record.offset) is not the next of its partition")
       }
       let envelope = record.envelope
-      identities.append(log.hash(topic: record.topic, bytes, source: envelope.source, id: envelope.id))
-      keys.append(log.hash(topic: record.topic, bytes, key: envelope.key))
-      addresses.append(LogAddress(segment: segment.number, offset: here))
+      if index != nil {
+        identities.append(log.hash(topic: record.topic, bytes, source: envelope.source, id: envelope.id))
+        keys.append(log.hash(topic: record.topic, bytes, key: envelope.key))
+        addresses.append(LogAddress(segment: segment.number, offset: here))
+      }
       if record.offset.value % options.offsetMarkInterval == 0 {
         let partition = UInt32(record.topic.value) << 16 | UInt32(record.partition)
         offsets.append((partition, .init(offset: record.offset.value, position: position)))

@@ -19,7 +19,7 @@ public struct LogVerifier: Sendable {
   }
 
   /// What was found.
-  public struct Report: Sendable, Hashable, Codable {
+  public struct Report: Sendable, Hashable {
     public var segments = 0
     /// Sound batches, their records, and all bytes that were read.
     public var batches: UInt64 = 0
@@ -30,6 +30,12 @@ public struct LogVerifier: Sendable {
     public var problemCount = 0
     /// Bytes at the end that are no batch and that nothing says were durable: opening the log drops them.
     public var tornTailBytes: UInt64 = 0
+    /// Where they begin: the file, and the byte in it; nil without a torn tail.
+    public var tornTail: Problem?
+    /// Where the sound batches end, and the last durable end that anything recorded: what lies before it was
+    /// acknowledged.
+    public var end = Position.start
+    public var durableEnd = Position.start
     public var isSound: Bool { problemCount == 0 }
 
     public init() {}
@@ -67,6 +73,7 @@ public struct LogVerifier: Sendable {
         // A last segment that was begun and never used: opening the log removes it.
         if segments.count + 1 == names.count, size <= UInt64(SegmentHeader.bytes), !segments.isEmpty {
           report.tornTailBytes += size
+          report.tornTail = Problem(file: file.path, byteOffset: 0, reason: "a segment that was never used")
           continue
         }
         report.add(file, byte, reason)
@@ -77,10 +84,13 @@ public struct LogVerifier: Sendable {
     let total = segments.reduce(0) { $0 + $1.size }
     // A segment without its own header is read with the identity of the others.
     guard let log = segments.lazy.compactMap(\.header).first?.log else { return report }
-    var walk = VerifyWalk(log: LogIdentity(log))
+    let identity = LogIdentity(log)
+    let witness = try LogCheckpoint.read(in: root, log: identity).map(LogWitness.init)
+    var walk = VerifyWalk(log: identity, witness: witness)
     for (number, segment) in segments.enumerated() {
       try walk.walk(segment, number, isLast: number == segments.count - 1, &report) { progress($0, total) }
     }
+    if let last = segments.last { walk.end(last.file, &report) }
     try walk.findDoubles(&report)
     progress(total, total)
     return report

@@ -58,6 +58,16 @@ struct SegmentScanner {
     return BatchHeader.decode(buffer, at: try fill(BatchHeader.bytes), log: log)
   }
 
+  /// After a bad place in the last segment, where batch `batch` was next: whether nothing says that what lies
+  /// there had been durable. Moves on to the end, or to what says so.
+  mutating func isTorn(next batch: UInt64, witness: LogWitness?) throws(LogError) -> Bool {
+    if let witness, witness.batch > batch { return false }
+    while try resynchronise() {
+      if let header = try header(), header.durableBatches > batch { return false }
+    }
+    return true
+  }
+
   /// Moves on to the next sound batch header behind `offset`; false when there is none.
   mutating func resynchronise() throws(LogError) -> Bool {
     offset += 1

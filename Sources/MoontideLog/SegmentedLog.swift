@@ -41,6 +41,9 @@ public final class SegmentedLog: EventLog {
   /// The random bits that this log was born with, in 32 hexadecimal digits.
   public var identity: String { log.digest.description }
 
+  /// 31 bits of the identity, never 0: what other files say to which log they belong.
+  public var mark: Int32 { log.mark }
+
   public func append(_ request: AppendRequest) throws(LogError) -> AppendOutcome {
     let outcome: AppendOutcome
     do { outcome = try appender.append(request) } catch { throw try distrusting(error) }

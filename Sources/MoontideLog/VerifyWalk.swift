@@ -18,8 +18,24 @@ struct VerifyWalk {
   private var wasDamaged = false
   private var identities: [IndexEntry] = []
   private var done: UInt64 = 0
+  /// Where the last sound batch ended in its segment.
+  private var lastEnd = UInt64(SegmentHeader.bytes)
 
-  init(log: LogIdentity) { self.log = log }
+  private let witness: LogWitness?
+
+  init(log: LogIdentity, witness: LogWitness? = nil) {
+    self.log = log
+    self.witness = witness
+  }
+
+  /// Behind the last segment: whether the log is as long as it is known to have been.
+  mutating func end(_ file: LogFile, _ report: inout LogVerifier.Report) {
+    report.end = Position(position)
+    report.durableEnd = Position(max(durableEnd, witness?.position ?? 0))
+    if let witness, witness.batch > batch, !isGapKnown {
+      report.add(file, lastEnd, witness.reason(endsAt: position))
+    }
+  }
 
   /// Walks one segment; without a header, from where the first batch must be.
   mutating func walk(
@@ -55,7 +71,7 @@ struct VerifyWalk {
       case .bad(let place, let reason):
         let from = scanner.offset
         // In the last segment what nothing later calls durable is a tail that opening would drop.
-        var isTorn = isLast
+        var isTorn = isLast && (witness?.batch ?? 0) <= batch
         var next: UInt64?
         while isTorn || next == nil {
           guard try scanner.resynchronise() else { break }
@@ -64,6 +80,7 @@ struct VerifyWalk {
         }
         if isTorn {
           report.tornTailBytes += size - from
+          report.tornTail = .init(file: file.path, byteOffset: from, reason: reason)
           scanner.offset = size
           continue
         }
@@ -94,6 +111,7 @@ struct VerifyWalk {
       tell("a batch names a durable end that cannot be: \(Position(header.durableEnd))")
     }
     isGapKnown = false
+    lastEnd = offset + UInt64(header.totalBytes)
     batch = header.batch + 1
     position = header.endPosition
     recorded = header.recorded

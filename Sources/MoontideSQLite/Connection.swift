@@ -1,4 +1,5 @@
 import CSQLite
+import Glibc
 import MoontideCore
 
 /// One connection to SQLite, owned by one thread from birth to death: the only door to `sqlite3_open` and
@@ -38,7 +39,9 @@ final class Connection {
     let name = mode == .memory ? ":memory:" : path
     let code = sqlite3_open_v2(name, &opened, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, vfs)
     guard code == SQLITE_OK, let opened else {
-      let error = StoreError(code: code, message: Connection.message(of: opened), path: path)
+      let error = StoreError(
+        code: code, system: opened.map { sqlite3_system_errno($0) } ?? 0,
+        message: Connection.message(of: opened), path: path)
       sqlite3_close_v2(opened)
       throw error
     }
@@ -116,7 +119,8 @@ final class Connection {
   /// The error of the last call, as a typed one.
   func failure(_ code: Int32) -> StoreError {
     if let refusal = authorizer.takeRefusal() { return .refused(refusal) }
-    return StoreError(code: code, message: Connection.message(of: handle), path: path)
+    return StoreError(
+      code: code, system: sqlite3_system_errno(handle), message: Connection.message(of: handle), path: path)
   }
 
   /// Makes everything in the main file durable by its VFS's own sync.
@@ -132,8 +136,21 @@ final class Connection {
 }
 
 extension StoreError {
+  /// Failures of the file system that leave everything as it was: opening, writing, growing the index of the
+  /// WAL. What failed while reading or syncing is never one of a passing shortage.
+  private static let repeatable: Set<Int32> = [
+    SQLITE_CANTOPEN, mt_ioerr_write(), mt_ioerr_shmopen(), mt_ioerr_shmsize(), mt_ioerr_shmmap(),
+  ]
+
   /// What a result code of SQLite means to us. <https://www.sqlite.org/rescode.html>
-  init(code: Int32, message: String, path: String) {
+  /// - Parameter system: the `errno` behind it, as far as SQLite knows one.
+  init(code: Int32, system: Int32, message: String, path: String) {
+    let cause = FileError(operation: "use", path: path, errno: system, reason: message)
+    if cause.isPassing, StoreError.repeatable.contains(code) {
+      let reason = String(cString: strerror(system))
+      self = cause.isFullDisk ? .full(path: path) : .exhausted(path: path, reason: reason)
+      return
+    }
     switch code & 0xff {
     case SQLITE_FULL: self = .full(path: path)
     case SQLITE_CORRUPT, SQLITE_NOTADB: self = .damaged(path: path, reason: message)

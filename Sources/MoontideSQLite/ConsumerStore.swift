@@ -8,7 +8,7 @@ public final class ConsumerStore: EffectStore {
   /// Always empty: a consumer has no tables of its own.
   public let tables: [StoreTable] = []
   public let file: ConsumerFile
-  private let connection: Connection
+  let connection: Connection
   private let records: ConsumerRecords
   private let transaction: ConsumerTransaction
 

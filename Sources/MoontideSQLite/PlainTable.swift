@@ -248,7 +248,7 @@ final class PlainTable: RowTable {
     } catch {
       switch error {
       case .constraint(let text), .refused(let text): throw .foldedConstraint(text)
-      case .foldedConstraint, .full, .damaged, .io: throw error
+      case .foldedConstraint, .full, .exhausted, .damaged, .io: throw error
       }
     }
   }

@@ -9,7 +9,7 @@ public final class ProjectionStore: EffectStore {
   public let tables: [StoreTable]
   public private(set) var identity: StoreIdentity
   public let path: String
-  private let connection: Connection
+  let connection: Connection
   private let bookkeeping: Bookkeeping
   private let rows: [any RowTable]
   private let transaction: ProjectionTransaction

@@ -62,7 +62,8 @@ struct SchemaScript {
       switch error {
       case .refused(let text), .constraint(let text), .foldedConstraint(let text): text
       case .full(let path): "no room on the disk for \(path)"
-      case .damaged(let path, let reason), .io(let path, let reason): "\(path): \(reason)"
+      case .damaged(let path, let reason), .io(let path, let reason), .exhausted(let path, let reason):
+        "\(path): \(reason)"
       }
     let end = consumed > 0 ? start + consumed : bytes.count - 1
     let statement = String(decoding: bytes[start..<max(start, min(end, bytes.count - 1))], as: UTF8.self)
@@ -138,7 +139,7 @@ extension SchemaScript {
     let message =
       switch error {
       case .refused(let text), .constraint(let text), .foldedConstraint(let text): text
-      case .full, .damaged, .io: "\(error)"
+      case .full, .exhausted, .damaged, .io: "\(error)"
       }
     let words = SQLWords(text)
     for name in SchemaScript.names(in: message) {

@@ -3,7 +3,7 @@ public import MoontideCore
 /// Reads what a store of either kind remembers, beside the process that writes it. Owned by one thread.
 public final class StoreReader {
   public let identity: StoreIdentity
-  private let connection: Connection
+  let connection: Connection
   private let bookkeeping: Bookkeeping
 
   /// Opens a store's file for reading only.
@@ -51,6 +51,20 @@ public final class StoreReader {
     let copy = try connection.prepare("vacuum into ?1")
     copy.bind(1, text: path)
     try copy.finish()
+  }
+
+  /// The first sequence number in the outbox, and how many there are; nil when it is empty.
+  public func outboxRange() throws(StoreError) -> (first: UInt64, count: UInt64)? {
+    guard identity.kind != .projection else { return nil }
+    let read = try connection.prepare("select min(sequence), count(*) from _mt_outbox")
+    guard try read.step(), !read.isNull(0) else { return nil }
+    return (UInt64(read.integer(0)), UInt64(read.integer(1)))
+  }
+
+  /// The mark of the log that the file belongs to; nil when it never said.
+  public func logMark() throws(StoreError) -> Int32? {
+    let mark = try connection.integer("pragma user_version") ?? 0
+    return mark == 0 ? nil : Int32(truncatingIfNeeded: mark)
   }
 
   /// What `pragma quick_check` finds wrong first; nil when the file is sound. Reads all of it.

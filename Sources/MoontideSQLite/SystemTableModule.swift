@@ -259,7 +259,8 @@ extension StoreError {
     switch self {
     case .refused(let text), .constraint(let text), .foldedConstraint(let text): text
     case .full(let path): "no room on the disk for \(path)"
-    case .damaged(let path, let reason), .io(let path, let reason): "\(path): \(reason)"
+    case .damaged(let path, let reason), .io(let path, let reason), .exhausted(let path, let reason):
+      "\(path): \(reason)"
     }
   }
 }

@@ -153,7 +153,7 @@ struct RecoveryTests {
     #expect(try third.put(DraftBatch(topic, ids: 0..<5)).repeats == 5)
   }
 
-  @Test func `a checkpoint of another history is not believed`() throws {
+  @Test func `a log that ends before its checkpoint lost what was acknowledged, and is not opened`() throws {
     let fixture = LogFixture()
     let log = try fixture.open()
     let topic = try log.topic(.events, partitions: 3).id
@@ -165,6 +165,18 @@ struct RecoveryTests {
     // The segments of an older backup under the newer indexes.
     let copy = LogFixture(files: fixture.files.copy())
     copy.files.setBytes(copy.lastSegment, old.bytes(copy.lastSegment))
+    let end = UInt64(old.bytes(copy.lastSegment).count)
+    #expect {
+      try copy.open()
+    } throws: { error in
+      guard case LogError.damaged(file: copy.lastSegment, end, let reason) = error else { return false }
+      return reason.contains("#200")
+    }
+    #expect(copy.files.bytes(copy.lastSegment) == old.bytes(copy.lastSegment))
+    let report = try LogVerifier(directory: "log", files: copy.files).verify()
+    #expect(report.problems.map(\.byteOffset) == [end])
+    // Whoever deletes what is derived says that the log is right as it is.
+    try copy.files.remove("log/checkpoint")
     let again = try copy.open()
     #expect(again.recovery.indexesRebuilt)
     #expect(again.durableEnd == Position(100))

@@ -11,6 +11,12 @@ int mt_without_memory_counts(void);
 /// sqlite3_db_config of an on/off option; returns SQLite's code.
 int mt_db_config(sqlite3 *db, int option, int value);
 
+/// Codes that SQLite defines by arithmetic.
+int mt_ioerr_write(void);
+int mt_ioerr_shmopen(void);
+int mt_ioerr_shmsize(void);
+int mt_ioerr_shmmap(void);
+
 /// Calls xSync on the main database file, whatever its VFS; returns SQLite's code.
 int mt_sync_database(sqlite3 *db);
 

@@ -11,6 +11,8 @@ public struct EventDirectory: Sendable {
     public var folders: [String] = []
     /// Folders that are no topics, and what the file system refused.
     public var problems: [Diagnostic] = []
+    /// The system was short of something: there may be more files than these. Look again.
+    public var isIncomplete = false
   }
 
   /// The path of `events/`, for opening.
@@ -48,6 +50,7 @@ public struct EventDirectory: Sendable {
         try look(at: "\(folder)/\(entry)", name: "\(name)/\(entry)", entry, topic, depth, into: &scan)
       }
     } catch {
+      if error.isPassing { scan.isIncomplete = true }
       scan.problems.append(
         problem(.sourceFile, name, "\(error.operation) of \(name) failed: \(error.reason)"))
     }

@@ -1,4 +1,3 @@
-import Glibc
 public import MoontideCore
 import MoontideJSON
 import Synchronization
@@ -64,17 +63,18 @@ public final class IngestProgress: Sendable {
     }
   }
 
-  /// Whether the log may take the same later: out of room, or of file descriptors. Then it is reported.
+  /// Whether the same may work later: out of room, or of file descriptors. Then it is reported.
   func passes(_ error: LogError) -> Bool {
-    guard case .file(let fault) = error else { return false }
-    let passes = [ENOSPC, EDQUOT, EMFILE, ENFILE, ENOMEM, EAGAIN].contains(fault.errno)
-    if passes {
-      report(
-        Diagnostic(
-          .warning, code: EnvelopeRule.sourceFile.code,
-          "the log must be writable; \(fault.operation) failed: \(fault.reason); ingest waits"))
-    }
-    return passes
+    guard case .file(let fault) = error, fault.isPassing else { return false }
+    report(
+      Diagnostic(
+        .warning, code: EnvelopeRule.sourceFile.code,
+        "\(fault.operation) of \(fault.path) failed: \(fault.reason)",
+        details: [
+          .init("state", "ingest waits, and goes on by itself; the files keep their lines"),
+          .init("help", fault.isFullDisk ? "free some space: df -h" : "raise ulimit -n"),
+        ]))
+    return true
   }
 
   /// The first failure stays.

@@ -18,11 +18,12 @@ public final class LineParsingWorker: Worker {
   private var cursor: FileCursor?
   /// Files that the system refused at the last try: left out of one scan, so that the next try is later.
   private var refused: Set<UInt64> = []
-  /// A line that was read and could not be taken yet, and that the log has no room now.
+  /// A line that was read and could not be taken yet: the log has no room now.
   private var pending: LineReader.Line?
-  private var waitsForRoom = false
   private var topics: [TopicName: TopicID] = [:]
   private var quarantine: TopicID?
+  /// The last step found the system short of something.
+  private var isPausing = false
 
   init(
     directory: EventDirectory, files: any FileSystem, log: any EventLog, options: IngestOptions,
@@ -55,7 +56,8 @@ public final class LineParsingWorker: Worker {
 
   /// Blocks until there may be something to do, at the longest for `timeout`.
   public func wait(for timeout: Duration) {
-    if waitsForRoom {
+    if isPausing {
+      isPausing = false
       progress.rest.wait(for: timeout)
     } else if cursor != nil || !waiting.isEmpty {
       progress.free.wait(for: timeout)
@@ -70,7 +72,7 @@ public final class LineParsingWorker: Worker {
 
   private func scan() -> StepOutcome {
     let scan = directory.scan()
-    hasScanned = true
+    hasScanned = !scan.isIncomplete
     for problem in scan.problems { progress.report(problem) }
     for folder in scan.folders { watch?.add(folder) }
     var total: UInt64 = 0
@@ -88,6 +90,7 @@ public final class LineParsingWorker: Worker {
       counts.bytesDone = min(counts.bytesDone, total)
     }
     if waiting.isEmpty {
+      if scan.isIncomplete { return pause() }
       if !options.once && !hasRefused { progress.isReadingDone.store(true, ordering: .releasing) }
       return options.once ? .progressed : .idle(for: options.pollInterval)
     }
@@ -106,9 +109,10 @@ public final class LineParsingWorker: Worker {
       else { return .idle(for: .milliseconds(1)) }
       cursor = opened
     } catch {
+      if case .file(let fault) = error, progress.passes(.file(fault)) { return pause() }
       try report(error, of: file)
       if case .file = error {
-        // It may pass: too many files are open, say.
+        // It may pass: permission may be given.
         refused.insert(file.status.inode)
       } else {
         // Left alone until its status changes.
@@ -130,6 +134,14 @@ public final class LineParsingWorker: Worker {
     } catch {
       throw .log(error)
     }
+  }
+
+  // MARK: Waiting
+
+  /// Nothing is to be done for a moment, whatever there is to do.
+  private func pause() -> StepOutcome {
+    isPausing = true
+    return .idle(for: Limits.fullDiskPause)
   }
 
   // MARK: Reading lines
@@ -167,14 +179,14 @@ public final class LineParsingWorker: Worker {
     } catch {
       try fail(cursor, error, batch)
     }
-    return waitsForRoom ? .idle(for: .milliseconds(500)) : .progressed
+    return pending == nil ? .progressed : pause()
   }
 
-  /// Parses the lines of one chunk into `batch` and hands it on.
+  /// Parses the lines of one chunk into `batch` and hands it on. A line for which the log has no room now
+  /// becomes `pending`.
   private func fill(_ batch: ParsedBatch, _ first: LineReader.Line, _ cursor: FileCursor) throws(SourceFault)
   {
     batch.chunk = cursor.reader.chunk
-    waitsForRoom = false
     let from = cursor.taken
     var to = from
     var next: LineReader.Line? = first
@@ -193,7 +205,6 @@ public final class LineParsingWorker: Worker {
     } catch {
       if case .log(let fault) = error, progress.passes(fault) {
         pending = next
-        waitsForRoom = true
       } else {
         progress.fail(error)
       }

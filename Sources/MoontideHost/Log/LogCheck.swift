@@ -10,28 +10,28 @@ public struct LogCheck: Sendable {
   public var problems: [Diagnostic]
   /// All of them.
   public var problemCount: Int
+  /// A cut behind the last recorded durable end, in words; nil when the log ends with a whole batch, or
+  /// while another process appends.
+  public var tornTail: Diagnostic?
+  /// Where the sound batches end.
+  public var end: Position
 }
 
 extension MoontideProject {
   /// Reads every byte of the project's log and checks sums, positions, offsets and identities. `progress` is
-  /// told bytes done and in all; what it throws ends the check. Holds the project meanwhile.
+  /// told bytes done and in all; what it throws ends the check. Reads only, also beside a run: then it judges
+  /// what was there when it began.
   public static func verify(
     _ paths: ProjectPaths, progress: (UInt64, UInt64) throws(Diagnostic) -> Void
   ) throws(Diagnostic) -> LogCheck {
-    let lock = try held(paths, files: SystemSurroundings.files)
-    defer { withExtendedLifetime(lock) {} }
-    return try check(LogVerifier(directory: paths.log, files: SystemSurroundings.files), paths, progress)
-  }
-
-  /// The same for a project that is held already.
-  func verifyLog() throws(Diagnostic) -> LogCheck {
-    try MoontideProject.check(LogVerifier(directory: paths.log, files: files), paths) {
-      _, _ throws(Diagnostic) in
-    }
+    let isRunning = try ProjectLock.isHeld(paths.lock)
+    return try check(
+      LogVerifier(directory: paths.log, files: SystemSurroundings.files), paths, isRunning, progress)
   }
 
   private static func check(
-    _ verifier: LogVerifier, _ paths: ProjectPaths, _ progress: (UInt64, UInt64) throws(Diagnostic) -> Void
+    _ verifier: LogVerifier, _ paths: ProjectPaths, _ isRunning: Bool,
+    _ progress: (UInt64, UInt64) throws(Diagnostic) -> Void
   ) throws(Diagnostic) -> LogCheck {
     var fault: Diagnostic?
     let report = try LogError.told { () throws(LogError) in
@@ -45,10 +45,26 @@ extension MoontideProject {
       Diagnostic(
         .logDamaged,
         "\(paths.relative(problem.file)) is damaged at byte \(problem.byteOffset): \(problem.reason)",
-        help: "restore the segment from a backup; records around it are not touched")
+        help:
+          "restore the segment from a backup; without one, moontide events repair shows what would be lost")
     }
     return LogCheck(
       records: report.records, batches: report.batches, bytes: report.bytes, problems: problems,
-      problemCount: report.problemCount)
+      problemCount: report.problemCount, tornTail: isRunning ? nil : tornTail(report, paths),
+      end: report.end)
+  }
+
+  private static func tornTail(_ report: LogVerifier.Report, _ paths: ProjectPaths) -> Diagnostic? {
+    guard let tail = report.tornTail else { return nil }
+    return Diagnostic(
+      .warning, code: HostCode.logDamaged.code,
+      "\(paths.relative(tail.file)) is cut at byte \(tail.byteOffset), after the last recorded durable end "
+        + "\(report.durableEnd)",
+      details: [
+        .init(
+          "note", "\(Counted.text(report.tornTailBytes, "byte")) there are no whole batch: \(tail.reason)"),
+        .init("note", "nothing says that they were ever durable: a killed process leaves such a tail"),
+        .init("help", "the next run drops them and goes on at \(report.end)"),
+      ])
   }
 }

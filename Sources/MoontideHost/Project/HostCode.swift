@@ -20,12 +20,15 @@ public enum HostCode: String, ExplainedCode {
   case afterToken = "E0617"
   case mended = "E0621"
   case cannotRetry = "E0622"
+  case backupTarget = "E0623"
+  case backupDamaged = "E0624"
   case logReadOnly = "E0501"
   case logDamaged = "E0502"
   case logFormat = "E0503"
   case tooMuch = "E0504"
   case sequenceGap = "E0505"
   case storeDamaged = "E0401"
+  case storeSwapped = "E0402"
 
   public var title: String {
     switch self {
@@ -46,6 +49,8 @@ public enum HostCode: String, ExplainedCode {
     case .noSuchHandler: "there is no such handler"
     case .mended: "a mended handler has dead letters of its old script"
     case .cannotRetry: "a dead letter cannot be dealt with in this way"
+    case .backupTarget: "a backup and a restore overwrite nothing"
+    case .backupDamaged: "the backup is damaged or not whole"
     case .afterToken: "the read models did not come past the token in time"
     case .logReadOnly: "the log takes no more until it is reopened"
     case .logDamaged: "the log is damaged"
@@ -53,6 +58,7 @@ public enum HostCode: String, ExplainedCode {
     case .tooMuch: "the log has bounds"
     case .sequenceGap: "a producer goes on where it stopped"
     case .storeDamaged: "the file of a handler is damaged"
+    case .storeSwapped: "a consumer's file is not the one that was left here"
     }
   }
 
@@ -96,6 +102,14 @@ public enum HostCode: String, ExplainedCode {
     case .cannotRetry:
       "A correction is for one event. What a handler emitted in conflict was dead on its way into the log: "
         + "the event itself was applied and is not applied twice, so such a letter can only be skipped."
+    case .backupTarget:
+      "backup writes a file that is not there yet; restore fills a project that has no data, or an "
+        + "empty folder "
+        + "data/. What is there may be the only copy of something."
+    case .backupDamaged:
+      "A restore proves a backup before it takes its place: every file by its checksum, every byte of "
+        + "the log, "
+        + "every store. This one is not what was backed up. Nothing was restored."
     case .afterToken:
       "The token of an append stands for a position. A read model has not come past it: its "
         + "handler lags, is halted, or nothing runs."
@@ -114,7 +128,13 @@ public enum HostCode: String, ExplainedCode {
         + "number is missing."
     case .storeDamaged:
       "SQLite finds the file's structure broken. A read model is derived and can be made anew; "
-        + "a consumer's file holds what exists nowhere else."
+        + "a consumer's file holds what exists nowhere else. A run makes a damaged or swapped read "
+        + "model anew "
+        + "by itself."
+    case .storeSwapped:
+      "A consumer's file holds its checkpoints, state and unsent events, which exist nowhere else. This one "
+        + "belongs to another consumer or another log, or has come further than the log reaches. Going on "
+        + "with it would handle events twice, or never."
     }
   }
 
@@ -143,6 +163,11 @@ public enum HostCode: String, ExplainedCode {
     case .mended:
       "moontide dead retry NAME --dry-run says what would happen; moontide dead retry NAME does it."
     case .cannotRetry: "moontide dead show ID · moontide dead skip ID --reason TEXT"
+    case .backupTarget: "Name another file, or move data/ of the project away first."
+    case .backupDamaged:
+      "Take another backup. A tar archive can be looked into: tar tvf FILE; what of it is sound can be "
+        + "taken out "
+        + "by hand and judged with moontide doctor."
     case .afterToken: "moontide lag shows who is behind; start moontide run if nothing runs."
     case .logReadOnly: "See to the disk, then run again: recovery drops only what was never acknowledged."
     case .logDamaged: "moontide events verify lists every damaged place; restore the segment from a backup."
@@ -152,6 +177,10 @@ public enum HostCode: String, ExplainedCode {
     case .storeDamaged:
       "Delete a read model (data/readmodels/NAME.sqlite): the next run rebuilds it. Restore a "
         + "consumer's file from a backup."
+    case .storeSwapped:
+      "Put the right file back (moontide restore has it in a backup, with its log). Without one, move "
+        + "the file "
+        + "away: the consumer then begins anew where its `from` says, without its state."
     }
   }
 }

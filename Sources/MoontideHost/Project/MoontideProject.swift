@@ -37,8 +37,10 @@ public final class MoontideProject: Sendable {
 
   /// The settings ask for another number of partitions than a topic was made with: said before anything runs,
   /// not when the first event of that topic comes.
-  var changedPartitions: Diagnostic? {
-    for topic in log.topics() {
+  var changedPartitions: Diagnostic? { MoontideProject.changedPartitions(settings, log.topics()) }
+
+  static func changedPartitions(_ settings: ProjectSettings, _ topics: [TopicDescription]) -> Diagnostic? {
+    for topic in topics {
       guard let asked = settings.partitions[topic.name], asked != topic.partitions else { continue }
       return LogError.partitionCount(topic: topic.name, has: topic.partitions, asked: asked).diagnostic
     }

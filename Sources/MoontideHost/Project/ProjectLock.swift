@@ -47,6 +47,19 @@ final class ProjectLock: @unchecked Sendable {
     return .success(lock)
   }
 
+  /// Whether a writer holds the project now. Creates nothing; the lock file's folder may be missing.
+  static func isHeld(_ path: String) throws(Diagnostic) -> Bool {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else {
+      // No lock was ever taken here.
+      if errno == ENOENT { return false }
+      let reason = String(cString: strerror(errno))
+      throw FileError(operation: "open", path: path, errno: errno, reason: reason).diagnostic
+    }
+    let lock = ProjectLock(descriptor: descriptor)
+    return flock(lock.descriptor, LOCK_SH | LOCK_NB) != 0
+  }
+
   private func pid() -> Int32? {
     var buffer = [UInt8](repeating: 0, count: 16)
     let count = pread(descriptor, &buffer, buffer.count, 0)

@@ -93,6 +93,7 @@ struct HandlerSurvey {
     _ group: HandlerGroup?, _ ledger: HandlerLedger, _ entry: Entry?, _ definition: HandlerDefinition
   ) throws(Diagnostic) -> String {
     if group?.halted != nil { return "halted" }
+    if group?.isWaiting == true { return "waiting" }
     if group?.isRebuilding == true { return "rebuilding" }
     if group == nil, let entry, try isToBeRebuilt(entry, definition) { return "to be rebuilt" }
     if let since = ledger.degradedSince { return "degraded since \(since)" }

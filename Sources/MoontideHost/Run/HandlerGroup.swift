@@ -39,7 +39,7 @@ final class HandlerGroup: Sendable {
     _ definition: HandlerDefinition, _ board: StatusBoard, _ rebuilding: RebuildFlag, _ setting: Setting
   ) -> WorkerThread {
     let project = setting.project
-    let keeper = StoreKeeper(paths: project.paths, files: project.files)
+    let keeper = StoreKeeper(project)
     let report = setting.surroundings.report
     return WorkerThread(definition.name, setting) { () throws(Diagnostic) in
       try ProjectionRun(
@@ -56,7 +56,7 @@ final class HandlerGroup: Sendable {
     _ definition: HandlerDefinition, _ boards: [StatusBoard], _ relayBoard: RelayBoard, _ setting: Setting
   ) throws(Diagnostic) -> [WorkerThread] {
     let project = setting.project
-    let file = try StoreKeeper(paths: project.paths, files: project.files)
+    let file = try StoreKeeper(project)
       .consumer(definition, log: project.log)
     // The relay waits for what the lanes emit, not for the log.
     let emitted = Bell()
@@ -89,8 +89,15 @@ final class HandlerGroup: Sendable {
 
   var isRebuilding: Bool { rebuilding.isSet }
 
+  /// Nil while a thread may still mend it.
   var halted: Diagnostic? {
-    boards.lazy.compactMap(\.status.halted).first ?? relayBoard?.status.halted
+    guard hasEnded else { return nil }
+    return boards.lazy.compactMap(\.status.halted).first ?? relayBoard?.status.halted
+  }
+
+  /// Whether it waits for room on the disk and the like.
+  var isWaiting: Bool {
+    boards.contains { $0.status.waiting != nil } || relayBoard?.status.waiting != nil
   }
 
   /// Whether nothing below `end` is left to do, the outbox aside.

@@ -17,6 +17,9 @@ final class ProjectionRun: ClosingWorker {
   private var worker: HandlerWorker?
   /// Where the log ended when the rebuild began: there it has caught up.
   private var target: Position?
+  /// Whether it was reported that there is no room.
+  private var isTold = false
+  private var hasMended = false
 
   init(
     _ definition: HandlerDefinition, keeper: StoreKeeper, log: any EventLog, board: StatusBoard,
@@ -30,33 +33,74 @@ final class ProjectionRun: ClosingWorker {
     self.rebuilding = rebuilding
     self.report = report
     self.makeWorker = makeWorker
+    try open()
+  }
+
+  /// Opens the read model, or one beside it that is to replace it.
+  private func open(anew: Bool = false) throws(Diagnostic) {
     let decided = try LogError.told { () throws(LogError) in
       try Rulings.load(of: definition.identityName, from: log).decisions
     }
-    let opened = try keeper.projection(definition, decided: decided)
-    store = opened.store
-    if opened.replaces != nil { target = log.durableEnd }
+    let opened = try keeper.projection(definition, decided: decided, anew: anew)
+    if let fault = opened.fault { report(rebuilt(fault)) }
+    target = opened.replaces == nil ? nil : log.durableEnd
     rebuilding.isSet = target != nil
+    store = opened.store
     worker = try makeWorker(opened.store)
   }
 
   func step() -> StepOutcome {
-    guard let worker else { return .finished }
-    let outcome = worker.step()
-    if let target, board.status.position >= target, outcome != .progressed {
-      do throws(Diagnostic) {
-        try takePlace()
+    do throws(Diagnostic) {
+      guard let worker else {
+        // A swap met a full disk: whatever it came to, the files say how to go on.
+        try open()
         return .progressed
-      } catch {
+      }
+      let outcome = worker.step()
+      if outcome == .finished, try mend() { return .progressed }
+      guard let target, board.status.position >= target, outcome != .progressed else { return outcome }
+      try takePlace()
+      isTold = false
+      return .progressed
+    } catch {
+      worker = nil
+      store = nil
+      guard error.isPassing else {
         report(error)
         return .finished
       }
+      if !isTold { report(error.asWarning) }
+      isTold = true
+      return .idle(for: Limits.fullDiskPause)
     }
-    return outcome
+  }
+
+  /// The worker halted: a read model that is damaged is made anew beside, once.
+  private func mend() throws(Diagnostic) -> Bool {
+    guard !hasMended, board.status.halted?.code == RuntimeCode.storeBroken.rawValue,
+      keeper.isDamaged(definition)
+    else { return false }
+    hasMended = true
+    worker = nil
+    store = nil
+    report(rebuilt("it is damaged"))
+    try open(anew: true)
+    return true
+  }
+
+  private func rebuilt(_ fault: String) -> Diagnostic {
+    Diagnostic(
+      .warning, code: HostCode.storeDamaged.code,
+      "the read model of projection \(definition.name) cannot be used: \(fault)",
+      details: [
+        .init("state", "it is folded anew from the log, beside; until then queries see the old file"),
+        .init("help", "nothing needs to be done; moontide explain \(HostCode.storeDamaged.code)"),
+      ])
   }
 
   private func takePlace() throws(Diagnostic) {
     worker = nil
+    try seal()
     try StoreError.told { [store] () throws(StoreError) in try store?.checkpoint() }
     store = nil
     let new = try keeper.swap(definition)
@@ -76,7 +120,23 @@ final class ProjectionRun: ClosingWorker {
       if settled { try store?.settle() }
       try store?.checkpoint()
     }
+    try seal()
     store = nil
+  }
+
+  /// Writes the digest of its rows beside the read model, unless the one that is there says the same place.
+  private func seal() throws(Diagnostic) {
+    guard let store else { return }
+    let (path, files) = (keeper.paths.readModel(definition.name), keeper.files)
+    let known = try FileError.told { () throws(FileError) in try ReadModelSeal.read(path, files) }
+    let seal = try StoreError.told { () throws(StoreError) -> ReadModelSeal? in
+      let position = try store.ledger().checkpoints.values.max() ?? .start
+      let version = store.identity.scriptVersion
+      if let known, known.position == position, known.scriptVersion == version { return nil }
+      return ReadModelSeal(scriptVersion: version, position: position, contents: try store.contents())
+    }
+    guard let seal else { return }
+    try FileError.told { () throws(FileError) in try seal.write(path, files) }
   }
 }
 

@@ -23,6 +23,9 @@ public struct RunOptions: Sendable {
   /// Events a transaction takes at most under backlog; nil: what suits.
   public var batchRecords: Int?
 
+  /// Where to write how the run stands, as Prometheus' text; nil: nowhere.
+  public var metricsFile: String?
+
   public init() {}
 }
 
@@ -70,7 +73,7 @@ public struct HandlerSummary: Sendable {
   public var name: String
   public var kind: HandlerKind
   public var version: String
-  /// `running`, `rebuilding`, `degraded`, `halted`, `stopped`.
+  /// `running`, `waiting` (for room on the disk), `rebuilding`, `degraded`, `halted`, `stopped`.
   public var state: String
   public var checkpoint: Position
   public var applied: UInt64

@@ -13,7 +13,11 @@ extension StoreError {
     case .refused(let text), .constraint(let text), .foldedConstraint(let text):
       Diagnostic(.query, "SQLite refuses: \(text)")
     case .full(let path):
-      Diagnostic(.file, "no room on the disk to write \(path)", help: "free some space: df -h")
+      Diagnostic(passing: "no room on the disk to write \(path)", help: "free some space: df -h")
+    case .exhausted(let path, let reason):
+      Diagnostic(
+        passing: "\(path) cannot be used for now: \(reason)",
+        help: "close what holds files open, or raise ulimit -n")
     case .damaged(let path, let reason):
       Diagnostic(
         .storeDamaged, "\(path) is damaged: \(reason)")

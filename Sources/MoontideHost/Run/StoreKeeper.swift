@@ -1,4 +1,5 @@
 import MoontideCore
+import MoontideLog
 import MoontideRuntime
 import MoontideSQLite
 
@@ -7,31 +8,69 @@ import MoontideSQLite
 struct StoreKeeper: Sendable {
   let paths: ProjectPaths
   let files: any FileSystem
+  /// What the stores are folds of; nil where that is not looked at.
+  var log: SegmentedLog?
+
+  init(paths: ProjectPaths, files: any FileSystem, log: SegmentedLog? = nil) {
+    self.paths = paths
+    self.files = files
+    self.log = log
+  }
+
+  /// Of a project that this process holds.
+  init(_ project: MoontideProject) {
+    self.init(paths: project.paths, files: project.files, log: project.segmentedLog)
+  }
 
   /// A projection's store, and where it must be moved once it has caught up.
   struct Projection {
     var store: ProjectionStore
     /// The name of the read model that it will replace; nil when it is the one in use.
     var replaces: String?
+    /// Why the one in use cannot be used; nil when it can, or when its script was edited.
+    var fault: String?
   }
 
-  /// - Parameter decided: how many decisions about its dead letters the log has; a read model that follows
-  ///   fewer is rebuilt.
-  func projection(_ definition: HandlerDefinition, decided: Int) throws(Diagnostic) -> Projection {
+  /// - Parameters:
+  ///   - decided: how many decisions about its dead letters the log has; a read model that follows fewer is
+  ///     rebuilt.
+  ///   - anew: the one in use is known to be damaged.
+  func projection(
+    _ definition: HandlerDefinition, decided: Int, anew: Bool = false
+  ) throws(Diagnostic) -> Projection {
     let path = paths.readModel(definition.name)
     try adopt(definition, folder: paths.readModels)
     guard try exists(path) else {
+      try FileError.told { () throws(FileError) in try ReadModelSeal.remove(path, files) }
       return Projection(store: try create(definition, decided, at: path), replaces: nil)
     }
-    if let store = try fitting(definition, decided, at: path) {
-      return Projection(store: store, replaces: nil)
+    var fault: String?
+    if !anew {
+      switch try fitting(definition, decided, at: path) {
+      case .store(let store): return Projection(store: store, replaces: nil)
+      case .edited: break
+      case .unusable(let reason): fault = reason
+      }
     }
+    // What it says of the old file it must not say of the new one, should that be at the same place.
+    try FileError.told { () throws(FileError) in try ReadModelSeal.remove(path, files) }
     let beside = paths.rebuilding(definition.name)
-    if try exists(beside), let store = try fitting(definition, decided, at: beside) {
-      return Projection(store: store, replaces: path)
+    if !anew, try exists(beside), case .store(let store) = try fitting(definition, decided, at: beside) {
+      return Projection(store: store, replaces: path, fault: fault)
     }
     try remove(beside)
-    return Projection(store: try create(definition, decided, at: beside), replaces: path)
+    return Projection(store: try create(definition, decided, at: beside), replaces: path, fault: fault)
+  }
+
+  /// Whether SQLite finds the read model in use broken. Reads all of it.
+  func isDamaged(_ definition: HandlerDefinition) -> Bool {
+    do throws(StoreOpeningError) {
+      let reader = try StoreReader(path: paths.readModel(definition.name))
+      return try StoreOpeningError.told { () throws(StoreError) in try reader.integrityFault() } != nil
+    } catch {
+      if case .store(.damaged) = error { return true }
+      return false
+    }
   }
 
   /// Puts a rebuilt file, closed by its owner, in the place of the old one. What the old one had in its
@@ -64,6 +103,7 @@ struct StoreKeeper: Sendable {
     let file = try told(path) { () throws(StoreOpeningError) in
       try ConsumerFile(path: path, identity: identity)
     }
+    try checkOwner(definition, file, at: path)
     if isNew {
       try begin(definition, try told(path) { () throws(StoreOpeningError) in try file.store() }, log)
     }
@@ -88,21 +128,67 @@ struct StoreKeeper: Sendable {
     }
   }
 
-  /// The file is the handler's as it is now defined; nil when it has to be made anew. Derived files that are
-  /// damaged are made anew too.
+  private enum Fitting {
+    case store(ProjectionStore)
+    /// It is of another version of the script, or follows fewer decisions.
+    case edited
+    /// It cannot be gone on with, for this reason.
+    case unusable(String)
+  }
+
+  /// Looks whether the file is the handler's as it is now defined. Read models are derived: those that are
+  /// damaged, swapped, or of another log are made anew.
   private func fitting(
     _ definition: HandlerDefinition, _ decided: Int, at path: String
-  ) throws(Diagnostic) -> ProjectionStore? {
+  ) throws(Diagnostic) -> Fitting {
     do throws(StoreOpeningError) {
       let store = try ProjectionStore.open(path: path)
+      if let was = definition.was, store.identity.handler == was { return .edited }
+      guard store.identity.handler == definition.name, store.identity.kind == .projection else {
+        return .unusable("it is the file of \(store.identity.kind.rawValue) \(store.identity.handler)")
+      }
+      guard store.identity.scriptVersion == definition.scriptVersion else { return .edited }
       let follows = try StoreOpeningError.told { () throws(StoreError) in try store.ledger().decided }
-      return store.identity.scriptVersion == definition.scriptVersion
-        && store.identity.handler == definition.name && follows == decided
-        ? store : nil
+      guard follows == decided else { return .edited }
+      let fault = try StoreOpeningError.told { () throws(StoreError) -> String? in
+        guard let log else { return nil }
+        if try !store.claim(log: log.mark) { return "it belongs to another log" }
+        return StoreKeeper.ahead(try store.ledger(), of: log)
+      }
+      return fault.map { .unusable($0) } ?? .store(store)
     } catch {
-      if case .store(.damaged) = error { return nil }
+      if case .store(.damaged(_, let reason)) = error { return .unusable("it is damaged (\(reason))") }
       throw error.diagnostic(path)
     }
+  }
+
+  /// Why a store cannot be one of this log's, as far as its checkpoints tell.
+  private static func ahead(_ ledger: HandlerLedger, of log: SegmentedLog) -> String? {
+    guard let last = ledger.checkpoints.values.max(), last > log.durableEnd else { return nil }
+    return "it has come to \(last), and the log ends at \(log.durableEnd)"
+  }
+
+  /// Refuses a consumer's file that is not the one that was left here: what it holds exists nowhere else, and
+  /// going on with another one would handle events twice, or never.
+  private func checkOwner(
+    _ definition: HandlerDefinition, _ file: ConsumerFile, at path: String
+  ) throws(Diagnostic) {
+    func refuse(_ reason: String) -> Diagnostic {
+      Diagnostic(
+        .storeSwapped, "consumer \(definition.name) cannot go on with \(paths.relative(path)): \(reason)",
+        help: HostCode.storeSwapped.mend)
+    }
+    let names = [definition.name, definition.was]
+    guard names.contains(file.identity.handler), file.identity.kind == .consumer else {
+      throw refuse("it is the file of \(file.identity.kind.rawValue) \(file.identity.handler)")
+    }
+    guard let log else { return }
+    let store = try told(path) { () throws(StoreOpeningError) in try file.store() }
+    let fault = try StoreError.told { () throws(StoreError) -> String? in
+      if try !store.claim(log: log.mark) { return "it belongs to another log" }
+      return StoreKeeper.ahead(try store.ledger(), of: log)
+    }
+    if let fault { throw refuse(fault) }
   }
 
   private func create(

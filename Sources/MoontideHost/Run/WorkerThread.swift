@@ -68,12 +68,28 @@ final class WorkerThread: @unchecked Sendable {
       progressed()
     }
     do throws(Diagnostic) {
-      let worker = try make()
+      guard let worker = try open() else { return }
       drive(worker)
       if let closing = worker as? any ClosingWorker {
         try closing.close(settled: settling.load(ordering: .acquiring))
       }
     } catch { failed(error) }
+  }
+
+  /// Makes the worker, again and again while the system is short of what it needs; nil when it is to end
+  /// before.
+  private func open() throws(Diagnostic) -> (any Worker)? {
+    var isTold = false
+    while !stopping.load(ordering: .acquiring) {
+      let seen = pause.count
+      do throws(Diagnostic) { return try make() } catch {
+        guard error.isPassing else { throw error }
+        if !isTold { failed(error.asWarning) }
+        isTold = true
+        pause.wait(past: seen, for: Limits.fullDiskPause)
+      }
+    }
+    return nil
   }
 
   private func drive(_ worker: any Worker) {

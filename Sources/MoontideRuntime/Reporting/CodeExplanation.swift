@@ -187,8 +187,12 @@ struct CodeExplanation {
           + "deleted: it is rebuilt from the log.")
     case .storeFull:
       .init(
-        "no room on the disk", what: "The handler waits and goes on by itself when there is room.",
-        help: "Free some space; nothing else is needed.")
+        "the system is short of room on the disk, or of file descriptors",
+        what:
+          "Nothing is lost: who meets it rolls back what was begun, waits, and goes on by itself when there "
+          + "is room again, without a restart. Files of events keep their lines meanwhile.",
+        help: "Free some space (df -h), or raise the limit of open files (ulimit -n); nothing else is needed."
+      )
     case .logBroken:
       .init(
         "the log cannot be read or written", what: "Handlers stop rather than miss an event.",

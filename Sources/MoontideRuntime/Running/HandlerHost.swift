@@ -49,7 +49,7 @@ final class HandlerHost: LuaHost {
     switch error {
     case .refused(let text): return HostRefusal(code: RuntimeCode.storeRefused.rawValue, message: text)
     case .constraint(let text): return HostRefusal(code: RuntimeCode.constraint.rawValue, message: text)
-    case .foldedConstraint, .full, .damaged, .io:
+    case .foldedConstraint, .full, .exhausted, .damaged, .io:
       storeError = error
       return HostRefusal(code: RuntimeCode.storeBroken.rawValue, message: "the store failed", fatal: true)
     }

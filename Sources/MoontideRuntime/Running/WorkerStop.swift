@@ -10,11 +10,8 @@ enum WorkerStop: Error {
   /// - Parameter handler: `consumer receipts`.
   static func store(_ error: StoreError, handler: String) -> WorkerStop {
     switch error {
-    case .full(let path):
-      .wait(
-        Diagnostic(
-          .warning, code: RuntimeCode.storeFull.rawValue, "\(handler): no room on the disk to write \(path)",
-          details: [.init("help", "free some space; it goes on by itself")]))
+    case .full(let path): .wait(short(handler, path, nil))
+    case .exhausted(let path, let reason): .wait(short(handler, path, reason))
     case .damaged(let path, let reason):
       .halt(broken(handler, "\(path) is damaged: \(reason)"))
     case .io(let path, let reason):
@@ -25,12 +22,8 @@ enum WorkerStop: Error {
   }
 
   static func log(_ error: LogError, handler: String) -> WorkerStop {
-    if case .file(let file) = error, file.errno == Self.noSpace {
-      return .wait(
-        Diagnostic(
-          .warning, code: RuntimeCode.storeFull.rawValue,
-          "\(handler): no room on the disk to write \(file.path)",
-          details: [.init("help", "free some space; it goes on by itself")]))
+    if case .file(let file) = error, file.isPassing {
+      return .wait(short(handler, file.path, file.isFullDisk ? nil : file.reason))
     }
     return .halt(
       Diagnostic(
@@ -38,8 +31,17 @@ enum WorkerStop: Error {
         details: [.init("help", "moontide events verify · moontide doctor")]))
   }
 
-  /// ENOSPC on Linux.
-  private static let noSpace: Int32 = 28
+  /// - Parameter reason: the system's, when it is not the room on the disk that is short.
+  private static func short(_ handler: String, _ path: String, _ reason: String?) -> Diagnostic {
+    let what = reason.map { "cannot use \(path) for now (\($0))" } ?? "no room on the disk to write \(path)"
+    let help = reason == nil ? "free some space: df -h" : "close what holds files open, or raise ulimit -n"
+    return Diagnostic(
+      .warning, code: RuntimeCode.storeFull.rawValue, "\(handler): \(what)",
+      details: [
+        .init("state", "it waits, and tries again every \(Limits.fullDiskPause / .seconds(1)) s"),
+        .init("help", "\(help); it goes on by itself"),
+      ])
+  }
 
   private static func broken(_ handler: String, _ reason: String) -> Diagnostic {
     Diagnostic(

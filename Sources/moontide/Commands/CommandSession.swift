@@ -9,7 +9,10 @@ struct CommandSession {
   let options: GlobalOptions
   private let errors: any TextSink = StreamSink.standardError()
 
-  init(_ options: GlobalOptions) { self.options = options }
+  init(_ options: GlobalOptions) {
+    self.options = options
+    Signals.ignoreRefusedWrites()
+  }
 
   /// Runs `body`; a fault is printed and ends the process with its code.
   func perform(_ body: () throws -> Void) throws {

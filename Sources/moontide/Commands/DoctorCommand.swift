@@ -10,13 +10,14 @@ struct DoctorCommand: ParsableCommand {
 
   @OptionGroup var options: GlobalOptions
   @Argument(help: "The project.") var directory: String?
+  @Flag(help: "Compare every read model with a fresh fold of the log too.") var full = false
 
   func run() throws {
     let session = CommandSession(options)
     try session.perform {
       let project = try session.project(directory)
       let sink = PrintingSink(options)
-      let healthy = try Doctor(project).examine(to: sink)
+      let healthy = try Doctor(project, full: full).examine(to: sink)
       try sink.finish()
       if !healthy { throw ExitCodes.findings }
     }

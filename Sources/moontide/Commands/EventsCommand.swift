@@ -207,10 +207,11 @@ struct EventsVerify: ParsableCommand {
       }
       try bar.finish()
       try session.show(result.problems)
+      if let tail = result.tornTail { try session.show([tail]) }
       let verdict = result.problems.isEmpty ? "all good" : "\(result.problemCount) problems"
       try session.note(
         "\(Figures.grouped(result.records)) records in \(Figures.grouped(result.batches)) batches, "
-          + "\(Figures.grouped(result.bytes)) bytes: \(verdict)")
+          + "\(Figures.grouped(result.bytes)) bytes, up to \(result.end): \(verdict)")
       if !result.problems.isEmpty { throw ExitCodes.failed }
     }
   }

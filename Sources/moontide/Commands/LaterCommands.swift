@@ -18,9 +18,8 @@ extension LaterCommand {
 /// All of them.
 enum LaterCommands {
   static let all: [any ParsableCommand.Type] = [
-    TestLater.self, ReplLater.self, SendLater.self, StateLater.self, ProjectionLater.self, WhyLater.self,
-    ImpactLater.self, SagaLater.self, EffectsLater.self, ReloadLater.self, SchemaLater.self, BackupLater.self,
-    RestoreLater.self,
+    TestLater.self, ReplLater.self, SendLater.self, StateLater.self, WhyLater.self,
+    ImpactLater.self, SagaLater.self, EffectsLater.self, ReloadLater.self, SchemaLater.self,
   ]
 }
 
@@ -45,13 +44,6 @@ struct SendLater: LaterCommand {
 struct StateLater: LaterCommand {
   static let name = "state"
   static let instead = "it needs deciders; until then: moontide events cat --key KEY"
-  @Argument(parsing: .captureForPassthrough) var words: [String] = []
-}
-
-struct ProjectionLater: LaterCommand {
-  static let name = "projection"
-  static let instead =
-    "until then an edit of the script, or deleting its file, rebuilds a read model at the next run"
   @Argument(parsing: .captureForPassthrough) var words: [String] = []
 }
 
@@ -88,17 +80,5 @@ struct ReloadLater: LaterCommand {
 struct SchemaLater: LaterCommand {
   static let name = "schema"
   static let instead = "the registry comes with it"
-  @Argument(parsing: .captureForPassthrough) var words: [String] = []
-}
-
-struct BackupLater: LaterCommand {
-  static let name = "backup"
-  static let instead = "until then stop the run and copy data/"
-  @Argument(parsing: .captureForPassthrough) var words: [String] = []
-}
-
-struct RestoreLater: LaterCommand {
-  static let name = "restore"
-  static let instead = "until then stop the run and put data/ back"
   @Argument(parsing: .captureForPassthrough) var words: [String] = []
 }

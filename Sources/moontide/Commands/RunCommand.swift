@@ -21,6 +21,10 @@ struct RunCommand: ParsableCommand {
     [String] = []
   @Flag(help: "Exit 1 when events were dead-lettered or lines quarantined.") var failOnDead = false
   @Flag(help: "Stop at the first bad line with exit code 65.") var strict = false
+  @Option(
+    help: ArgumentHelp(
+      "Write how the run stands to this file every few seconds, as Prometheus text.", valueName: "PATH"))
+  var metricsFile: String?
   @Option(help: "Not yet: moves event time on for timers.") var until: String?
   @Flag(help: "Not yet: takes up edited scripts while running.") var watch = false
 
@@ -42,6 +46,7 @@ struct RunCommand: ParsableCommand {
       var settings = RunOptions()
       settings.once = once
       settings.strict = strict
+      settings.metricsFile = metricsFile
       settings.only = only.isEmpty ? nil : Set(only)
       let report = try project.run(settings, observer: watcher, until: { Signals.received > 0 })
       try project.close()

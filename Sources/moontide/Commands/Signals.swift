@@ -10,9 +10,13 @@ enum Signals {
 
   /// Writing to a closed pipe, or beyond a file size limit, becomes an error of the call instead of the end
   /// of the process.
-  static func install() {
+  static func ignoreRefusedWrites() {
     signal(SIGPIPE, SIG_IGN)
     signal(SIGXFSZ, SIG_IGN)
+  }
+
+  /// Takes requests to end; see `received`.
+  static func install() {
     // A parent may have started this process with signals blocked, which are inherited.
     var asked = sigset_t()
     sigemptyset(&asked)

@@ -1,0 +1,107 @@
+public import MoontideCore
+import MoontideLog
+import MoontideSQLite
+
+/// Copies what a project keeps into one tar archive, beside a run too. The stores are copied first, each as
+/// of one commit, then the log up to its last whole batch: so nothing in a store is missing from the log, and
+/// what the log has beyond a store is handled after a restore, as after a kill.
+public struct ProjectBackup {
+  /// What was written.
+  public struct Result: Sendable {
+    /// Everything before it is in the backup.
+    public var position: Position
+    public var files: Int
+    public var bytes: UInt64
+  }
+
+  private let paths: ProjectPaths
+  private let files: any FileSystem
+  private let clock: any WallClock
+
+  public init(_ paths: ProjectPaths) {
+    self.paths = paths
+    files = SystemSurroundings.files
+    clock = SystemSurroundings.clock
+  }
+
+  /// Writes `target`, which must not exist; durable when it returns. A failure leaves nothing.
+  public func write(to target: String) throws(Diagnostic) -> Result {
+    let unfinished = target + ".unfinished"
+    let isThere = try FileError.told { () throws(FileError) in try files.status(target) != nil }
+    if isThere { throw Diagnostic(.backupTarget, "there is a file \(target) already") }
+    try FileError.told { () throws(FileError) in try files.remove(unfinished) }
+    return try write(unfinished, as: target)
+  }
+
+  private func write(_ unfinished: String, as target: String) throws(Diagnostic) -> Result {
+    let folder = paths.cache + "/backup"
+    do throws(Diagnostic) {
+      try clear(folder)
+      let result = try archive(unfinished, folder)
+      try FileError.told { () throws(FileError) in
+        try files.rename(unfinished, to: target)
+        try files.syncDirectory(ProjectBackup.folder(of: target))
+      }
+      try clear(folder)
+      return result
+    } catch {
+      try FileError.told { () throws(FileError) in try files.remove(unfinished) }
+      try clear(folder)
+      throw error
+    }
+  }
+
+  static func folder(of path: String) -> String {
+    guard let slash = path.lastIndex(of: "/") else { return "." }
+    return slash == path.startIndex ? "/" : String(path[..<slash])
+  }
+
+  private func archive(_ target: String, _ folder: String) throws(Diagnostic) -> Result {
+    var archive = try FileError.told { () throws(FileError) in
+      try files.createDirectory(folder)
+      return TarWriter(try files.open(target, .create), seconds: clock.now.microseconds / 1_000_000)
+    }
+    for (path, name) in try stores() {
+      let copy = folder + "/store.sqlite"
+      try StoreError.told { () throws(StoreError) in try StoreCopy.make(of: path, at: copy) }
+      try FileError.told { () throws(FileError) in
+        try archive.add(try files.open(copy, .read), as: name, bytes: try files.open(copy, .read).size())
+      }
+      try clear(folder)
+    }
+    // Opened after the stores were copied: it reaches at least as far as they do. Reads and checks all of it.
+    let log = try LogError.told { () throws(LogError) in try LogReader(directory: paths.log, files: files) }
+    for file in log.files() {
+      try FileError.told { () throws(FileError) in
+        try archive.add(
+          try files.open(paths.log + "/" + file.name, .read), as: "data/log/" + file.name, bytes: file.bytes)
+      }
+    }
+    let manifest = BackupManifest(log: log.identity, position: log.durableEnd, files: archive.added)
+    return try FileError.told { () throws(FileError) in
+      let bytes = try archive.finish(manifest)
+      return Result(position: log.durableEnd, files: manifest.files.count, bytes: bytes)
+    }
+  }
+
+  /// The files of consumers and read models, and what the archive calls them.
+  private func stores() throws(Diagnostic) -> [(path: String, name: String)] {
+    try FileError.told { () throws(FileError) in
+      var found: [(String, String)] = []
+      for folder in [paths.handlerFiles, paths.readModels] {
+        guard try files.status(folder) != nil else { continue }
+        for name in try files.list(folder) where name.hasSuffix(".sqlite") && !name.hasPrefix(".") {
+          found.append(("\(folder)/\(name)", paths.relative("\(folder)/\(name)")))
+        }
+      }
+      return found
+    }
+  }
+
+  private func clear(_ folder: String) throws(Diagnostic) {
+    try FileError.told { () throws(FileError) in
+      guard try files.status(folder) != nil else { return }
+      for name in try files.list(folder) { try files.remove("\(folder)/\(name)") }
+    }
+  }
+}

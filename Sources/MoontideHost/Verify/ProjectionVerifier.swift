@@ -1,0 +1,186 @@
+public import MoontideCore
+import MoontideLog
+import MoontideRuntime
+import MoontideSQLite
+
+/// Proves that a read model is the fold of the log through its script: copies it as of one commit, folds the
+/// log afresh up to the same place into a file beside, and compares table by table. Changes nothing and takes
+/// no lock: works beside a run and without one.
+public struct ProjectionVerifier {
+  /// What came out.
+  public struct Verdict: Sendable {
+    /// The first position that was not compared.
+    public var end: Position
+    public var tables: Int
+    public var rows: UInt64
+    /// Rows that differ, over all tables, and dead letters that only one side has.
+    public var differences: Int
+  }
+
+  private let paths: ProjectPaths
+  private let files: any FileSystem
+
+  public init(_ paths: ProjectPaths) {
+    self.paths = paths
+    files = SystemSurroundings.files
+  }
+
+  /// Hands one row to `sink` for each value that differs, the first `Limits.differencesShownMax` rows of a
+  /// table.
+  /// - Parameter progress: told positions folded and in all; what it throws ends the comparison.
+  public func verify(
+    _ name: String, to sink: any RowSink, progress: (UInt64, UInt64) throws(Diagnostic) -> Void
+  ) throws(Diagnostic) -> Verdict {
+    let scripts = try LoadedScripts.load(paths, files: files)
+    guard let definition = scripts.catalog.definition(name), definition.kind == .projection else {
+      let names = scripts.catalog.definitions.filter { $0.kind == .projection }.map(\.name)
+      let near = Suggestion.nearest(to: name, among: names)
+      throw Diagnostic(
+        .noSuchHandler, "there is no projection \(name)", help: near.map { "did you mean \($0)?" })
+    }
+    let folder = paths.cache + "/verify-\(name)"
+    try clear(folder)
+    let verdict: Verdict
+    do throws(Diagnostic) {
+      verdict = try compare(definition, scripts.catalog, folder, sink, progress)
+    } catch {
+      try clear(folder)
+      throw error
+    }
+    try clear(folder)
+    return verdict
+  }
+
+  private func compare(
+    _ definition: HandlerDefinition, _ catalog: ProjectCatalog, _ folder: String, _ sink: any RowSink,
+    _ progress: (UInt64, UInt64) throws(Diagnostic) -> Void
+  ) throws(Diagnostic) -> Verdict {
+    let live = paths.readModel(definition.name)
+    guard try FileError.told({ () throws(FileError) in try files.status(live) }) != nil else {
+      throw Diagnostic(
+        .noSuchHandler, "projection \(definition.name) has no read model yet", help: "moontide run")
+    }
+    let (found, fresh) = (folder + "/found.sqlite", folder + "/fold.sqlite")
+    try FileError.told { () throws(FileError) in try files.createDirectory(folder) }
+    try StoreError.told { () throws(StoreError) in try StoreCopy.make(of: live, at: found) }
+    let reader = try open(found, as: live)
+    let ledger = try StoreError.told { () throws(StoreError) in try reader.ledger() }
+    try checkOwner(reader, definition)
+    let end = ledger.checkpoints.values.max() ?? .start
+    let log = try LogError.told { () throws(LogError) in
+      try LogReader(directory: paths.log, files: files, before: end)
+    }
+    guard log.durableEnd == end else {
+      throw Diagnostic(
+        .storeDamaged,
+        "the read model of \(definition.name) has come to \(end), and the log ends at \(log.durableEnd)")
+    }
+    try fold(definition, catalog, log, to: fresh, progress)
+    let expected = try open(fresh, as: fresh)
+    return try differences(definition, reader, expected, end, sink)
+  }
+
+  private func checkOwner(_ reader: StoreReader, _ definition: HandlerDefinition) throws(Diagnostic) {
+    let identity = reader.identity
+    guard identity.handler == definition.name, identity.kind == .projection else {
+      throw Diagnostic(
+        .storeDamaged,
+        "\(paths.relative(paths.readModel(definition.name))) is the file of \(identity.kind.rawValue) "
+          + "\(identity.handler)", help: "moontide run folds the right one from the log")
+    }
+    guard identity.scriptVersion == definition.scriptVersion else {
+      throw Diagnostic(
+        .storeDamaged,
+        "the script of \(definition.name) was edited since its read model was folded: there is nothing to "
+          + "compare with", help: "moontide run folds it anew; then verify")
+    }
+  }
+
+  private func open(_ path: String, as shown: String) throws(Diagnostic) -> StoreReader {
+    do throws(StoreOpeningError) { return try StoreReader(path: path) } catch {
+      throw error.diagnostic(shown)
+    }
+  }
+
+  private func fold(
+    _ definition: HandlerDefinition, _ catalog: ProjectCatalog, _ log: LogReader, to path: String,
+    _ progress: (UInt64, UInt64) throws(Diagnostic) -> Void
+  ) throws(Diagnostic) {
+    let store: ProjectionStore
+    do throws(StoreOpeningError) {
+      store = try ProjectionStore.create(
+        path: path, schema: definition.schema ?? "",
+        identity: StoreIdentity(
+          handler: definition.name, kind: .projection, scriptVersion: definition.scriptVersion), bulk: true)
+    } catch { throw error.diagnostic(path) }
+    let board = StatusBoard(definition, lane: 0)
+    let surroundings = HandlerSurroundings(
+      clock: SystemClock(), randomness: SystemRandomness(), report: { _ in }, print: { _, _, _ in })
+    let worker = try HandlerWorker(
+      definition, lane: 0, catalog: catalog, log: log, store: store, surroundings: surroundings, board: board)
+    while true {
+      switch worker.step() {
+      case .progressed: try progress(board.status.position.value, log.durableEnd.value)
+      case .finished: throw board.status.halted ?? Diagnostic(.storeDamaged, "the fold ended early")
+      case .idle:
+        if let waiting = board.status.waiting { throw waiting }
+        worker.settle()
+        return try progress(log.durableEnd.value, log.durableEnd.value)
+      }
+    }
+  }
+
+  private func differences(
+    _ definition: HandlerDefinition, _ found: StoreReader, _ expected: StoreReader, _ end: Position,
+    _ sink: any RowSink
+  ) throws(Diagnostic) -> Verdict {
+    try sink.columns(["table", "key", "column", "read_model", "fold"])
+    let (have, want) = try StoreError.told { () throws(StoreError) in
+      (try found.contents(), try expected.contents())
+    }
+    var verdict = Verdict(
+      end: end, tables: want.count, rows: want.reduce(0) { $0 + $1.rows }, differences: 0)
+    for table in try StoreError.told({ () throws(StoreError) in try expected.tables() }) {
+      let content = want.first { $0.table == table.name }
+      guard let other = have.first(where: { $0.table == table.name }) else {
+        verdict.differences += 1
+        try tell([table.name, nil, nil, "no such table", "\(content?.rows ?? 0) rows"], sink)
+        continue
+      }
+      if other == content { continue }
+      let comparison = try StoreError.told { () throws(StoreError) in
+        try TableComparison(table, found: found, expected: expected)
+      }
+      verdict.differences += max(1, comparison.count)
+      for one in comparison.differences {
+        try tell([table.name, one.key, one.column, one.found, one.expected], sink)
+      }
+    }
+    let letters = try StoreError.told { () throws(StoreError) in
+      (Set(try found.deadLetters().map(\.position)), Set(try expected.deadLetters().map(\.position)))
+    }
+    for position in letters.0.symmetricDifference(letters.1).sorted() {
+      verdict.differences += 1
+      let isThere = letters.0.contains(position)
+      try tell(
+        ["dead letters", "\(position)", nil, isThere ? "set aside" : nil, isThere ? nil : "set aside"], sink)
+    }
+    return verdict
+  }
+
+  private func tell(_ values: [String?], _ sink: any RowSink) throws(Diagnostic) {
+    let row = RowBuffer()
+    for value in values {
+      if let value { row.append(text: value) } else { row.cells.append(.null) }
+    }
+    try sink.row(row)
+  }
+
+  /// Removes what a killed verification left.
+  private func clear(_ folder: String) throws(Diagnostic) {
+    try FileError.told { () throws(FileError) in
+      guard try files.status(folder) != nil else { return }
+      for name in try files.list(folder) { try files.remove("\(folder)/\(name)") }
+    }
+  }
+}

@@ -1,0 +1,102 @@
+import MoontideCore
+import MoontideSQLite
+
+/// The digest that a read model carries beside it, `readmodels/NAME.digest`: what its tables held when a run
+/// ended. SQLite has no checksums of its own, so a flipped bit is seen by nobody else.
+///
+/// Lines of text: `moontide digest 1`, `script VERSION`, `position N`, then `table ROWS DIGEST NAME` in the
+/// order of the schema, at last `end CRC32C` of all bytes before that line. A seal speaks of one script and
+/// one position only: for any other it says nothing. It is derived, and may be deleted.
+struct ReadModelSeal: Hashable {
+  var scriptVersion: String
+  var position: Position
+  var contents: [TableContent]
+
+  static func path(of readModel: String) -> String { String(readModel.dropLast("sqlite".count)) + "digest" }
+
+  var text: String {
+    var lines = ["moontide digest 1", "script \(scriptVersion)", "position \(position.value)"]
+    for table in contents { lines.append("table \(table.rows) \(table.digest) \(table.table)") }
+    let body = lines.joined(separator: "\n") + "\n"
+    return body + "end \(ReadModelSeal.sum(body))\n"
+  }
+
+  private static func sum(_ body: String) -> String {
+    let bytes = Array(body.utf8)
+    return String(CRC32C.checksum(bytes, 0..<bytes.count), radix: 16)
+  }
+
+  /// Nil for what is no sound seal: one that a power cut tore says nothing.
+  init?(text: String) {
+    var lines = text.split(separator: "\n").map { $0.split(separator: " ", maxSplits: 3).map(String.init) }
+    guard let end = lines.popLast(), end.count == 2, end[0] == "end" else { return nil }
+    let body = lines.map { $0.joined(separator: " ") + "\n" }.joined()
+    guard text == body + "end \(ReadModelSeal.sum(body))\n" else { return nil }
+    guard lines.count >= 3, lines[0] == ["moontide", "digest", "1"], lines[1].count == 2, lines[2].count == 2,
+      let position = UInt64(lines[2][1])
+    else { return nil }
+    scriptVersion = lines[1][1]
+    self.position = Position(position)
+    contents = []
+    for line in lines[3...] {
+      guard line.count == 4, let rows = UInt64(line[1]), let digest = Digest(hexadecimal: line[2]) else {
+        return nil
+      }
+      contents.append(TableContent(table: line[3], rows: rows, digest: digest))
+    }
+  }
+
+  init(scriptVersion: String, position: Position, contents: [TableContent]) {
+    self.scriptVersion = scriptVersion
+    self.position = position
+    self.contents = contents
+  }
+
+  static func read(_ readModel: String, _ files: any FileSystem) throws(FileError) -> ReadModelSeal? {
+    let path = path(of: readModel)
+    guard try files.status(path) != nil else { return nil }
+    return ReadModelSeal(
+      text: String(decoding: try files.contents(path, bytesMax: Limits.sealBytesMax), as: UTF8.self))
+  }
+
+  func write(_ readModel: String, _ files: any FileSystem) throws(FileError) {
+    try files.replace(ReadModelSeal.path(of: readModel), with: Array(text.utf8))
+  }
+
+  static func remove(_ readModel: String, _ files: any FileSystem) throws(FileError) {
+    try files.remove(path(of: readModel))
+  }
+
+  /// The tables whose rows are not those that were sealed.
+  func differences(_ now: [TableContent]) -> [String] {
+    let known = Dictionary(uniqueKeysWithValues: contents.map { ($0.table, $0) })
+    return now.filter { known[$0.table] != $0 }.map(\.table)
+  }
+}
+
+extension FileSystem {
+  /// Puts a file in the place of another at once, so that a reader sees the one or the other. Not flushed.
+  func replace(_ path: String, with bytes: [UInt8]) throws(FileError) {
+    let beside = path + ".new"
+    try remove(beside)
+    do throws(FileError) {
+      let file = try open(beside, .create)
+      try file.write(bytes, 0..<bytes.count, at: 0)
+    } catch {
+      // A full disk should not stay full of this.
+      try remove(beside)
+      throw error
+    }
+    try rename(beside, to: path)
+  }
+}
+
+extension Digest {
+  /// From `description`.
+  init?(hexadecimal text: String) {
+    guard text.utf8.count == 32, let high = UInt64(text.prefix(16), radix: 16),
+      let low = UInt64(text.dropFirst(16), radix: 16)
+    else { return nil }
+    self.init(high: high, low: low)
+  }
+}

@@ -1,0 +1,19 @@
+import MoontideCore
+
+/// What a checkpoint says of the log beside the indexes: up to here it was durable. A checkpoint is written
+/// only after what it covers was flushed, so a log that ends before it has lost events that were
+/// acknowledged.
+struct LogWitness: Sendable, Hashable {
+  /// Both ends are exclusive.
+  var position: UInt64
+  var batch: UInt64
+
+  init(_ checkpoint: LogCheckpoint) {
+    position = checkpoint.point.position
+    batch = checkpoint.point.batch
+  }
+
+  func reason(endsAt end: UInt64) -> String {
+    "the log ends here, at \(Position(end)), and was durable up to \(Position(position))"
+  }
+}
