@@ -16,4 +16,10 @@ struct Moontide: ParsableCommand {
       EventsCommand.self, HandlersCommand.self, LagCommand.self, DeadCommand.self, DoctorCommand.self,
       ExplainCommand.self,
     ] + LaterCommands.all)
+
+  static func main() {
+    let words = CommandWords(Array(CommandLine.arguments.dropFirst()))
+    if let problem = words.problem { exit(withError: ValidationError(problem)) }
+    main(words.words)
+  }
 }

@@ -1,4 +1,3 @@
-import Glibc
 public import MoontideCore
 import MoontideJSON
 
@@ -31,7 +30,7 @@ public final class AppendingWorker: Worker {
     do throws(LogError) {
       try append(batch)
     } catch {
-      guard isPassing(error) else {
+      guard progress.passes(error) else {
         progress.fail(.log(error))
         return finish()
       }
@@ -136,18 +135,5 @@ public final class AppendingWorker: Worker {
       code: EnvelopeRule.conflict.code, reason(batch, conflict),
       at: SourcePlace(file: batch.file?.name ?? "", line: Int(line(batch, conflict))),
       details: [.init("help", "moontide explain \(EnvelopeRule.conflict.code)")])
-  }
-
-  /// Whether the log may take the same batch later: out of room, or of file descriptors.
-  private func isPassing(_ error: LogError) -> Bool {
-    guard case .file(let fault) = error else { return false }
-    let passes = [ENOSPC, EDQUOT, EMFILE, ENFILE, ENOMEM, EAGAIN].contains(fault.errno)
-    if passes {
-      progress.report(
-        Diagnostic(
-          .warning, code: EnvelopeRule.sourceFile.code,
-          "the log must be writable; \(fault.operation) failed: \(fault.reason); ingest waits"))
-    }
-    return passes
   }
 }

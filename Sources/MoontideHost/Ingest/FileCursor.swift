@@ -4,7 +4,8 @@ import MoontideCore
 final class FileCursor {
   /// What is remembered of a file between two visits; it is left alone until its status changes.
   struct Track {
-    var status: FileStatus
+    /// Nil: to be looked at again however it is.
+    var status: FileStatus?
     var offset: UInt64
     var headCount: Int
     var headDigest: Digest

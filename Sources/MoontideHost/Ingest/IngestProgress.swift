@@ -1,4 +1,6 @@
+import Glibc
 public import MoontideCore
+import MoontideJSON
 import Synchronization
 
 /// What the workers of ingest share, and what others may look at from any thread: counts, problems, the end.
@@ -60,6 +62,19 @@ public final class IngestProgress: Sendable {
       guard state.problems.count < Limits.problemsMax, !state.problems.contains(problem) else { return }
       state.problems.append(problem)
     }
+  }
+
+  /// Whether the log may take the same later: out of room, or of file descriptors. Then it is reported.
+  func passes(_ error: LogError) -> Bool {
+    guard case .file(let fault) = error else { return false }
+    let passes = [ENOSPC, EDQUOT, EMFILE, ENFILE, ENOMEM, EAGAIN].contains(fault.errno)
+    if passes {
+      report(
+        Diagnostic(
+          .warning, code: EnvelopeRule.sourceFile.code,
+          "the log must be writable; \(fault.operation) failed: \(fault.reason); ingest waits"))
+    }
+    return passes
   }
 
   /// The first failure stays.

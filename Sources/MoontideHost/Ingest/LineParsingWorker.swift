@@ -16,6 +16,11 @@ public final class LineParsingWorker: Worker {
   private var hasScanned = false
   private var tracks: [UInt64: FileCursor.Track] = [:]
   private var cursor: FileCursor?
+  /// Files that the system refused at the last try: left out of one scan, so that the next try is later.
+  private var refused: Set<UInt64> = []
+  /// A line that was read and could not be taken yet, and that the log has no room now.
+  private var pending: LineReader.Line?
+  private var waitsForRoom = false
   private var topics: [TopicName: TopicID] = [:]
   private var quarantine: TopicID?
 
@@ -50,7 +55,9 @@ public final class LineParsingWorker: Worker {
 
   /// Blocks until there may be something to do, at the longest for `timeout`.
   public func wait(for timeout: Duration) {
-    if cursor != nil || !waiting.isEmpty {
+    if waitsForRoom {
+      progress.rest.wait(for: timeout)
+    } else if cursor != nil || !waiting.isEmpty {
       progress.free.wait(for: timeout)
     } else if let watch {
       watch.wait(for: timeout)
@@ -69,8 +76,11 @@ public final class LineParsingWorker: Worker {
     var total: UInt64 = 0
     for file in scan.files {
       total += file.status.bytes
+      if refused.contains(file.status.inode) { continue }
       if tracks[file.status.inode]?.status != file.status { waiting.append(file) }
     }
+    let hasRefused = !refused.isEmpty
+    refused.removeAll()
     waiting.reverse()
     progress.count { counts in
       counts.bytesTotal = total
@@ -78,7 +88,7 @@ public final class LineParsingWorker: Worker {
       counts.bytesDone = min(counts.bytesDone, total)
     }
     if waiting.isEmpty {
-      if !options.once { progress.isReadingDone.store(true, ordering: .releasing) }
+      if !options.once && !hasRefused { progress.isReadingDone.store(true, ordering: .releasing) }
       return options.once ? .progressed : .idle(for: options.pollInterval)
     }
     progress.isReadingDone.store(false, ordering: .releasing)
@@ -97,10 +107,15 @@ public final class LineParsingWorker: Worker {
       cursor = opened
     } catch {
       try report(error, of: file)
-      // Left alone until its status changes.
-      tracks[file.status.inode] = FileCursor.Track(
-        status: file.status, offset: 0, headCount: 0, headDigest: .zero, generation: 1, lines: nil,
-        fileBytes: 0)
+      if case .file = error {
+        // It may pass: too many files are open, say.
+        refused.insert(file.status.inode)
+      } else {
+        // Left alone until its status changes.
+        tracks[file.status.inode] = FileCursor.Track(
+          status: file.status, offset: 0, headCount: 0, headDigest: .zero, generation: 1, lines: nil,
+          fileBytes: 0)
+      }
     }
     waiting.removeLast()
     return .progressed
@@ -127,6 +142,10 @@ public final class LineParsingWorker: Worker {
   }
 
   private func find(_ reader: LineReader) throws(SourceFault) -> Found {
+    if let line = pending {
+      pending = nil
+      return .line(line)
+    }
     if let line = reader.next() { return .line(line) }
     if try reader.fill() == 0 { return reader.last().map { .line($0) } ?? .end }
     return reader.next().map { .line($0) } ?? .more
@@ -148,13 +167,14 @@ public final class LineParsingWorker: Worker {
     } catch {
       try fail(cursor, error, batch)
     }
-    return .progressed
+    return waitsForRoom ? .idle(for: .milliseconds(500)) : .progressed
   }
 
   /// Parses the lines of one chunk into `batch` and hands it on.
   private func fill(_ batch: ParsedBatch, _ first: LineReader.Line, _ cursor: FileCursor) throws(SourceFault)
   {
     batch.chunk = cursor.reader.chunk
+    waitsForRoom = false
     let from = cursor.taken
     var to = from
     var next: LineReader.Line? = first
@@ -171,8 +191,14 @@ public final class LineParsingWorker: Worker {
         next = cursor.reader.next()
       }
     } catch {
-      progress.fail(error)
+      if case .log(let fault) = error, progress.passes(fault) {
+        pending = next
+        waitsForRoom = true
+      } else {
+        progress.fail(error)
+      }
     }
+    if batch.lineCount == 0 { return progress.free.put(batch) }
     hand(on: batch, from..<to, cursor)
   }
 
@@ -269,6 +295,10 @@ public final class LineParsingWorker: Worker {
     countBytes(cursor)
     tracks[cursor.file.status.inode] = cursor.track
     self.cursor = nil
+    if case .file = fault {
+      tracks[cursor.file.status.inode]?.status = nil
+      refused.insert(cursor.file.status.inode)
+    }
     try report(fault, of: cursor.file)
     guard case .corrupt(let reason) = fault else {
       progress.free.put(batch)

@@ -14,7 +14,9 @@ struct DeadCommand: ParsableCommand {
   /// Grouped by fault: handler, error, line.
   struct List: ParsableCommand {
     static let configuration = CommandConfiguration(
-      commandName: "ls", abstract: "Dead letters and quarantined lines, grouped by fault.")
+      commandName: "ls", abstract: "Dead letters and quarantined lines, grouped by fault.",
+      usage: "moontide dead ls [<dir>] [--max <max>]",
+      discussion: "Example: moontide dead ls shop")
 
     @OptionGroup var options: GlobalOptions
     @Argument(help: "The project.") var directory: String?
@@ -74,7 +76,9 @@ struct DeadCommand: ParsableCommand {
   /// One of them, with everything that is known.
   struct Show: ParsableCommand {
     static let configuration = CommandConfiguration(
-      commandName: "show", abstract: "A dead letter or a quarantined line with event, error and place.")
+      commandName: "show", abstract: "A dead letter or a quarantined line with event, error and place.",
+      usage: "moontide dead show [<dir>] <id>",
+      discussion: "Example: moontide dead show shop d-12")
 
     @OptionGroup var options: GlobalOptions
     @Argument(help: ArgumentHelp("The project, then an id such as d-48211.", valueName: "dir> <id"))
