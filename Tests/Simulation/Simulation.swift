@@ -314,7 +314,9 @@ public final class Simulation {
       // Longer than any backoff and any interval of polling.
       if idle > 30 {
         for handler in life.handlers { handler.settle() }
-        return true
+        if !disk.isDown { return true }
+        fall()
+        idle = 0
       }
     }
     if outcome.violations.isEmpty { violate("I10: there is no end to it") }

@@ -30,7 +30,7 @@ import Testing
       for mode in [SimulationPlan.Mode.liveness, .safety] { _ = check(seed, mode) }
       return
     }
-    let count = Self.number("MOONTIDE_SEEDS") ?? 60
+    let count = Self.number("MOONTIDE_SEEDS") ?? 16
     let fresh = UInt64.random(in: 1_000_000...1_000_000_000)
     let seeds = Self.found + Array(1...max(1, count / 2)) + Array(fresh..<fresh + max(1, count / 2))
     var (crashes, faults, records) = (0, 0, 0)
@@ -56,7 +56,7 @@ import Testing
   }
 
   @Test func `a crash at any operation, and another one while coming up, breaks no promise`() {
-    let step = Self.number("MOONTIDE_SWEEP").map { Int($0) } ?? 40
+    let step = Self.number("MOONTIDE_SWEEP").map { Int($0) } ?? 200
     let seed = Self.number("MOONTIDE_SEED") ?? 11
     let began = ContinuousClock.now
     let outcome = CrashSweep(seed: seed, step: max(1, step)).run()
