@@ -45,6 +45,7 @@ public struct PosixFileSystem: FileSystem {
     }
     return FileStatus(
       bytes: UInt64(status.st_size), isDirectory: status.st_mode & S_IFMT == S_IFDIR,
+      isRegular: status.st_mode & S_IFMT == S_IFREG,
       inode: UInt64(status.st_ino),
       modifiedMicroseconds: Int64(status.st_mtim.tv_sec) * 1_000_000 + Int64(status.st_mtim.tv_nsec) / 1_000)
   }
