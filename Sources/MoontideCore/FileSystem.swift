@@ -32,13 +32,11 @@ public struct FileStatus: Sendable, Hashable {
   public var inode: UInt64
   /// Microseconds since 1970.
   public var modifiedMicroseconds: Int64
-  /// - Parameter isRegular: `!isDirectory` when it is left out.
-  public init(
-    bytes: UInt64, isDirectory: Bool, isRegular: Bool? = nil, inode: UInt64, modifiedMicroseconds: Int64
-  ) {
+  /// What is no directory counts as a regular file here.
+  public init(bytes: UInt64, isDirectory: Bool, inode: UInt64, modifiedMicroseconds: Int64) {
     self.bytes = bytes
     self.isDirectory = isDirectory
-    self.isRegular = isRegular ?? !isDirectory
+    isRegular = !isDirectory
     self.inode = inode
     self.modifiedMicroseconds = modifiedMicroseconds
   }
