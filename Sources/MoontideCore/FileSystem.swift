@@ -27,12 +27,16 @@ public enum FileMode: Sendable, Hashable {
 public struct FileStatus: Sendable, Hashable {
   public var bytes: UInt64
   public var isDirectory: Bool
+  /// Neither a directory nor a pipe, socket or device: reading such a one may wait for ever.
+  public var isRegular: Bool
   public var inode: UInt64
   /// Microseconds since 1970.
   public var modifiedMicroseconds: Int64
+  /// What is no directory counts as a regular file here.
   public init(bytes: UInt64, isDirectory: Bool, inode: UInt64, modifiedMicroseconds: Int64) {
     self.bytes = bytes
     self.isDirectory = isDirectory
+    isRegular = !isDirectory
     self.inode = inode
     self.modifiedMicroseconds = modifiedMicroseconds
   }

@@ -61,10 +61,12 @@ public struct PosixFileSystem: FileSystem {
       if errno == ENOENT || errno == ENOTDIR { return nil }
       throw FileError.last("status", path)
     }
-    return FileStatus(
+    var result = FileStatus(
       bytes: UInt64(status.st_size), isDirectory: status.st_mode & S_IFMT == S_IFDIR,
       inode: UInt64(status.st_ino),
       modifiedMicroseconds: Int64(status.st_mtim.tv_sec) * 1_000_000 + Int64(status.st_mtim.tv_nsec) / 1_000)
+    result.isRegular = status.st_mode & S_IFMT == S_IFREG
+    return result
   }
 
   public func createDirectory(_ path: String) throws(FileError) {

@@ -56,6 +56,22 @@ enum Binary {
       errors: try String(contentsOf: files[1].0, encoding: .utf8))
   }
 
+  /// Runs it without output; how much memory it held at most, as the kernel counted.
+  static func peakBytes(_ arguments: [String]) throws -> Int {
+    var words = ([url.path] + arguments).map { strdup($0) } + [nil]
+    defer { for word in words { free(word) } }
+    var identifier: pid_t = 0
+    guard posix_spawn(&identifier, url.path, nil, nil, &words, environ) == 0 else {
+      throw Fault("cannot start \(url.path)")
+    }
+    var status: Int32 = 0
+    var usage = rusage()
+    guard wait4(identifier, &status, 0, &usage) == identifier, status == 0 else {
+      throw Fault("moontide \(arguments.joined(separator: " ")) ended with status \(status)")
+    }
+    return usage.ru_maxrss << 10
+  }
+
   /// Runs it and throws when it does not exit 0.
   @discardableResult static func succeed(_ arguments: [String]) throws -> String {
     let outcome = try run(arguments)

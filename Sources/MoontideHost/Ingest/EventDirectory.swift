@@ -47,7 +47,14 @@ public struct EventDirectory: Sendable {
       guard try files.status(folder)?.isDirectory == true else { return }
       scan.folders.append(folder)
       for entry in try files.list(folder) where !entry.hasPrefix(".") {
-        try look(at: "\(folder)/\(entry)", name: "\(name)/\(entry)", entry, topic, depth, into: &scan)
+        let (path, shown) = ("\(folder)/\(entry)", "\(name)/\(entry)")
+        do throws(FileError) {
+          try look(at: path, name: shown, entry, topic, depth, into: &scan)
+        } catch {
+          // A link that leads to itself must not keep what comes behind it from being read.
+          scan.problems.append(
+            problem(.sourceFile, shown, "\(error.operation) of \(shown) failed: \(error.reason)"))
+        }
       }
     } catch {
       if error.isPassing { scan.isIncomplete = true }
@@ -69,6 +76,10 @@ public struct EventDirectory: Sendable {
       }
       walk(path, name: name, topic: topic, depth: depth + 1, into: &scan)
     } else if entry.hasSuffix(".jsonl") || entry.hasSuffix(".jsonl.gz") {
+      guard status.isRegular else {
+        scan.problems.append(problem(.sourceFile, name, "\(name) is a pipe or a device, not a file"))
+        return
+      }
       scan.files.append(
         SourceFile(
           path: path, name: name, topic: topic ?? .events, isGzip: entry.hasSuffix(".gz"), status: status))
