@@ -70,7 +70,8 @@ let package = Package(
     .testTarget(
       name: "MoontideJSONTests", dependencies: ["MoontideJSON", "BorrowedFixtures"], swiftSettings: swift),
     .testTarget(name: "MoontideLogTests", dependencies: ["MoontideLog"], swiftSettings: swift),
-    .testTarget(name: "MoontideLuaTests", dependencies: ["MoontideLua"], swiftSettings: swift),
+    .testTarget(
+      name: "MoontideLuaTests", dependencies: ["MoontideLua", "CLuaLibrary"], swiftSettings: swift),
     .testTarget(name: "MoontideSQLiteTests", dependencies: ["MoontideSQLite"], swiftSettings: swift),
     .testTarget(
       name: "MoontideRuntimeTests", dependencies: ["MoontideRuntime", "MoontideLog", "MoontideSQLite"],
@@ -82,8 +83,31 @@ let package = Package(
     .testTarget(
       name: "AcceptanceTests", dependencies: ["moontide", "BorrowedFixtures"], exclude: ["Projects"],
       swiftSettings: swift),
+    .target(
+      name: "Simulation",
+      dependencies: [
+        "MoontideCore", "MoontideLua", "MoontideLog", "MoontideSQLite", "MoontideRuntime", "MoontideHost",
+      ],
+      path: "Tests/Simulation", swiftSettings: swift),
+    .executableTarget(
+      name: "simulate", dependencies: ["Simulation"], path: "Tests/Simulate", swiftSettings: swift),
+    .testTarget(
+      name: "SimulationTests", dependencies: ["Simulation", "MoontideCore", "MoontideHost", "MoontideLog"],
+      swiftSettings: swift),
     .target(name: "BorrowedFixtures", path: "Tests/BorrowedFixtures", swiftSettings: swift),
     .testTarget(name: "TidyTests", swiftSettings: swift),
   ],
   cxxLanguageStandard: .cxx17
 )
+
+// The fuzz targets, for scripts/fuzz alone.
+if Context.environment["MOONTIDE_FUZZ"] != nil {
+  package.products.append(.library(name: "FuzzTargets", type: .static, targets: ["FuzzTargets"]))
+  package.targets.append(
+    .target(
+      name: "FuzzTargets",
+      dependencies: [
+        "MoontideCore", "MoontideJSON", "MoontideLog", "MoontideLua", "MoontideRuntime", "Simulation",
+      ],
+      path: "Tests/Fuzz", swiftSettings: swift))
+}

@@ -5,8 +5,17 @@
 
 // Lua asks for many small blocks of few sizes: a free list for each size costs a quarter less than malloc
 // on a table-heavy handler. Blocks never move between sizes, and chunks are given back at the end.
+//
+// It also sees what no hook sees: large blocks are work (they are filled, copied, hashed anew), long texts
+// make single instructions slow, and each refusal costs a full collection.
 
-enum { CHUNK_BYTES = 64 << 10 };
+enum { CHUNK_BYTES = 64 << 10, CHARGED_MIN = 4 << 10, CHARGED_BYTES = 16, HURRY_WORK = 20000, DENIALS_MAX = 32 };
+
+/// In front of a block from malloc; keeps what is behind it aligned.
+typedef struct large_block {
+  size_t is_long_text;
+  size_t unused;
+} large_block;
 
 void mt_allocator_begin(mt_allocator *a, size_t cap, mt_lua *owner) {
   memset(a, 0, sizeof *a);
@@ -36,8 +45,11 @@ static void *take_small(mt_allocator *a, size_t size) {
     return block;
   }
   if (a->fresh_count < size) {
+    // Scripts that fill one size after another must not hold a budget's worth of each.
+    if (a->chunk_bytes + a->large_bytes + CHUNK_BYTES > 2 * a->cap) return NULL;
     uint8_t *chunk = malloc(CHUNK_BYTES);
     if (chunk == NULL) return NULL;
+    a->chunk_bytes += CHUNK_BYTES;
     *(void **)chunk = a->chunks;
     a->chunks = chunk;
     a->fresh = chunk + MT_CLASS_BYTES;
@@ -49,9 +61,21 @@ static void *take_small(mt_allocator *a, size_t size) {
   return block;
 }
 
+static void *take_large(mt_allocator *a, size_t size, int is_text) {
+  large_block *block = malloc(sizeof *block + size);
+  if (block == NULL) return NULL;
+  block->is_long_text = is_text && size >= MT_TEXT_WATCHED;
+  a->large_bytes += size;
+  if (block->is_long_text && a->texts++ == 0) mt_hurry(a->owner);
+  return block + 1;
+}
+
 static void give(mt_allocator *a, void *block, size_t size) {
   if (size > MT_SMALL_MAX) {
-    free(block);
+    large_block *large = (large_block *)block - 1;
+    a->large_bytes -= size;
+    if (large->is_long_text) a->texts--;
+    free(large);
     return;
   }
   size_t class = size / MT_CLASS_BYTES - 1;
@@ -66,7 +90,9 @@ static void *deny(mt_allocator *a, size_t more) {
   lua_Debug frame;
   state->denied_line = 0;
   state->denied_bytes = a->used + more;
+  a->denials++;
   if (state->running == NULL) return NULL;
+  mt_hurry(state);
   for (int level = 0; level < 3 && lua_getstack(state->running, level, &frame); level++) {
     lua_getinfo(state->running, "Sl", &frame);
     if (frame.currentline <= 0 || frame.source[0] != '@') continue;
@@ -75,6 +101,20 @@ static void *deny(mt_allocator *a, size_t more) {
     break;
   }
   return NULL;
+}
+
+/// Whether so much more is too much. After many refusals the script lives on what full collections find:
+/// each costs as much as the heap is large, so nothing more is given.
+static int is_beyond(const mt_allocator *a, size_t more) {
+  return a->used + more > a->cap || a->denials > DENIALS_MAX;
+}
+
+static void charge(mt_allocator *a, size_t size) {
+  mt_lua *state = a->owner;
+  size_t work = size / CHARGED_BYTES;
+  state->instructions += work;
+  state->allocated += work;
+  if (state->allocated > HURRY_WORK) mt_hurry(state);
 }
 
 void *mt_allocate(void *context, void *block, size_t old, size_t new) {
@@ -89,13 +129,21 @@ void *mt_allocate(void *context, void *block, size_t old, size_t new) {
     return NULL;
   }
   if (block != NULL && before == after) return block;
-  if (after > before && a->used + (after - before) > a->cap) return deny(a, after - before);
+  // Without a block, `old` says what it is for.
+  int is_text = block == NULL && old == LUA_TSTRING;
+  if (is_text && new > a->owner->limits.string_bytes + CHARGED_MIN) {
+    a->owner->denied_text = new;
+    return deny(a, after);
+  }
+  if (after > before && is_beyond(a, after - before)) return deny(a, after - before);
   void *result;
   if (block != NULL && before > MT_SMALL_MAX && after > MT_SMALL_MAX) {
-    result = realloc(block, after);
-    if (result == NULL) return after < before ? block : deny(a, after - before);
+    large_block *moved = realloc((large_block *)block - 1, sizeof *moved + after);
+    if (moved == NULL) return after < before ? block : deny(a, after - before);
+    a->large_bytes += after - before;
+    result = moved + 1;
   } else {
-    result = after <= MT_SMALL_MAX ? take_small(a, after) : malloc(after);
+    result = after <= MT_SMALL_MAX ? take_small(a, after) : take_large(a, after, is_text);
     if (result == NULL) return after < before ? block : deny(a, after - before);
     if (block != NULL) {
       memcpy(result, block, old < new ? old : new);
@@ -103,5 +151,6 @@ void *mt_allocate(void *context, void *block, size_t old, size_t new) {
     }
   }
   a->used += after - before;
+  if (after > before && after >= CHARGED_MIN) charge(a, after);
   return result;
 }

@@ -77,12 +77,18 @@ static int build(lua_State *L) {
   return 1;
 }
 
+/// Constructors that are kept; a project has some dozens of types, a script that makes up names has no end.
+enum { BUILT_MAX = 1024 };
+
 /// `events.Type`: made once, then kept in what the view shows. Upvalue: whether these are commands.
 static int find(lua_State *L) {
+  mt_lua *state = mt_self(L);
   luaL_checktype(L, 2, LUA_TSTRING);
   lua_pushvalue(L, 2);
   lua_pushvalue(L, lua_upvalueindex(1));
   lua_pushcclosure(L, build, 2);
+  if (state->built >= BUILT_MAX) return 1;
+  state->built++;
   lua_pushvalue(L, 2);
   lua_pushvalue(L, -2);
   lua_rawset(L, 1);

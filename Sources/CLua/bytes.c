@@ -3,6 +3,12 @@
 
 #include "state.h"
 
+int mt_raise_memory(lua_State *L) {
+  mt_lua *state = mt_self(L);
+  if (state->denied_bytes == 0) state->denied_bytes = state->allocator.used;
+  return luaL_error(L, "not enough memory");
+}
+
 int mt_bytes_reserve(mt_bytes *bytes, size_t more) {
   if (bytes->capacity - bytes->count >= more) return 1;
   size_t capacity = bytes->capacity < 256 ? 256 : bytes->capacity;
@@ -15,7 +21,7 @@ int mt_bytes_reserve(mt_bytes *bytes, size_t more) {
 }
 
 void mt_bytes_room(lua_State *L, mt_bytes *bytes, size_t more) {
-  if (!mt_bytes_reserve(bytes, more)) luaL_error(L, "not enough memory");
+  if (!mt_bytes_reserve(bytes, more)) mt_raise_memory(L);
 }
 
 void mt_bytes_add(lua_State *L, mt_bytes *bytes, const void *from, size_t count) {

@@ -27,8 +27,11 @@ static void run(lua_State *L, mt_lua *state) {
   arguments->text.count = 0;
   for (int i = 3; i <= last; i++) mt_cell_from(L, i, arguments, "argument");
   mt_charge(L, 50);
+  // A statement may take long: the time begins before it, and is looked at behind it.
+  mt_look(L);
   state->result_columns = 0;
   if (state->host.sql(state->host.context, (const uint8_t *)text, count) < 0) mt_raise_refusal(L);
+  mt_look(L);
 }
 
 static int db_query(lua_State *L) {

@@ -46,22 +46,30 @@ static void push_environment(lua_State *L, mt_lua *state) {
   lua_setmetatable(L, behind - 2);
 }
 
+/// How much the parser gets at once. No hook runs while it works, and in deeply nested functions it looks
+/// through all names around each name: the budget is looked at in between.
+enum { READ_BYTES = 256 };
+
 typedef struct source_reader {
   const char *text;
   size_t count;
+  int32_t line;
 } source_reader;
 
 static const char *read_source(lua_State *L, void *context, size_t *count) {
-  (void)L;
   source_reader *reader = context;
-  *count = reader->count;
-  reader->count = 0;
-  return *count > 0 ? reader->text : NULL;
+  const char *text = reader->text;
+  *count = reader->count < READ_BYTES ? reader->count : READ_BYTES;
+  mt_look(L);
+  for (size_t i = 0; i < *count; i++) reader->line += text[i] == '\n';
+  reader->text += *count;
+  reader->count -= *count;
+  return *count > 0 ? text : NULL;
 }
 
 void mt_load_text(lua_State *L, const char *path, const uint8_t *text, size_t count) {
   mt_lua *state = mt_self(L);
-  source_reader reader = {(const char *)text, count};
+  source_reader reader = {(const char *)text, count, 1};
   mt_copy_text(state->loading_path, sizeof state->loading_path, path, strlen(path));
   if (count >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
     lua_pushfstring(L, "%s:1: the file begins with a byte order mark: save it as UTF-8 without one", path);
@@ -82,6 +90,10 @@ void mt_load_text(lua_State *L, const char *path, const uint8_t *text, size_t co
   lua_remove(L, -2);
   if (status != LUA_OK) {
     if (status == LUA_ERRSYNTAX) mt_raise_syntax(L);
+    if (state->tripped) {
+      mt_copy_text(state->fault.path, sizeof state->fault.path, path, strlen(path));
+      state->fault.line = reader.line;
+    }
     lua_error(L);
   }
   push_environment(L, state);
@@ -143,7 +155,7 @@ static int define(lua_State *L) {
   if (lua_type(L, 1) != LUA_TTABLE) {
     return luaL_error(L, "%s \"%s\" needs a table: %s \"%s\" { … }", kind, name, kind, name);
   }
-  state->unfinished--;
+  if (state->unfinished > 0) state->unfinished--;
   lua_createtable(L, 5, 0);
   for (int i = 1; i <= 4; i++) {
     lua_pushvalue(L, lua_upvalueindex(i));
@@ -171,11 +183,14 @@ static int constructor(lua_State *L) {
   lua_settop(L, 1);
   lua_pushvalue(L, lua_upvalueindex(1));
   lua_insert(L, 1);
-  frame.currentline = 0;
-  frame.source = "";
-  if (lua_getstack(L, 1, &frame)) lua_getinfo(L, "Sl", &frame);
-  lua_pushstring(L, frame.source[0] == '@' ? frame.source + 1 : frame.source);
-  lua_pushinteger(L, frame.currentline);
+  // It may be called by a function in C, such as pcall: the place is that of the script.
+  int level = 1, found = 0;
+  for (; !found && lua_getstack(L, level, &frame); level++) {
+    lua_getinfo(L, "Sl", &frame);
+    found = frame.currentline > 0 && frame.source[0] == '@';
+  }
+  lua_pushstring(L, found ? frame.source + 1 : state->loading_path);
+  lua_pushinteger(L, found ? frame.currentline : 1);
   lua_pushcclosure(L, define, 4);
   state->unfinished++;
   return 1;

@@ -58,7 +58,7 @@ static void add_json(lua_State *L, mt_rows *rows, int field) {
   if (rows->text.bytes[start] != '{') {
     luaL_error(L, "ctx.emit: '%s' must be an object, not an array", names[field]);
   }
-  if (!mt_rows_reserve(rows, 1, 0)) luaL_error(L, "not enough memory");
+  if (!mt_rows_reserve(rows, 1, 0)) mt_raise_memory(L);
   rows->cells[rows->count++] =
       (mt_cell){MT_TEXT, 0, (uint32_t)start, (uint32_t)(rows->text.count - start)};
 }
@@ -69,7 +69,7 @@ static void add_field(lua_State *L, mt_rows *rows, int field) {
   if (type == LUA_TNIL) {
     if (field == FIELD_TYPE) luaL_error(L, "ctx.emit: the event has no type");
     if (field == FIELD_DATA) luaL_error(L, "ctx.emit: the event has no data");
-    if (!mt_rows_reserve(rows, 1, 0)) luaL_error(L, "not enough memory");
+    if (!mt_rows_reserve(rows, 1, 0)) mt_raise_memory(L);
     rows->cells[rows->count++] = (mt_cell){MT_ABSENT, 0, 0, 0};
   } else if (field == FIELD_DATA || field == FIELD_META) {
     add_json(L, rows, field);
@@ -100,6 +100,10 @@ int mt_ctx_emit(lua_State *L) {
   rows->text.count = 0;
   for (int field = 0; field < FIELDS; field++) add_field(L, rows, field);
   mt_charge(L, 50);
+  state->emitted_bytes += rows->text.count;
+  if (state->emitted_bytes > state->limits.emitted_bytes) {
+    return luaL_error(L, "one event emits at most %I bytes", (lua_Integer)state->limits.emitted_bytes);
+  }
   if (state->host.emit(state->host.context) < 0) return mt_raise_refusal(L);
   if (state->result.count == 0) return 0;
   mt_push_cell(L, &state->result, &state->result.cells[0]);

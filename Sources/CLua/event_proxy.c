@@ -52,6 +52,7 @@ static int push_field(lua_State *L, mt_lua *state, int field) {
     return 1;
   default:
     if (lua_getiuservalue(L, 1, 1) == LUA_TNIL) {
+      lua_pop(L, 1);
       mt_push_document(state, L, 0);
       lua_pushvalue(L, -1);
       lua_setiuservalue(L, 1, 1);
@@ -83,11 +84,15 @@ static int refuse_change(lua_State *L) {
   return luaL_error(L, "an event is read-only: what happened cannot be changed");
 }
 
+/// The iterator of `pairs`. Unlike a metamethod it can be called with anything.
 static int next_field(lua_State *L) {
-  mt_lua *state = check_event(L);
   int at = 0;
+  if (lua_type(L, 1) != LUA_TUSERDATA || !lua_getmetatable(L, 1)) luaL_typeerror(L, 1, "event");
+  if (lua_topointer(L, -1) != mt_self(L)->event_metatable) luaL_typeerror(L, 1, "event");
+  mt_lua *state = check_event(L);
+  lua_settop(L, 2);
   if (!lua_isnil(L, 2)) {
-    const char *name = lua_tostring(L, 2);
+    const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : NULL;
     while (at < MT_FIELD_COUNT && name != state->fields[at]) at++;
     at++;
   }
@@ -134,5 +139,6 @@ void mt_open_event(mt_lua *state) {
     lua_rawseti(L, -2, i + 1);
   }
   lua_setfield(L, -2, "names");
+  state->event_metatable = lua_topointer(L, -1);
   mt_set_slot(state, L, MT_SLOT_EVENT);
 }

@@ -200,7 +200,8 @@ int32_t mt_fault_finish(mt_lua *state, int status) {
     size_t count = 0;
     const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &count) : "";
     int lacking = count >= 17 && strcmp(text + count - 17, "not enough memory") == 0;
-    if (status == LUA_ERRMEM || lacking) {
+    // A script may raise the very text of Lua's own error.
+    if ((status == LUA_ERRMEM || lacking) && state->denied_bytes > 0) {
       mt_trip(state, L, MT_MEMORY);
     } else if (fault->kind == MT_OK) {
       fault->kind = MT_RUNTIME;
@@ -247,7 +248,8 @@ int mt_raise_unknown(
     lua_State *L, const char *what, const char *word, size_t count, const mt_bytes *candidates) {
   mt_lua *state = mt_self(L);
   char near[128];
-  int32_t near_count = state->host.suggest(
+  // Nobody mistypes a name of this length; the distance of a long one takes long.
+  int32_t near_count = count >= sizeof near ? 0 : state->host.suggest(
       state->host.context, (const uint8_t *)word, count, candidates->bytes, candidates->count,
       (uint8_t *)near, sizeof near - 1);
   luaL_where(L, 1);

@@ -72,7 +72,7 @@ static void add_key(lua_State *L, mt_lua *state, size_t count) {
   if (count == state->keys_capacity) {
     size_t capacity = count == 0 ? 64 : count * 2;
     mt_key *grown = realloc(state->keys, capacity * sizeof *grown);
-    if (grown == NULL) luaL_error(L, "not enough memory");
+    if (grown == NULL) mt_raise_memory(L);
     state->keys = grown;
     state->keys_capacity = capacity;
   }
@@ -120,6 +120,7 @@ static int step(lua_State *L) {
   int sequence = lua_isnil(L, lua_upvalueindex(1));
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 1);
+  int shown = mt_push_shown(L, 1) ? 2 : 1;
   while (at < count) {
     at++;
     if (sequence) {
@@ -129,12 +130,12 @@ static int step(lua_State *L) {
     }
     lua_pushvalue(L, -1);
     // A key whose value was removed meanwhile is left out, as in Lua.
-    if (lua_rawget(L, 1) != LUA_TNIL) {
+    if (lua_rawget(L, shown) != LUA_TNIL) {
       lua_pushinteger(L, at);
       lua_replace(L, lua_upvalueindex(3));
       return 2;
     }
-    lua_settop(L, 1);
+    lua_settop(L, shown);
   }
   lua_pushinteger(L, at);
   lua_replace(L, lua_upvalueindex(3));
@@ -142,18 +143,27 @@ static int step(lua_State *L) {
   return 1;
 }
 
+static int after_pairs(lua_State *L, int status, lua_KContext context) {
+  (void)L;
+  (void)status;
+  (void)context;
+  return 3;
+}
+
 int mt_pairs(lua_State *L) {
   luaL_checkany(L, 1);
   mt_node *node = mt_to_node(L, 1);
   if (node != NULL) return mt_node_pairs(L, node);
-  if (lua_istable(L, 1) && luaL_getmetafield(L, 1, "__pairs") != LUA_TNIL) {
+  int has_fields = lua_istable(L, 1) || lua_isuserdata(L, 1);
+  if (has_fields && luaL_getmetafield(L, 1, "__pairs") != LUA_TNIL) {
     lua_pushvalue(L, 1);
-    lua_call(L, 1, 3);
+    lua_callk(L, 1, 3, 0, after_pairs);
     return 3;
   }
-  if (mt_push_shown(L, 1)) lua_replace(L, 1);
   luaL_checktype(L, 1, LUA_TTABLE);
-  size_t count = mt_push_keys(L, 1);
+  // What a read-only view shows is never handed to the script.
+  int shown = mt_push_shown(L, 1) ? lua_gettop(L) : 1;
+  size_t count = mt_push_keys(L, shown);
   lua_pushinteger(L, (lua_Integer)count);
   lua_pushinteger(L, 0);
   lua_pushcclosure(L, step, 3);

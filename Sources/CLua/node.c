@@ -4,6 +4,9 @@
 
 // Parts of `event.data`: objects and arrays of the parsed document, read where they lie on the tape.
 
+/// Steps over fields or elements that are not charged: a hook counts them as well as it can.
+enum { FREE_STEPS = 64 };
+
 static void push_cached(mt_lua *state, lua_State *L, uint32_t document, uint32_t at) {
   lua_Integer key = (lua_Integer)at * 2 + document;
   mt_push_slot(state, L, MT_SLOT_CACHE);
@@ -128,7 +131,9 @@ static uint32_t element(mt_lua *state, mt_node *node, lua_Integer index) {
     i = node->seen_index;
     at = node->seen_at;
   }
+  uint32_t from = i;
   for (; at < end && i < index; i++) at = mt_tape_after(tape, at);
+  if (i - from > FREE_STEPS) mt_charge(state->running, (i - from) / 4);
   if (at >= end) return 0;
   node->seen_index = i;
   node->seen_at = at;
@@ -138,14 +143,19 @@ static uint32_t element(mt_lua *state, mt_node *node, lua_Integer index) {
 /// Where the value of a field lies, or 0.
 static uint32_t field(mt_lua *state, const mt_node *node, const char *name, size_t count) {
   const uint64_t *tape = state->tape[node->document];
-  uint32_t at = node->at + 1, end = mt_tape_after(tape, node->at) - 1;
+  uint32_t at = node->at + 1, end = mt_tape_after(tape, node->at) - 1, steps = 0, found = 0;
   while (at < end) {
     size_t key_count;
     const char *key = mt_tape_string(state, node->document, at, &key_count);
-    if (key_count == count && memcmp(key, name, count) == 0) return at + 1;
+    steps++;
+    if (key_count == count && memcmp(key, name, count) == 0) {
+      found = at + 1;
+      break;
+    }
     at = mt_tape_after(tape, at + 1);
   }
-  return 0;
+  if (steps > FREE_STEPS) mt_charge(state->running, steps / 4);
+  return found;
 }
 
 /// Tells the host of a field that is not there, once for a type and a field (FNV-1a of both).
@@ -233,10 +243,14 @@ int mt_node_next(lua_State *L, mt_node *node) {
   return push_pair(L, state, node, at, index);
 }
 
-/// The iterator of `pairs`. Upvalues: where to go on, the index of that element (0 for an object).
+/// The iterator of `pairs`. Upvalues: where to go on, the index of that element (0 for an object), the part.
 static int step(lua_State *L) {
-  mt_lua *state;
-  mt_node *node = receiver(L, &state);
+  mt_lua *state = mt_self(L);
+  // It can be called with anything, also with another part than that of `pairs`.
+  mt_node *node = mt_to_node(L, 1);
+  if (node == NULL || !lua_rawequal(L, 1, lua_upvalueindex(3))) {
+    return luaL_error(L, "the iterator of pairs goes through its own table only");
+  }
   const uint64_t *tape = state->tape[node->document];
   uint32_t end = mt_tape_after(tape, node->at) - 1;
   uint32_t at = (uint32_t)lua_tointeger(L, lua_upvalueindex(1));
@@ -258,7 +272,8 @@ int mt_node_pairs(lua_State *L, mt_node *node) {
   mt_lua *state = mt_self(L);
   lua_pushinteger(L, node->at + 1);
   lua_pushinteger(L, mt_tape_type(state->tape[node->document][node->at]) == '[');
-  lua_pushcclosure(L, step, 2);
+  lua_pushvalue(L, 1);
+  lua_pushcclosure(L, step, 3);
   lua_pushvalue(L, 1);
   lua_pushnil(L);
   return 3;

@@ -11,7 +11,7 @@
 enum { PUT = 1, GET = 2, UPDATE = 3, DELETE = 4, ADD = 5, EACH = 6 };
 
 static mt_cell *add_cells(lua_State *L, mt_rows *rows, size_t count) {
-  if (!mt_rows_reserve(rows, count, 0)) luaL_error(L, "not enough memory");
+  if (!mt_rows_reserve(rows, count, 0)) mt_raise_memory(L);
   mt_cell *cells = rows->cells + rows->count;
   memset(cells, 0, count * sizeof *cells);
   rows->count += count;

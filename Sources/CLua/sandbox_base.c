@@ -106,14 +106,16 @@ static int base_print(lua_State *L) {
   return 0;
 }
 
-static int finish_pcall(lua_State *L, int status, lua_KContext extra) {
+/// `depth` is how many modules were being loaded when the call began.
+static int finish_pcall(lua_State *L, int status, lua_KContext depth) {
   if (status != LUA_OK && status != LUA_YIELD) {
     mt_after_failure(L, status);
+    mt_self(L)->module_depth = (int32_t)depth;
     lua_pushboolean(L, 0);
     lua_pushvalue(L, -2);
     return 2;
   }
-  return lua_gettop(L) - (int)extra;
+  return lua_gettop(L);
 }
 
 static int base_pcall(lua_State *L) {
@@ -121,13 +123,15 @@ static int base_pcall(lua_State *L) {
   mt_charge(L, 5);
   lua_pushboolean(L, 1);
   lua_insert(L, 1);
-  return finish_pcall(L, lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, 0, finish_pcall), 0);
+  lua_KContext depth = mt_self(L)->module_depth;
+  return finish_pcall(L, lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, depth, finish_pcall), depth);
 }
 
 /// The message handler (at 1) runs after the stack is unwound, so that a budget reaches it too.
-static int finish_xpcall(lua_State *L, int status, lua_KContext extra) {
-  if (status == LUA_OK || status == LUA_YIELD) return lua_gettop(L) - (int)extra;
+static int finish_xpcall(lua_State *L, int status, lua_KContext depth) {
+  if (status == LUA_OK || status == LUA_YIELD) return lua_gettop(L) - 1;
   mt_after_failure(L, status);
+  mt_self(L)->module_depth = (int32_t)depth;
   lua_pushboolean(L, 0);
   lua_pushvalue(L, 1);
   lua_pushvalue(L, -3);
@@ -147,7 +151,8 @@ static int base_xpcall(lua_State *L) {
   lua_replace(L, 2);
   lua_pushboolean(L, 1);
   lua_insert(L, 2);
-  return finish_xpcall(L, lua_pcallk(L, count - 2, LUA_MULTRET, 0, 1, finish_xpcall), 1);
+  lua_KContext depth = mt_self(L)->module_depth;
+  return finish_xpcall(L, lua_pcallk(L, count - 2, LUA_MULTRET, 0, depth, finish_xpcall), depth);
 }
 
 static int base_setmetatable(lua_State *L) {
@@ -208,8 +213,10 @@ static int base_rawget(lua_State *L) {
 }
 
 static int base_rawlen(lua_State *L) {
-  luaL_argexpected(L, lua_istable(L, 1) || lua_isuserdata(L, 1) || lua_isstring(L, 1), 1, "table or string");
-  lua_pushinteger(L, lua_isuserdata(L, 1) ? luaL_len(L, 1) : (lua_Integer)lua_rawlen(L, 1));
+  int type = lua_type(L, 1);
+  luaL_argexpected(
+      L, type == LUA_TTABLE || type == LUA_TUSERDATA || type == LUA_TSTRING, 1, "table or string");
+  lua_pushinteger(L, type == LUA_TUSERDATA ? luaL_len(L, 1) : (lua_Integer)lua_rawlen(L, 1));
   return 1;
 }
 
@@ -239,8 +246,19 @@ static int moontide_time(lua_State *L) {
   return 1;
 }
 
+// The stock function takes anything and fails later, in the loop, without a name for what was nil.
+static int base_ipairs(lua_State *L) {
+  luaL_checkany(L, 1);
+  if (lua_isnil(L, 1)) luaL_typeerror(L, 1, "table");
+  lua_settop(L, 1);
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_insert(L, 1);
+  lua_call(L, 1, 3);
+  return 3;
+}
+
 void mt_open_base(lua_State *L, mt_lua *state) {
-  static const char *const kept[] = {"assert", "error", "ipairs", "select", "tonumber", "rawequal"};
+  static const char *const kept[] = {"assert", "error", "select", "tonumber", "rawequal"};
   static const luaL_Reg ours[] = {
       {"type", base_type}, {"tostring", base_tostring}, {"print", base_print}, {"pcall", base_pcall},
       {"xpcall", base_xpcall}, {"setmetatable", base_setmetatable}, {"getmetatable", base_getmetatable},
@@ -252,6 +270,9 @@ void mt_open_base(lua_State *L, mt_lua *state) {
     lua_getfield(L, -1, kept[i]);
     lua_setfield(L, -3, kept[i]);
   }
+  lua_getfield(L, -1, "ipairs");
+  lua_pushcclosure(L, base_ipairs, 1);
+  lua_setfield(L, -3, "ipairs");
   lua_pop(L, 1);
   luaL_setfuncs(L, ours, 0);
   lua_pushliteral(L, "Lua 5.4");

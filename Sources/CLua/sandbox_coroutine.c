@@ -25,8 +25,10 @@ static int run(lua_State *L, lua_State *co, int count) {
   }
   lua_xmove(L, co, count);
   state->running = co;
+  mt_watch(state, co);
   int status = lua_resume(co, L, count, &results);
   state->running = L;
+  mt_watch(state, L);
   if (status == LUA_OK || status == LUA_YIELD) {
     if (!lua_checkstack(L, results + 1)) {
       lua_pop(co, results);

@@ -4,15 +4,10 @@
 
 #include "pattern.h"
 
-// The functions of the string library that take patterns, over our own matcher. Texts are capped as all are.
+// The functions of the string library that take patterns, over our own matcher.
 
-static void admit(lua_State *L, size_t total) {
-  size_t cap = mt_self(L)->limits.string_bytes;
-  if (total > cap) {
-    luaL_error(L, "a text of %I bytes is too long: at most %I", (lua_Integer)total, (lua_Integer)cap);
-  }
-  mt_charge(L, total / 8 + 5);
-}
+/// Steps of the matcher are charged by it; this is for what is gone over besides.
+static void admit(lua_State *L, size_t bytes) { mt_charge(L, bytes / 8 + 5); }
 
 /// Where the search begins, 0-based; beyond the end when there is nothing to search.
 static size_t beginning(lua_Integer from, size_t count) {
@@ -26,6 +21,7 @@ static int find_plain(
     lua_State *L, const char *text, size_t count, const char *what, size_t sought, size_t from) {
   const char *start = text + from;
   const char *found = sought == 0 ? start : memmem(start, count - from, what, sought);
+  mt_charge(L, (found == NULL ? count - from : (size_t)(found - start)) / 8);
   if (found == NULL) {
     lua_pushnil(L);
     return 1;
@@ -35,18 +31,26 @@ static int find_plain(
   return 2;
 }
 
+/// Whether a pattern stands for itself. A `)` alone is no special character to Lua.
+static int is_bare(const char *pattern, size_t count) {
+  const char *end = pattern + count;
+  for (; pattern <= end; pattern += strlen(pattern) + 1) {
+    if (strpbrk(pattern, "^$*+?.([%-") != NULL) return 0;
+  }
+  return 1;
+}
+
 static int search(lua_State *L, int finding) {
   size_t count, pattern_count;
   const char *text = luaL_checklstring(L, 1, &count);
   const char *pattern = luaL_checklstring(L, 2, &pattern_count);
-  admit(L, count + pattern_count);
+  admit(L, pattern_count);
   size_t from = beginning(luaL_optinteger(L, 3, 1), count);
   if (from > count) {
     lua_pushnil(L);
     return 1;
   }
-  int bare = strlen(pattern) == pattern_count && strpbrk(pattern, "^$*+?.([%-") == NULL;
-  if (finding && (bare || lua_toboolean(L, 4))) {
+  if (finding && (lua_toboolean(L, 4) || is_bare(pattern, pattern_count))) {
     return find_plain(L, text, count, pattern, pattern_count, from);
   }
   const char *pattern_end = pattern + pattern_count;
@@ -100,7 +104,7 @@ static int string_gmatch(lua_State *L) {
   size_t count, pattern_count;
   luaL_checklstring(L, 1, &count);
   luaL_checklstring(L, 2, &pattern_count);
-  admit(L, count + pattern_count);
+  admit(L, pattern_count);
   size_t from = beginning(luaL_optinteger(L, 3, 1), count);
   lua_settop(L, 2);
   lua_pushinteger(L, (lua_Integer)(from > count ? count + 1 : from));

@@ -31,17 +31,45 @@ static void check_changeable(lua_State *L) {
 
 static int original(lua_State *L) { return lua_tocfunction(L, lua_upvalueindex(1))(L); }
 
+/// Written anew: Lua's own grows its buffer to whatever the list holds.
 static int table_concat(lua_State *L) {
-  lua_Integer last = length(L);
+  lua_Integer last = length(L), cap = (lua_Integer)mt_self(L)->limits.string_bytes;
   lua_settop(L, 4);
-  check_range(L, luaL_optinteger(L, 3, 1), luaL_optinteger(L, 4, last));
-  return original(L);
+  size_t between, total = 0;
+  const char *separator = luaL_optlstring(L, 2, "", &between);
+  lua_Integer from = luaL_optinteger(L, 3, 1), to = luaL_optinteger(L, 4, last);
+  check_range(L, from, to);
+  luaL_Buffer buffer;
+  luaL_buffinit(L, &buffer);
+  for (lua_Integer left = to >= from ? to - from + 1 : 0, at = from; left > 0; left--, at++) {
+    size_t count;
+    lua_geti(L, 1, at);
+    if (!lua_isstring(L, -1)) {
+      return luaL_error(
+          L, "invalid value (at index %I) in table for 'concat'", at);
+    }
+    lua_tolstring(L, -1, &count);
+    total += count + (left > 1 ? between : 0);
+    if (total > (size_t)cap) {
+      return luaL_error(L, "table.concat: the result is too long: at most %I bytes", cap);
+    }
+    luaL_addvalue(&buffer);
+    if (left > 1) luaL_addlstring(&buffer, separator, between);
+  }
+  mt_charge(L, total / 8);
+  luaL_pushresult(&buffer);
+  return 1;
 }
 
 static int table_unpack(lua_State *L) {
   lua_Integer last = length(L);
   lua_settop(L, 3);
-  check_range(L, luaL_optinteger(L, 2, 1), luaL_optinteger(L, 3, last));
+  lua_Integer from = luaL_optinteger(L, 2, 1), to = luaL_optinteger(L, 3, last);
+  lua_Integer cap = (lua_Integer)mt_self(L)->limits.values;
+  if (to >= from && (lua_Unsigned)to - (lua_Unsigned)from >= (lua_Unsigned)cap) {
+    return luaL_error(L, "a call gives at most %I values", cap);
+  }
+  check_range(L, from, to);
   return original(L);
 }
 
@@ -99,7 +127,10 @@ static int table_copy(lua_State *L) {
 /// Whether the value at the top comes before the one below it. The comparing function is at 2, or nil.
 static int before(lua_State *L) {
   int result;
-  if (lua_isnil(L, 2)) return lua_compare(L, -1, -2, LUA_OPLT);
+  if (lua_isnil(L, 2)) {
+    if (lua_type(L, -1) == LUA_TSTRING) mt_charge(L, lua_rawlen(L, -1) / 8);
+    return lua_compare(L, -1, -2, LUA_OPLT);
+  }
   lua_pushvalue(L, 2);
   lua_pushvalue(L, -2);
   lua_pushvalue(L, -4);
@@ -154,7 +185,7 @@ static int table_sort(lua_State *L) {
 
 void mt_open_table(lua_State *L) {
   static const luaL_Reg guards[] = {
-      {"concat", table_concat}, {"unpack", table_unpack}, {"insert", table_insert}, {"remove", table_remove},
+      {"unpack", table_unpack}, {"insert", table_insert}, {"remove", table_remove},
       {"move", table_move}, {NULL, NULL}};
   lua_pushcfunction(L, luaopen_table);
   lua_call(L, 0, 1);
@@ -166,6 +197,8 @@ void mt_open_table(lua_State *L) {
   lua_getfield(L, -1, "pack");
   lua_setfield(L, -3, "pack");
   lua_pop(L, 1);
+  lua_pushcfunction(L, table_concat);
+  lua_setfield(L, -2, "concat");
   lua_pushcfunction(L, table_sort);
   lua_setfield(L, -2, "sort");
   lua_pushcfunction(L, table_copy);

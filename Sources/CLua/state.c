@@ -126,7 +126,7 @@ static int run_script(lua_State *L) {
   }
   state->value.count = 0;
   if (from->settings) {
-    mt_encode(L, -1, &state->value, 0);
+    mt_encode(L, -1, &state->value, 1);
   } else {
     mt_push_slot(state, L, MT_SLOT_DEFINITIONS);
     mt_encode(L, -1, &state->value, 1);
@@ -164,6 +164,7 @@ static void begin_event(mt_lua *state, const mt_event *event) {
   state->parsed[1] = 0;
   state->random_ready = 0;
   state->printed = 0;
+  state->emitted_bytes = 0;
   state->state_loaded = 0;
 }
 
@@ -274,7 +275,9 @@ void mt_lua_refuse(
 }
 
 size_t mt_lua_memory(const mt_lua *state) { return state->allocator.used; }
-int32_t mt_lua_spent(const mt_lua *state) { return state->tripped != 0; }
+int32_t mt_lua_spent(const mt_lua *state) {
+  return state->tripped != 0 || state->allocator.chunk_bytes > state->allocator.cap;
+}
 int32_t mt_lua_stack_height(const mt_lua *state) { return lua_gettop(state->L); }
 
 void mt_lua_required(mt_lua *state) {

@@ -11,8 +11,11 @@
 #include "lua_host.h"
 
 enum { MT_SMALL_MAX = 512, MT_CLASS_BYTES = 16, MT_CLASSES = MT_SMALL_MAX / MT_CLASS_BYTES };
+/// From this length on single instructions on a text take long: comparing two of 4 MiB of NULs takes 20 ms.
+enum { MT_TEXT_WATCHED = 32 << 10 };
 
-/// Free lists by size over chunks; what is larger comes from malloc. `used` never passes `cap`.
+/// Free lists by size over chunks; what is larger comes from malloc. `used` never passes `cap`, and chunks
+/// together with larger blocks never twice of it.
 typedef struct mt_allocator {
   void *free[MT_CLASSES];
   void *chunks;
@@ -20,6 +23,10 @@ typedef struct mt_allocator {
   size_t fresh_count;
   size_t used;
   size_t cap;
+  size_t chunk_bytes;  // of all chunks
+  size_t large_bytes;  // of what malloc gave
+  size_t texts;        // texts of at least MT_TEXT_WATCHED that live
+  uint32_t denials;    // in this call
   struct mt_lua *owner;
 } mt_allocator;
 
@@ -87,6 +94,8 @@ struct mt_lua {
   uint64_t instructions;
   int64_t deadline;
   int32_t tripped;
+  size_t allocated;  // work of the allocator since the last look at the budget
+  int32_t hurried;   // the hook was told to come at the next instruction
 
   int32_t phase;
   int32_t module_depth;
@@ -108,6 +117,8 @@ struct mt_lua {
   int32_t random_ready;
   uint64_t random[4];
   size_t printed;
+  size_t emitted_bytes;
+  uint32_t built;  // constructors of `events` and `commands` that are kept
 
   mt_rows arguments;
   mt_rows result;
@@ -115,6 +126,7 @@ struct mt_lua {
   int32_t tables;
   const void *known_tables[MT_KNOWN_TABLES];  // the first table objects, found without their metatable
   const void *node_metatable;
+  const void *event_metatable;
   mt_bytes value;
   mt_bytes scratch;
   mt_key *keys;
@@ -122,7 +134,8 @@ struct mt_lua {
 
   mt_fault fault;
   int32_t denied_line;
-  size_t denied_bytes;  // held and asked for when memory ran out
+  size_t denied_bytes;  // held and asked for when memory ran out; 0 when it never did in this call
+  size_t denied_text;   // of the text that was too long; 0 when it was not that
   char denied_path[256];
   char refusal_code[64];
   char refusal_message[4104];
@@ -161,6 +174,8 @@ void mt_allocator_end(mt_allocator *allocator);
 void *mt_allocate(void *allocator, void *block, size_t old, size_t new);
 
 // bytes.c: buffers of our own; `mt_…_room` raise when there is no memory.
+/// Raises what becomes a failure for lack of memory, and trips.
+int mt_raise_memory(lua_State *L);
 int mt_bytes_reserve(mt_bytes *bytes, size_t more);
 void mt_bytes_room(lua_State *L, mt_bytes *bytes, size_t more);
 void mt_bytes_add(lua_State *L, mt_bytes *bytes, const void *from, size_t count);
@@ -175,6 +190,12 @@ void mt_rows_free(mt_rows *rows);
 void mt_budget_begin(mt_lua *state);
 /// Charges work done in C; raises when the budget is used up.
 void mt_charge(lua_State *L, size_t work);
+/// Looks at the budgets now; raises when one is used up.
+void mt_look(lua_State *L);
+/// Has the hook come at the next instruction. May be called wherever Lua allocates.
+void mt_hurry(mt_lua *state);
+/// Before and after a change of coroutine: the hook of this one must be as watchful as that of the others.
+void mt_watch(mt_lua *state, lua_State *L);
 /// Marks the state as spent; does not raise.
 void mt_trip(mt_lua *state, lua_State *L, int32_t kind);
 /// After a failed protected call: a lack of memory trips; raises again once tripped.

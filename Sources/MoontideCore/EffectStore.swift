@@ -83,6 +83,8 @@ public enum EffectEntry: Sendable {
   case held(topic: TopicName, key: [UInt8], position: Position)
   case released(topic: TopicName, key: [UInt8], position: Position)
   case dead(DeadLetter)
+  /// The event at that position is no dead letter any more; nothing when it is none.
+  case revived(Position)
   /// Added to the handler's counts.
   case count(applied: UInt64, skipped: UInt64)
 }
@@ -105,6 +107,10 @@ public struct HandlerLedger: Sendable {
   public var checkpoints: [TopicPartition: Position]
   public var parked: [ParkedKey]
   public var deadLetters: Int
+  /// The code of every dead letter, by its position.
+  public var deadCodes: [Position: String] = [:]
+  /// Of a projection: how many decisions about its dead letters its rows follow, the first ones of the log.
+  public var decided = 0
   /// The position of the first dead letter of a projection, since which its rows are not fold(log).
   public var degradedSince: Position?
   public var applied: UInt64

@@ -90,6 +90,8 @@ public enum Limits {
   public static let columnsMax = 64
   /// Events that one event may emit.
   public static let emittedPerEventMax = 1_000
+  /// Bytes of all that one event emits: they are held in memory until its transaction is written.
+  public static let emittedBytesPerEventMax = 16 << 20
   /// A real chain of events has a handful; a loop has no end.
   public static let causationDepthDefault = 32
   public static let causationDepthMax = 10_000
@@ -110,6 +112,14 @@ public enum Limits {
   public static let retryAttemptsMax = 1_000
   /// Keys that may be parked at once: they are held in memory.
   public static let parkedKeysMax = 100_000
+  /// How long `dead retry` waits for a running handler to have tried: it then says what is still on its way.
+  public static let redriveTime = Duration.seconds(30)
+  /// Rows of one table that a rehearsal shows; all of them are counted.
+  public static let rehearsedRowsMax = 20
+  /// Decisions in one batch of the log: a correction may be as large as `eventBytesMax`.
+  public static let decisionsPerBatch = 1
+  /// Events that one decision about dead letters names: 8 KB of positions; more make more decisions.
+  public static let decisionPositionsMax = 1_000
   /// Events of parked keys that are tried in one step before the log is read again.
   public static let retriesPerStep = 64
   /// Event types whose handler is remembered; beyond it patterns are compared anew.
@@ -136,10 +146,13 @@ public enum Limits {
   public static let handlerTimeDefault = Duration.seconds(2)
   /// Of one state: sixteen of the largest events as Lua tables.
   public static let memoryBytesDefault = 64 << 20
-  /// A text that a library function of a script takes or makes: as long as one event.
+  /// A text in Lua: as long as one event.
   public static let luaTextBytesMax = 4 << 20
   /// Elements that one call of `table.move`, `insert`, `unpack` and their like may go over.
   public static let luaRangeMax = 1_000_000
+  /// Values that one call of `table.unpack`, `string.byte` and their like may give: a script that passes them
+  /// on copies all of them in one instruction.
+  public static let luaValuesMax = 65_536
   /// One script file.
   public static let scriptBytesMax = 4 << 20
   /// Depth of a value that crosses between Lua and the host.
@@ -184,6 +197,8 @@ public enum Limits {
   public static let excerptColumnsDefault = 120
   /// Failures that a run shows one by one; all of them are in `dead ls`.
   public static let failuresShownMax = 20
+  /// Faults that a run tells apart so as to show each once: more than anyone reads, and little memory.
+  public static let faultsToldApartMax = 1_000
 
   // MARK: Stores
 

@@ -6,7 +6,7 @@
   /// Reserved for the write side: a command, and what a decider answered.
   case command = 3
   case outcome = 4
-  /// Reserved: what a person decided about a dead letter.
+  /// What a person decided about dead letters; its `data` is read by `Decision` of the runtime.
   case decision = 5
   /// Reserved: a timer of a saga that fired.
   case timer = 6

@@ -22,6 +22,8 @@ public struct TopicName: Hashable, Comparable, Sendable, CustomStringConvertible
   public static let events = TopicName("events")!
   /// Where lines that could not be taken as events are kept.
   public static let quarantine = TopicName("_quarantine")!
+  /// Where what people decided about dead letters is kept, by the handler's name as key.
+  public static let decisions = TopicName("_decisions")!
 
   public var isSystem: Bool { text.utf8.first == UInt8(ascii: "_") }
   public static func < (a: TopicName, b: TopicName) -> Bool { a.text < b.text }

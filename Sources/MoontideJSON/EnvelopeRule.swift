@@ -122,9 +122,8 @@ public enum EnvelopeRule: String, ExplainedCode {
     case .unfinishedLine: "End the line with a newline."
     default:
       """
-      `moontide dead ls` lists such lines, `moontide dead show` shows one; append the mended line to any \
-      file of \
-      its topic.
+      `moontide dead ls` lists such lines, `moontide dead show` shows one; mend it in its file and \
+      `moontide dead retry ID`, or give a mended one: `moontide dead edit ID -d LINE`.
       """
     }
   }

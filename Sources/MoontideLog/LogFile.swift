@@ -74,4 +74,10 @@ struct LogDirectory: Sendable {
   func sync() throws(LogError) {
     do { try files.syncDirectory(path) } catch { throw .file(error) }
   }
+
+  /// Makes the directory itself durable, by its entry in the one above.
+  func syncAbove() throws(LogError) {
+    let above = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+    do { try files.syncDirectory(above) } catch { throw .file(error) }
+  }
 }

@@ -97,9 +97,14 @@ struct LogOpening {
         number > 0 || header.basePosition == 0
       else { throw file.damaged(at: 32, "the segment begins at \(Position(header.basePosition))") }
       log = log ?? LogIdentity(header.log)
+      if number == names.count - 1, size == UInt64(SegmentHeader.bytes) {
+        try SegmentCreation.confirm(header, file, in: segmentDirectory)
+      }
       catalog.add(Segment(number: number, header: header, file: file, end: size))
     }
     if let log { return log }
+    // A log is there after a power cut only if its directory is.
+    try root.syncAbove()
     let identity = LogIdentity(Digest(high: randomness.next(), low: randomness.next()))
     catalog.add(try SegmentCreation.create(number: 0, at: LogPoint(), in: segmentDirectory, log: identity))
     return identity
@@ -177,30 +182,34 @@ struct LogOpening {
       }
       let from = segment.number == first ? replay.state.offset : UInt64(SegmentHeader.bytes)
       let end = segment.writtenEnd
-      // What a killed process wrote is in the page cache, and must be durable before anyone sees it.
-      if isLast, from < end { try segment.file.sync() }
       var scanner = SegmentScanner(file: segment.file, log: replay.log, from: from, to: end)
+      var tail = UnprovenTail()
       scanning: while true {
         switch try scanner.next() {
         case .end: break scanning
         case .batch(let header, let offset, let start):
+          tail.take(header, at: offset)
           if try replay.take(header, scanner.buffer, at: start, segment: segment, offset: offset) {
+            // A checkpoint must not say more than the log holds after a power cut.
+            if isLast { try tail.makeDurable(segment, before: scanner.offset) }
             while try maintainer.work() {}
           }
           recovery.batchesScanned += 1
         case .bad(let offset, let reason):
-          let tail = scanner.offset
+          let kept = scanner.offset
           guard isLast, try scanner.isTorn(next: replay.state.batch, witness: witness) else {
             throw segment.file.damaged(at: offset, reason)
           }
-          try segment.file.truncate(to: tail)
+          try segment.file.truncate(to: kept)
           try segment.file.sync()
-          segment.end.store(tail, ordering: .releasing)
-          recovery.bytesDropped = end - tail
+          segment.end.store(kept, ordering: .releasing)
+          recovery.bytesDropped = end - kept
           recovery.droppedFrom = segment.file.path
           break scanning
         }
       }
+      // Before anyone sees it.
+      if isLast, from < end { try tail.makeDurable(segment, before: segment.writtenEnd) }
     }
     if let witness, witness.batch > replay.state.batch, let last = segments.last {
       throw last.file.damaged(at: last.writtenEnd, witness.reason(endsAt: replay.state.position))

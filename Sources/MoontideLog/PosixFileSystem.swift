@@ -8,15 +8,33 @@ public struct PosixFileSystem: FileSystem {
   public func open(_ path: String, _ mode: FileMode) throws(FileError) -> any File {
     let flags: Int32 =
       switch mode {
-      case .read: O_RDONLY
+      // Without it, opening a pipe that nobody writes to waits for ever. Regular files do not mind.
+      case .read: O_RDONLY | O_NONBLOCK
       case .readWrite: O_RDWR | O_CREAT
       case .create: O_RDWR | O_CREAT | O_EXCL
       }
     while true {
       let descriptor = Glibc.open(path, flags | O_CLOEXEC, 0o644)
-      if descriptor >= 0 { return PosixFile(descriptor: descriptor, path: path) }
+      if descriptor >= 0 {
+        let file = PosixFile(descriptor: descriptor, path: path)
+        try refusePipe(descriptor, path)
+        return file
+      }
       if errno != EINTR { throw FileError.last("open", path) }
     }
+  }
+
+  /// Pipes, sockets and devices have no offsets, by which everything here reads.
+  private func refusePipe(_ descriptor: Int32, _ path: String) throws(FileError) {
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw FileError.last("status", path) }
+    let kind = status.st_mode & S_IFMT
+    if kind == S_IFDIR {
+      throw FileError(operation: "open", path: path, errno: EISDIR, reason: "Is a directory")
+    }
+    guard kind != S_IFREG else { return }
+    throw FileError(
+      operation: "open", path: path, errno: ESPIPE, reason: "it is a pipe, a socket or a device, not a file")
   }
 
   public func list(_ directory: String) throws(FileError) -> [String] {

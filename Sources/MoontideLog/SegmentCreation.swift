@@ -19,6 +19,15 @@ enum SegmentCreation {
     return Segment(number: number, header: header, file: file, end: UInt64(bytes.count))
   }
 
+  /// Makes a segment durable that a process which is gone began and did not use: it may have come to neither
+  /// of the two syncs, or a sync may have failed, after which only bytes that are written again reach the disk.
+  static func confirm(_ header: SegmentHeader, _ file: LogFile, in directory: LogDirectory) throws(LogError) {
+    let bytes = header.encoded()
+    try file.write(bytes, 0..<bytes.count, at: 0)
+    try file.sync()
+    try directory.sync()
+  }
+
   /// Removes what a failed creation left.
   static func takeBack(at point: LogPoint, in directory: LogDirectory) throws(LogError) {
     try directory.remove(SegmentHeader.fileName(basePosition: point.position))

@@ -23,7 +23,8 @@ enum LuaCallbacks {
     return mt_limits(
       instructions: budget.instructions, nanoseconds: seconds * 1_000_000_000 + attoseconds / 1_000_000_000,
       memory_bytes: budget.memoryBytes, string_bytes: Limits.luaTextBytesMax, range: Limits.luaRangeMax,
-      event_bytes: Limits.eventBytesMax, print_bytes: Limits.printBytesMax,
+      values: Limits.luaValuesMax, event_bytes: Limits.eventBytesMax,
+      emitted_bytes: Limits.emittedBytesPerEventMax, print_bytes: Limits.printBytesMax,
       error_bytes: Limits.errorTextBytesMax, value_depth: UInt32(Limits.valueDepthMax),
       value_nodes: UInt32(Limits.valueNodesMax), value_bytes: UInt32(Limits.valueBytesMax),
       json_depth: UInt32(Limits.jsonDepthMax), columns: UInt32(Limits.columnsMax))

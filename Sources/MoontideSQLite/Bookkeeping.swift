@@ -21,10 +21,14 @@ struct Bookkeeping {
       without rowid;
     """
 
-  func create(_ identity: StoreIdentity) throws(StoreError) {
+  /// - Parameter decided: how many decisions about dead letters the rows will follow.
+  func create(_ identity: StoreIdentity, decided: Int = 0) throws(StoreError) {
     try connection.script(Bookkeeping.sql)
     try connection.script(
       "insert into _mt_counts(name, value) values ('applied', 0), ('next_outbox', 0), ('skipped', 0)")
+    if decided > 0 {
+      try connection.script("insert into _mt_counts(name, value) values ('decided', \(decided))")
+    }
     let meta = try connection.statement("insert into _mt_meta(name, value) values (?1, ?2)")
     let values = [
       ("handler", identity.handler), ("kind", identity.kind.rawValue),
@@ -117,6 +121,12 @@ struct Bookkeeping {
     try write.finish()
   }
 
+  func revive(_ position: Position) throws(StoreError) {
+    let delete = try connection.statement("delete from _mt_dead where position = ?1")
+    delete.bind(1, Int64(position.value))
+    try delete.finish()
+  }
+
   // MARK: Reading
 
   func ledger() throws(StoreError) -> HandlerLedger {
@@ -135,16 +145,19 @@ struct Bookkeeping {
       case "applied": ledger.applied = value
       case "skipped": ledger.skipped = value
       case "next_outbox": ledger.nextOutbox = value
+      case "decided": ledger.decided = Int(value)
       default: break
       }
     }
     counts.reset()
-    let dead = try connection.statement("select count(*), min(position) from _mt_dead")
-    if try dead.step() {
-      ledger.deadLetters = Int(dead.integer(0))
-      if !dead.isNull(1) { ledger.degradedSince = Position(UInt64(dead.integer(1))) }
+    let dead = try connection.statement("select position, code from _mt_dead order by position")
+    while try dead.step() {
+      let position = Position(UInt64(dead.integer(0)))
+      ledger.degradedSince = ledger.degradedSince ?? position
+      ledger.deadCodes[position] = dead.text(1)
     }
     dead.reset()
+    ledger.deadLetters = ledger.deadCodes.count
     return ledger
   }
 

@@ -75,6 +75,7 @@ struct ConsumerRecords {
     case .checkpoint(let partitions, let position): try bookkeeping.checkpoint(partitions, position)
     case .count(let applied, let skipped): try bookkeeping.count(applied: applied, skipped: skipped)
     case .dead(let letter): try bookkeeping.dead(letter)
+    case .revived(let position): try bookkeeping.revive(position)
     case .state(let topic, let key, let value): try write(topic, key, value)
     case .emit(let event): try emit(event)
     case .relayed(let below):

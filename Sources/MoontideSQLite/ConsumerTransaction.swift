@@ -14,6 +14,8 @@ final class ConsumerTransaction: EffectTransaction {
   /// The last value written of each key, over what is in the file.
   private var states: [StateKey: [UInt8]?] = [:]
   private var mark: Int?
+  /// What `states` held of each key that was written since the mark; nil: nothing.
+  private var undo: [(key: StateKey, value: [UInt8]??)] = []
   private var isOpen = false
 
   init(_ file: ConsumerFile, _ connection: Connection, _ records: ConsumerRecords) {
@@ -47,21 +49,23 @@ final class ConsumerTransaction: EffectTransaction {
     precondition(isOpen, "the transaction has ended")
     entries.append(entry)
     if case .state(let topic, let key, let value) = entry {
-      states.updateValue(value, forKey: StateKey(topic: topic, key: key))
+      let place = StateKey(topic: topic, key: key)
+      if mark != nil { undo.append((place, states[place])) }
+      states.updateValue(value, forKey: place)
     }
   }
 
   func savepoint() throws(StoreError) {
     precondition(isOpen, "the transaction has ended")
     mark = entries.count
+    undo.removeAll(keepingCapacity: true)
   }
 
   func rollbackToSavepoint() throws(StoreError) {
     guard isOpen, let mark else { preconditionFailure("there is no savepoint to go back to") }
     entries.removeSubrange(mark...)
-    states.removeAll(keepingCapacity: true)
-    for case .state(let topic, let key, let value) in entries {
-      states.updateValue(value, forKey: StateKey(topic: topic, key: key))
+    while let (key, value) = undo.popLast() {
+      if let value { states.updateValue(value, forKey: key) } else { states.removeValue(forKey: key) }
     }
   }
 
@@ -92,6 +96,7 @@ final class ConsumerTransaction: EffectTransaction {
   private func end() {
     isOpen = false
     mark = nil
+    undo.removeAll(keepingCapacity: true)
     entries.removeAll(keepingCapacity: true)
     states.removeAll(keepingCapacity: true)
   }

@@ -17,10 +17,12 @@ public final class ProjectionStore: EffectStore {
 
   /// Makes the tables of a schema in a new file. `identity.schemaDigest` is filled in.
   ///
+  /// `decided` is how many decisions about its dead letters the rows will follow: the first ones of the log.
   /// With `bulk`, nothing is flushed before `finish`: for a file that nobody reads yet and that is made anew
   /// after a crash. `vfs` names a registered VFS. Throws `schema` with the place of what is wrong.
   public static func create(
-    path: String, schema: String, identity: StoreIdentity, bulk: Bool = false, vfs: String? = nil
+    path: String, schema: String, identity: StoreIdentity, decided: Int = 0, bulk: Bool = false,
+    vfs: String? = nil
   ) throws(StoreOpeningError) -> ProjectionStore {
     var identity = identity
     identity.schemaDigest = Digest.zero.adding(schema).description
@@ -33,7 +35,7 @@ public final class ProjectionStore: EffectStore {
     // When this throws, closing the connection rolls back.
     let shapes = try makeTables(schema, in: connection)
     return try StoreOpeningError.wrap { () throws(StoreError) in
-      try Bookkeeping(connection: connection).create(identity)
+      try Bookkeeping(connection: connection).create(identity, decided: decided)
       for shape in shapes where shape.kind == .fullText {
         try FullTextTable.createMap(of: shape, in: connection)
       }

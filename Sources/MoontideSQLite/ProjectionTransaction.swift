@@ -129,7 +129,7 @@ final class ProjectionTransaction: EffectTransaction {
     case .checkpoint(let partitions, let position): try bookkeeping.checkpoint(partitions, position)
     case .count(let applied, let skipped): try bookkeeping.count(applied: applied, skipped: skipped)
     case .dead(let letter): try bookkeeping.dead(letter)
-    case .state, .emit, .relayed, .parked, .unparked, .held, .released:
+    case .state, .emit, .relayed, .parked, .unparked, .held, .released, .revived:
       throw .refused("a projection has rows, checkpoints and dead letters only")
     }
   }

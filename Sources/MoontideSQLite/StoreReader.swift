@@ -46,6 +46,13 @@ public final class StoreReader {
     return Int(try connection.integer("select count(*) from _mt_outbox") ?? 0)
   }
 
+  /// Writes a copy of the whole file, as of now, to a path where nothing is.
+  public func copy(to path: String) throws(StoreError) {
+    let copy = try connection.prepare("vacuum into ?1")
+    copy.bind(1, text: path)
+    try copy.finish()
+  }
+
   /// The first sequence number in the outbox, and how many there are; nil when it is empty.
   public func outboxRange() throws(StoreError) -> (first: UInt64, count: UInt64)? {
     guard identity.kind != .projection else { return nil }

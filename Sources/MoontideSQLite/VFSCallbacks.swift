@@ -103,7 +103,8 @@ enum VFSCallbacks {
     }
     io.xFileControl = { _, _, _ in SQLITE_NOTFOUND }
     io.xSectorSize = { _ in 4_096 }
-    io.xDeviceCharacteristics = { _ in 0 }
+    // As SQLite's own VFS says of every disk: a write leaves the bytes around it alone.
+    io.xDeviceCharacteristics = { _ in SQLITE_IOCAP_POWERSAFE_OVERWRITE }
     io.xShmMap = { handle, region, bytes, extend, result in
       result?.pointee = box(handle).locks?.region(Int(region), bytes: Int(bytes), create: extend != 0)
         .map { UnsafeMutableRawPointer($0) }
@@ -166,8 +167,11 @@ enum VFSCallbacks {
       let isReadOnly = flags & SQLITE_OPEN_READONLY != 0
       let file = try context.files.open(path, isReadOnly ? .read : .readWrite)
       let locks = flags & SQLITE_OPEN_MAIN_DB != 0 ? context.open(path) : nil
+      // As SQLite's own: who syncs a journal first may not be the one who made it.
+      let isJournal = flags & (SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL) != 0
       let box = FileBox(
-        context, file, path, locks, isTemporary: flags & SQLITE_OPEN_DELETEONCLOSE != 0, isNew: !isThere)
+        context, file, path, locks, isTemporary: flags & SQLITE_OPEN_DELETEONCLOSE != 0,
+        isNew: !isThere || isJournal)
       own.pointee.context = Unmanaged.passRetained(box).toOpaque()
       own.pointee.base.pMethods = methods
       outFlags?.pointee = flags

@@ -8,19 +8,30 @@ struct Contest {
   let rounds: Int
   let batches: [Int]
   let withOpponent: Bool
+  let withScattered: Bool
 
   private var scratch: URL { workload.scratch }
 
   func run() throws -> Report {
     var report = Report(machine: Machine.description, events: workload.events)
+    tell("ingest")
     try ingest(&report)
-    for batch in batches { try process(batch, &report) }
-    try processScattered(batches.max() ?? 5_000, &report)
+    for batch in batches {
+      tell("process, batch \(batch)")
+      try process(batch, &report)
+    }
+    if withScattered {
+      tell("scattered keys")
+      try processScattered(batches.max() ?? 5_000, &report)
+    }
+    tell("reopening, two projections, latency")
     try rebuildAndReopen(&report)
     try twoProjections(&report)
     try latency(&report)
     return report
   }
+
+  private func tell(_ work: String) { FileHandle.standardError.write(Data("==> \(work)\n".utf8)) }
 
   // MARK: Workloads
 

@@ -26,6 +26,8 @@ struct Compare: ParsableCommand {
   @Option(help: "Where to work; removed afterwards unless given.") var scratch: String?
   @Option(help: "Also write the figures as JSON to this file.") var json: String?
   @Flag(help: "Leave the opponent out: for very large runs.") var skipOpponent = false
+  @Flag(help: "Leave scattered keys out: at 10,000,000 events the floor alone takes half an hour of disk.")
+  var skipScattered = false
 
   func validate() throws {
     guard events > 0, rounds > 0, batch.allSatisfy({ $0 > 0 }) else {
@@ -42,7 +44,8 @@ struct Compare: ParsableCommand {
     let workload = try Workload(
       folder: URL(fileURLWithPath: workload), scratch: folder, events: events)
     let report = try Contest(
-      workload: workload, rounds: rounds, batches: batch, withOpponent: !skipOpponent
+      workload: workload, rounds: rounds, batches: batch, withOpponent: !skipOpponent,
+      withScattered: !skipScattered
     ).run()
     print(report.table)
     if let json { try report.json.write(to: URL(fileURLWithPath: json), options: .atomic) }

@@ -17,4 +17,10 @@ struct Moontide: ParsableCommand {
       ProjectionCommand.self, BackupCommand.self, RestoreCommand.self,
       ExplainCommand.self,
     ] + LaterCommands.all)
+
+  static func main() {
+    let words = CommandWords(Array(CommandLine.arguments.dropFirst()))
+    if let problem = words.problem { exit(withError: ValidationError(problem)) }
+    main(words.words)
+  }
 }

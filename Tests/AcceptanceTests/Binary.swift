@@ -23,7 +23,8 @@ enum Binary {
     return process
   }
 
-  static func run(_ arguments: [String]) throws -> Outcome {
+  /// - Parameter deadline: when the process is killed; its status is then SIGKILL's.
+  static func run(_ arguments: [String], deadline: Duration? = nil) throws -> Outcome {
     let process = Process()
     process.executableURL = url
     process.arguments = arguments
@@ -41,7 +42,15 @@ enum Binary {
     process.standardOutput = files[0].1
     process.standardError = files[1].1
     try process.run()
-    process.waitUntilExit()
+    if let deadline {
+      let identifier = process.processIdentifier
+      let killer = DispatchWorkItem { kill(identifier, SIGKILL) }
+      DispatchQueue.global().asyncAfter(deadline: .now() + deadline / .seconds(1), execute: killer)
+      process.waitUntilExit()
+      killer.cancel()
+    } else {
+      process.waitUntilExit()
+    }
     return Outcome(
       status: process.terminationStatus, output: try String(contentsOf: files[0].0, encoding: .utf8),
       errors: try String(contentsOf: files[1].0, encoding: .utf8))

@@ -60,7 +60,6 @@ import Testing
     "local t = {} while true do pcall(function() while true do t[#t + 1] = {} end end) end",
     "local t = {} for i = 1, 100 do t[i] = ('x'):rep(1000000 + i) end",
     "local t = {} while true do pcall(function() t[#t + 1] = ('x'):rep(1000000 + #t) end) end",
-    "local s = 'x' while true do s = s .. s end",
     "local t = {} while true do t[#t + 1] = coroutine.create(print) end",
   ])
   func `no script outgrows the memory budget`(body: String) throws {
@@ -76,7 +75,16 @@ import Testing
   @Test(arguments: [
     ("string.rep('x', 1 << 62)", "string.rep: the result is too long: at most 4194304 bytes"),
     ("('x'):rep(1000, ('y'):rep(100000))", "string.rep: the result is too long: at most 4194304 bytes"),
-    ("table.unpack({}, 1, 1 << 62)", "a range of more than 1000000 elements"),
+    ("table.unpack({}, 1, 1 << 62)", "a call gives at most 65536 values"),
+    ("select('#', ('x'):rep(100000):byte(1, -1))", "a call gives at most 65536 values"),
+    (
+      "string.format('%q', ('\\1'):rep(2000000))",
+      "string.format: the result is too long: at most 4194304 bytes"
+    ),
+    (
+      "local x = ('x'):rep(1000000) table.concat { x, x, x, x, x }",
+      "table.concat: the result is too long: at most 4194304 bytes"
+    ),
     ("table.move({}, 1, 1 << 62, 2)", "a range of more than 1000000 elements"),
     ("table.concat({}, '', math.mininteger, math.maxinteger)", "a range of more than 1000000 elements"),
     (
@@ -87,6 +95,84 @@ import Testing
   func `a call that would hang in C is refused`(body: String, message: String) throws {
     let fault = try Bench(budget: BudgetTests.small).fault(body)
     #expect(fault.kind == .runtime && fault.message == message)
+  }
+
+  /// Each of them is one instruction, or one call of the library, that takes long: a count of a thousand of
+  /// them would be seconds.
+  @Test(arguments: [
+    "local a, b = ('\\0'):rep(4 << 20), ('\\0'):rep((4 << 20) - 1) .. '\\0' "
+      + "while true do local _ = a < b end",
+    "local a = ('x'):rep(4 << 20) while true do local _ = a:sub(2) .. 'y' end",
+    "local s = (' '):rep(4000000) .. '1' while true do local _ = s + 1 end",
+    "local t, i = {}, 0 for i = 1, 1 << 17 do t['k' .. i] = i end "
+      + "while true do i = i + 1 t['k' .. i] = nil t['n' .. i] = 1 end",
+    "local function f(...) while true do local n = select('#', ...) end end f(table.unpack({}, 1, 65536))",
+    "local t = {} pcall(function() for i = 1, 480000 do t[i] = { i } end end) "
+      + "while true do local x = { 1 } end",
+    "local make = coroutine.wrap(function() coroutine.yield(('\\0'):rep(4 << 20)) "
+      + "return ('\\0'):rep((4 << 20) - 1) .. '\\0' end) local a, b = make(), make() "
+      + "while true do local _ = a < b end",
+  ])
+  func `an instruction that takes long does not put off the deadline`(body: String) throws {
+    let bench = try Bench(budget: LuaBudget(instructions: .max / 2, time: .milliseconds(100)))
+    let began = ContinuousClock.now
+    let fault = try bench.fault(body)
+    let passed = ContinuousClock.now - began
+    #expect(fault.kind == .timeBudget || fault.kind == .memoryBudget, "\(fault)")
+    #expect(passed < .milliseconds(350), "\(passed)")
+    #expect(bench.state.isSpent)
+  }
+
+  @Test func `a text that grows without end is too long`() throws {
+    let fault = try Bench().fault("local s = 'x' while true do s = s .. s end")
+    #expect(fault.kind == .memoryBudget && fault.line == 2)
+    #expect(fault.message.hasPrefix("memory budget: a text of at most 4194304 bytes allowed, "))
+  }
+
+  @Test func `parsing has a budget`() throws {
+    let names = (0..<180).map { "v\($0)" }.joined(separator: ",")
+    let text =
+      String(repeating: "local \(names) return function() ", count: 80)
+      + String(repeating: "X=X ", count: 200_000)
+      + String(repeating: " end", count: 80)
+    let bench = try Bench(budget: LuaBudget(time: .milliseconds(50)))
+    let fault = try #require(throws: LuaFault.self) {
+      try bench.state.load(ScriptSource(path: "handlers/deep.lua", text: Array(text.utf8)))
+    }
+    #expect(fault.kind == .timeBudget && fault.path == "handlers/deep.lua" && fault.line == 1, "\(fault)")
+  }
+
+  @Test func `blocks of many sizes do not add up to many budgets`() throws {
+    let bench = try Bench(budget: LuaBudget(memoryBytes: 4 << 20))
+    let function = try bench.function(
+      "local kept = {} for i = 1, 6000 do kept[i] = ('x'):rep(event.data.n) .. i end")
+    var isThrownAway = false
+    for size in stride(from: 40, to: 480, by: 16) where !isThrownAway {
+      try bench.handle(function, data: #"{"n":\#(size)}"#)
+      isThrownAway = bench.state.isSpent
+    }
+    #expect(isThrownAway)
+  }
+
+  @Test func `the text of Lua's memory error is not the lack of it`() throws {
+    let bench = try Bench()
+    #expect(try bench.lines("print(pcall(error, 'not enough memory'))") == ["false\tnot enough memory"])
+    #expect(try bench.fault("error('not enough memory', 0)").kind == .runtime)
+    #expect(!bench.state.isSpent)
+  }
+
+  /// A scanner that goes through a long text piece by piece pays for the pieces.
+  @Test func `looking at parts of a long text is cheap`() throws {
+    let bench = try Bench(budget: LuaBudget(instructions: 5_000_000))
+    let lines = try bench.lines(
+      """
+      local text, n, at = ("word "):rep(20000), 0, 1
+      for i = 1, 50000 do if text:byte(i) == 32 then n = n + 1 end end
+      for i = 1, 50000 do if text:sub(i, i) == " " then n = n + 1 end end
+      while at do at = text:find("%s", at) if at then n, at = n + 1, at + 1 end end
+      print(n)
+      """)
+    #expect(lines == ["40000"])
   }
 
   @Test func `an empty text repeated without end is empty`() throws {

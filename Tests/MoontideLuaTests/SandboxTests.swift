@@ -14,6 +14,15 @@ import Testing
     ("rawset(string, 'x', 1)", "rawset: this table is read-only"),
     ("table.insert(table, 1)", "this table is read-only"),
     ("getmetatable('').__index = nil", "getmetatable of a string is not offered"),
+    ("local _, inner = pairs(string) inner.upper = nil", "string is read-only: 'upper' cannot be changed"),
+    (
+      "local _, inner = pairs(_G) inner.x = 1",
+      "globals are read-only after load: 'x'; keep state in ctx.state or db"
+    ),
+    ("pairs(event)(nil)", "bad argument #1 to '?' (event expected, got nil)"),
+    ("pairs(event)(event.data)", "bad argument #1 to '?' (event expected, got table)"),
+    ("pairs(event.data)(event)", "the iterator of pairs goes through its own table only"),
+    ("pairs(event.data)(null)", "the iterator of pairs goes through its own table only"),
     ("setmetatable(string, {})", "cannot change a protected metatable"),
     ("setmetatable(_G, {})", "cannot change a protected metatable"),
     ("setmetatable({}, { __gc = print })", "__gc is not offered in metatables"),
@@ -163,6 +172,41 @@ import Testing
         "handlers/t.lua:9: attempt to index a nil value (local 'x')", "1,1,2,3\t2\t1\t1", "123",
         "321\ttrue\tnil\t  1.2|\"a\"",
       ])
+  }
+
+  @Test func `an event is gone through field by field`() throws {
+    let lines = try Bench().lines(
+      """
+      local seen = {}
+      for name, value in pairs(event) do seen[#seen + 1] = name .. "=" .. tostring(value) end
+      print(table.concat(seen, " "))
+      for name, value in pairs(math) do if name == "pi" then print(name) end end
+      """)
+    #expect(
+      lines == [
+        "id=om-1 source=shop type=OrderPlaced version=2 topic=events partition=3 offset=5 position=77 "
+          + "key=990001 time=2019-05-20T07:07:47Z recorded=2019-05-20T07:07:47.500Z data=table", "pi",
+      ])
+  }
+
+  @Test func `a module that fails is no module of what follows`() throws {
+    let bench = try Bench(modules: ["lib.bad": "error('no')"])
+    let function = try bench.function("print(1)", before: "pcall(require, 'lib.bad')")
+    try bench.handle(function)
+    #expect(bench.host.lines == ["1"])
+  }
+
+  @Test func `a definition by way of a function in C has the place of the script`() throws {
+    let definitions = try Bench().state.load(
+      ScriptSource(
+        path: "handlers/p.lua", text: Array("\nselect(2, pcall(consumer, 'c')) { on = {} }".utf8)))
+    #expect(definitions.map(\.path) == ["handlers/p.lua"] && definitions.map(\.line) == [2])
+  }
+
+  @Test func `what one event emits is bounded`() throws {
+    let fault = try Bench().fault(
+      "local s = ('x'):rep(1000000) for i = 1, 100 do ctx.emit { type = 'A', data = { s = s } } end")
+    #expect(fault.message == "one event emits at most 16777216 bytes")
   }
 
   @Test func `print is bounded for one event`() throws {

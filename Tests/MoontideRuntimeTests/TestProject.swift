@@ -24,6 +24,13 @@ final class TestProject {
     catalog = TestProject.load(scripts, modules: modules)
   }
 
+  /// The same log with files of its own: what a handler makes of it from the beginning.
+  init(_ scripts: [String: String], over project: TestProject) throws {
+    scratch = try Scratch()
+    log = project.log
+    catalog = TestProject.load(scripts)
+  }
+
   static func load(_ scripts: [String: String], modules: [String: String] = [:]) -> ProjectCatalog {
     ProjectCatalog.load(
       handlers: scripts.sorted { $0.key < $1.key }.map {
@@ -55,9 +62,30 @@ final class TestProject {
     return surroundings
   }
 
+  /// Appends a decision about dead letters, durably.
+  func decide(_ handler: String, _ decision: Decision) throws {
+    nextID += 1
+    let batch = DraftBatch()
+    let topic = try log.topic(.decisions, partitions: 1).id
+    decision.draft(handler: handler, id: "decision-\(nextID)", topic: topic, into: batch)
+    _ = try log.append(AppendRequest(batch: batch))
+    try log.flush()
+  }
+
   /// Appends one event, durably, and returns its position.
   @discardableResult
   func publish(
+    _ type: String, key: String = "k", data: String = "{}", id: String? = nil, version: UInt32 = 1,
+    topic: TopicName = .events, meta: String = ""
+  ) throws -> Position {
+    let first = try enqueue(type, key: key, data: data, id: id, version: version, topic: topic, meta: meta)
+    try log.flush()
+    return first
+  }
+
+  /// Appends one event; durable with the next flush.
+  @discardableResult
+  func enqueue(
     _ type: String, key: String = "k", data: String = "{}", id: String? = nil, version: UInt32 = 1,
     topic: TopicName = .events, meta: String = ""
   ) throws -> Position {
@@ -77,7 +105,6 @@ final class TestProject {
     guard case .written(let written) = try log.append(AppendRequest(batch: batch)) else {
       throw Diagnostic(code: "T0001", "the event \(id ?? "e-\(nextID)") was not written")
     }
-    try log.flush()
     return written.first
   }
 
@@ -106,13 +133,14 @@ final class TestProject {
   }
 
   /// The read model of a projection, made when it is not there.
-  func projectionStore(_ name: String) throws -> ProjectionStore {
+  func projectionStore(_ name: String, decided: Int = 0) throws -> ProjectionStore {
     let path = scratch.file("\(name).sqlite")
     if try files.status(path) != nil { return try ProjectionStore.open(path: path) }
     let definition = try definition(name)
     return try ProjectionStore.create(
       path: path, schema: definition.schema ?? "",
-      identity: StoreIdentity(handler: name, kind: .projection, scriptVersion: definition.scriptVersion))
+      identity: StoreIdentity(handler: name, kind: .projection, scriptVersion: definition.scriptVersion),
+      decided: decided)
   }
 
   func consumerFile(_ name: String) throws -> ConsumerFile {
@@ -141,6 +169,7 @@ final class HandlerRig {
   /// - Parameter wrap: what to put around log and store, such as faults.
   init(
     _ project: TestProject, _ name: String, log: (any EventLog)? = nil, batchRecords: Int? = nil,
+    decided: Int = 0,
     wrap: (any EffectStore) -> any EffectStore = { $0 }
   ) throws {
     let definition = try project.definition(name)
@@ -149,7 +178,7 @@ final class HandlerRig {
     surroundings.batchRecords = batchRecords
     self.project = project
     if definition.kind == .projection {
-      stores = [wrap(try project.projectionStore(name))]
+      stores = [wrap(try project.projectionStore(name, decided: decided))]
       relay = nil
     } else {
       let file = try project.consumerFile(name)

@@ -42,7 +42,9 @@ typedef struct mt_limits {
   size_t memory_bytes;
   size_t string_bytes;
   size_t range;
+  size_t values;
   size_t event_bytes;
+  size_t emitted_bytes;
   size_t print_bytes;
   size_t error_bytes;
   uint32_t value_depth;
@@ -168,6 +170,8 @@ void mt_lua_refuse(
     int32_t fatal);
 
 size_t mt_lua_memory(const mt_lua *state);
+/// A budget tripped, or the blocks that were given back and cannot be used for others outgrew the memory
+/// budget: the state is to be thrown away.
 int32_t mt_lua_spent(const mt_lua *state);
 /// How high the Lua stack is between calls: always 1.
 int32_t mt_lua_stack_height(const mt_lua *state);

@@ -16,6 +16,15 @@ final class ControlClient: ProjectAccess {
 
   func query(_ request: QueryRequest, to sink: any RowSink) throws(Diagnostic) {
     try socket.send(WireFrame(request))
+    try takeRows(sink)
+  }
+
+  func decide(_ request: DeadRequest, to sink: any RowSink) throws(Diagnostic) {
+    try socket.send(WireFrame(request))
+    try takeRows(sink)
+  }
+
+  private func takeRows(_ sink: any RowSink) throws(Diagnostic) {
     let row = RowBuffer()
     try answers { frame throws(Diagnostic) in
       var frame = frame

@@ -85,6 +85,9 @@ final class ControlServer: @unchecked Sendable {
     case .export:
       guard let request = frame.exportRequest() else { throw ControlServer.misread }
       try access.export(request, to: SocketSink(socket))
+    case .dead:
+      guard let request = frame.deadRequest() else { throw ControlServer.misread }
+      try access.decide(request, to: SocketSink(socket))
     default: throw ControlServer.misread
     }
   }

@@ -8,6 +8,8 @@ public protocol ProjectAccess: AnyObject {
   /// Publishes event lines; returns when they are on disk. A bad line refuses the whole call and nothing of
   /// it is written.
   func append(_ request: PublishRequest) throws(Diagnostic) -> PublishOutcome
+  /// Deals with dead letters and quarantined lines; a row of `DeadRequest.columns` for each.
+  func decide(_ request: DeadRequest, to sink: any RowSink) throws(Diagnostic)
   /// Hands the log's events to `sink` as JSON lines, see `ExportRequest`.
   func export(_ request: ExportRequest, to sink: any ByteSink) throws(Diagnostic)
 }

@@ -13,6 +13,7 @@ struct WireFrame {
     case append = 2
     case status = 3
     case export = 4
+    case dead = 8
     case columns = 16
     case row = 17
     case bytes = 18

@@ -30,7 +30,7 @@ public final class AppendingWorker: Worker {
     do throws(LogError) {
       try append(batch)
     } catch {
-      guard isPassing(error) else {
+      guard progress.passes(error) else {
         progress.fail(.log(error))
         return finish()
       }
@@ -135,19 +135,5 @@ public final class AppendingWorker: Worker {
       code: EnvelopeRule.conflict.code, reason(batch, conflict),
       at: SourcePlace(file: batch.file?.name ?? "", line: Int(line(batch, conflict))),
       details: [.init("help", "moontide explain \(EnvelopeRule.conflict.code)")])
-  }
-
-  /// Whether the log may take the same batch later: out of room, or of file descriptors.
-  private func isPassing(_ error: LogError) -> Bool {
-    guard case .file(let fault) = error, fault.isPassing else { return false }
-    let title =
-      fault.isFullDisk
-      ? "ingest: no room on the disk to write \(fault.path)"
-      : "ingest: cannot \(fault.operation) \(fault.path) for now: \(fault.reason)"
-    let help = fault.isFullDisk ? "free some space: df -h" : "close what holds files open, or raise ulimit -n"
-    progress.report(
-      Diagnostic(passing: title, help: help).asWarning(
-        "ingest waits, and goes on by itself; the files keep their lines"))
-    return true
   }
 }

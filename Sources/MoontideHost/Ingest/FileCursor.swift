@@ -4,7 +4,8 @@ import MoontideCore
 final class FileCursor {
   /// What is remembered of a file between two visits; it is left alone until its status changes.
   struct Track {
-    var status: FileStatus
+    /// Nil: to be looked at again however it is.
+    var status: FileStatus?
     var offset: UInt64
     var headCount: Int
     var headDigest: Digest
@@ -96,7 +97,8 @@ final class FileCursor {
     return producer()
   }
 
-  private static func open(_ file: SourceFile, _ files: any FileSystem) throws(SourceFault) -> any File {
+  /// The file, for reading.
+  static func open(_ file: SourceFile, _ files: any FileSystem) throws(SourceFault) -> any File {
     do throws(FileError) { return try files.open(file.path, .read) } catch { throw .file(error) }
   }
 

@@ -1,4 +1,5 @@
 public import MoontideCore
+import MoontideJSON
 import Synchronization
 
 /// What the workers of ingest share, and what others may look at from any thread: counts, problems, the end.
@@ -60,6 +61,20 @@ public final class IngestProgress: Sendable {
       guard state.problems.count < Limits.problemsMax, !state.problems.contains(problem) else { return }
       state.problems.append(problem)
     }
+  }
+
+  /// Whether the same may work later: out of room, or of file descriptors. Then it is reported.
+  func passes(_ error: LogError) -> Bool {
+    guard case .file(let fault) = error, fault.isPassing else { return false }
+    let title =
+      fault.isFullDisk
+      ? "ingest: no room on the disk to write \(fault.path)"
+      : "ingest: cannot \(fault.operation) \(fault.path) for now: \(fault.reason)"
+    let help = fault.isFullDisk ? "free some space: df -h" : "close what holds files open, or raise ulimit -n"
+    report(
+      Diagnostic(passing: title, help: help).asWarning(
+        "ingest waits, and goes on by itself; the files keep their lines"))
+    return true
   }
 
   /// The first failure stays.

@@ -16,6 +16,10 @@ public final class LineParsingWorker: Worker {
   private var hasScanned = false
   private var tracks: [UInt64: FileCursor.Track] = [:]
   private var cursor: FileCursor?
+  /// Files that the system refused at the last try: left out of one scan, so that the next try is later.
+  private var refused: Set<UInt64> = []
+  /// A line that was read and could not be taken yet: the log has no room now.
+  private var pending: LineReader.Line?
   private var topics: [TopicName: TopicID] = [:]
   private var quarantine: TopicID?
   /// The last step found the system short of something.
@@ -74,8 +78,11 @@ public final class LineParsingWorker: Worker {
     var total: UInt64 = 0
     for file in scan.files {
       total += file.status.bytes
+      if refused.contains(file.status.inode) { continue }
       if tracks[file.status.inode]?.status != file.status { waiting.append(file) }
     }
+    let hasRefused = !refused.isEmpty
+    refused.removeAll()
     waiting.reverse()
     progress.count { counts in
       counts.bytesTotal = total
@@ -84,7 +91,7 @@ public final class LineParsingWorker: Worker {
     }
     if waiting.isEmpty {
       if scan.isIncomplete { return pause() }
-      if !options.once { progress.isReadingDone.store(true, ordering: .releasing) }
+      if !options.once && !hasRefused { progress.isReadingDone.store(true, ordering: .releasing) }
       return options.once ? .progressed : .idle(for: options.pollInterval)
     }
     progress.isReadingDone.store(false, ordering: .releasing)
@@ -102,15 +109,17 @@ public final class LineParsingWorker: Worker {
       else { return .idle(for: .milliseconds(1)) }
       cursor = opened
     } catch {
-      if case .file(let fault) = error, fault.isPassing {
-        progress.report(waiting(fault, for: file))
-        return pause()
-      }
+      if case .file(let fault) = error, progress.passes(.file(fault)) { return pause() }
       try report(error, of: file)
-      // Left alone until its status changes.
-      tracks[file.status.inode] = FileCursor.Track(
-        status: file.status, offset: 0, headCount: 0, headDigest: .zero, generation: 1, lines: nil,
-        fileBytes: 0)
+      if case .file = error {
+        // It may pass: permission may be given.
+        refused.insert(file.status.inode)
+      } else {
+        // Left alone until its status changes.
+        tracks[file.status.inode] = FileCursor.Track(
+          status: file.status, offset: 0, headCount: 0, headDigest: .zero, generation: 1, lines: nil,
+          fileBytes: 0)
+      }
     }
     waiting.removeLast()
     return .progressed
@@ -135,32 +144,6 @@ public final class LineParsingWorker: Worker {
     return .idle(for: Limits.fullDiskPause)
   }
 
-  private func waiting(_ fault: FileError, for file: SourceFile) -> Diagnostic {
-    Diagnostic(
-      .warning, code: EnvelopeRule.sourceFile.code,
-      "\(fault.operation) of \(fault.path) failed: \(fault.reason); \(file.name) waits",
-      details: [.init("help", fault.isFullDisk ? "free some space: df -h" : "raise ulimit -n")])
-  }
-
-  /// Puts the open file back: it goes on from its last whole batch.
-  private func putBack(_ cursor: FileCursor, _ fault: FileError) -> StepOutcome {
-    progress.report(waiting(fault, for: cursor.file))
-    countBytes(cursor)
-    tracks[cursor.file.status.inode] = cursor.track
-    waiting.append(cursor.file)
-    self.cursor = nil
-    return pause()
-  }
-
-  /// Whether the topics that its lines may need are declared; what the log cannot do for now is not an error.
-  private func declareTopic(of file: SourceFile) throws(IngestFailure) -> FileError? {
-    do throws(IngestFailure) { _ = try topic(file.topic) } catch {
-      if case .log(.file(let fault)) = error, fault.isPassing { return fault }
-      throw error
-    }
-    return nil
-  }
-
   // MARK: Reading lines
 
   private enum Found {
@@ -171,22 +154,23 @@ public final class LineParsingWorker: Worker {
   }
 
   private func find(_ reader: LineReader) throws(SourceFault) -> Found {
+    if let line = pending {
+      pending = nil
+      return .line(line)
+    }
     if let line = reader.next() { return .line(line) }
     if try reader.fill() == 0 { return reader.last().map { .line($0) } ?? .end }
     return reader.next().map { .line($0) } ?? .more
   }
 
   private func read() throws(IngestFailure) -> StepOutcome {
-    guard let cursor else { return .progressed }
-    if let fault = try declareTopic(of: cursor.file) { return putBack(cursor, fault) }
-    guard let batch = progress.free.take() else { return .idle(for: .milliseconds(100)) }
+    guard let cursor, let batch = progress.free.take() else { return .idle(for: .milliseconds(100)) }
     batch.reset()
     batch.file = cursor.file
     batch.lines = cursor.lines
     do throws(SourceFault) {
       switch try find(cursor.reader) {
-      case .line(let first):
-        if let fault = try fill(batch, first, cursor) { return putBack(cursor, fault) }
+      case .line(let first): try fill(batch, first, cursor)
       case .more: progress.free.put(batch)
       case .end:
         progress.free.put(batch)
@@ -195,15 +179,13 @@ public final class LineParsingWorker: Worker {
     } catch {
       try fail(cursor, error, batch)
     }
-    return .progressed
+    return pending == nil ? .progressed : pause()
   }
 
-  /// Parses the lines of one chunk into `batch` and hands it on. Returns what the log could not do for now:
-  /// the line that met it is not in the batch.
-  private func fill(
-    _ batch: ParsedBatch, _ first: LineReader.Line, _ cursor: FileCursor
-  ) throws(SourceFault) -> FileError? {
-    var shortage: FileError?
+  /// Parses the lines of one chunk into `batch` and hands it on. A line for which the log has no room now
+  /// becomes `pending`.
+  private func fill(_ batch: ParsedBatch, _ first: LineReader.Line, _ cursor: FileCursor) throws(SourceFault)
+  {
     batch.chunk = cursor.reader.chunk
     let from = cursor.taken
     var to = from
@@ -221,14 +203,14 @@ public final class LineParsingWorker: Worker {
         next = cursor.reader.next()
       }
     } catch {
-      if case .log(.file(let fault)) = error, fault.isPassing {
-        shortage = fault
+      if case .log(let fault) = error, progress.passes(fault) {
+        pending = next
       } else {
         progress.fail(error)
       }
     }
+    if batch.lineCount == 0 { return progress.free.put(batch) }
     hand(on: batch, from..<to, cursor)
-    return shortage
   }
 
   private func hand(on batch: ParsedBatch, _ sequence: Range<UInt64>, _ cursor: FileCursor) {
@@ -324,6 +306,10 @@ public final class LineParsingWorker: Worker {
     countBytes(cursor)
     tracks[cursor.file.status.inode] = cursor.track
     self.cursor = nil
+    if case .file = fault {
+      tracks[cursor.file.status.inode]?.status = nil
+      refused.insert(cursor.file.status.inode)
+    }
     try report(fault, of: cursor.file)
     guard case .corrupt(let reason) = fault else {
       progress.free.put(batch)

@@ -121,7 +121,7 @@ public struct Doctor {
   }
 
   private func quarantine(_ log: LogReader, _ report: DoctorReport) throws(Diagnostic) {
-    let lines = try QuarantineReader(log: log).rows().count
+    let lines = try QuarantineReader(log: log).lines().count
     try report.add(
       "quarantine", lines > 0 ? .notable : .well,
       lines == 0

@@ -18,8 +18,10 @@ public enum HostCode: String, ExplainedCode {
   case partitions = "E0614"
   case noSuchHandler = "E0615"
   case afterToken = "E0617"
-  case backupTarget = "E0621"
-  case backupDamaged = "E0622"
+  case mended = "E0621"
+  case cannotRetry = "E0622"
+  case backupTarget = "E0623"
+  case backupDamaged = "E0624"
   case logReadOnly = "E0501"
   case logDamaged = "E0502"
   case logFormat = "E0503"
@@ -45,6 +47,8 @@ public enum HostCode: String, ExplainedCode {
     case .setting: "moontide.lua has a setting that cannot be used"
     case .partitions: "a topic's partitions are fixed at its creation"
     case .noSuchHandler: "there is no such handler"
+    case .mended: "a mended handler has dead letters of its old script"
+    case .cannotRetry: "a dead letter cannot be dealt with in this way"
     case .backupTarget: "a backup and a restore overwrite nothing"
     case .backupDamaged: "the backup is damaged or not whole"
     case .afterToken: "the read models did not come past the token in time"
@@ -92,6 +96,12 @@ public enum HostCode: String, ExplainedCode {
       "Changing how many partitions a topic has would move keys to other partitions and break "
         + "the order of a key."
     case .noSuchHandler: "No definition in handlers/ has that name."
+    case .mended:
+      "The script was edited since these events failed. Nobody tries them again by himself: mending may "
+        + "not be meant for them, and what waits behind them would go on."
+    case .cannotRetry:
+      "A correction is for one event. What a handler emitted in conflict was dead on its way into the log: "
+        + "the event itself was applied and is not applied twice, so such a letter can only be skipped."
     case .backupTarget:
       "backup writes a file that is not there yet; restore fills a project that has no data, or an "
         + "empty folder "
@@ -150,6 +160,9 @@ public enum HostCode: String, ExplainedCode {
       "Set the topic's partitions back in moontide.lua, or export its events into a new topic: "
         + "moontide events export --topic T --output FOLDER"
     case .noSuchHandler: "moontide handlers"
+    case .mended:
+      "moontide dead retry NAME --dry-run says what would happen; moontide dead retry NAME does it."
+    case .cannotRetry: "moontide dead show ID · moontide dead skip ID --reason TEXT"
     case .backupTarget: "Name another file, or move data/ of the project away first."
     case .backupDamaged:
       "Take another backup. A tar archive can be looked into: tar tvf FILE; what of it is sound can be "

@@ -132,6 +132,8 @@ public final class MoontideProject: Sendable {
       for folder in [paths.data, paths.log, paths.readModels, paths.handlerFiles, paths.cache] {
         try files.createDirectory(folder)
       }
+      // Files are durable only in a directory that is.
+      for folder in [paths.data, paths.root] { try files.syncDirectory(folder) }
     }
     switch try ProjectLock.take(paths.lock, .exclusive, patience: .milliseconds(500)) {
     case .success(let lock): return lock

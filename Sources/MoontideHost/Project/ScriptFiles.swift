@@ -57,10 +57,11 @@ struct ScriptFiles: Sendable {
     for name in try FileError.told({ () throws(FileError) in try files.list(directory) })
     where !name.hasPrefix(".") {
       let path = directory + "/" + name
-      if name.hasSuffix(".lua") {
-        found.append(path)
-      } else if try FileError.told({ () throws(FileError) in try files.status(path) })?.isDirectory == true {
+      // A folder may be called anything.lua as well.
+      if try FileError.told({ () throws(FileError) in try files.status(path) })?.isDirectory == true {
         found += try luaFiles(below: path, files)
+      } else if name.hasSuffix(".lua") {
+        found.append(path)
       }
     }
     return found.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }

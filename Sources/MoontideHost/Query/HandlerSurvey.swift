@@ -6,7 +6,7 @@ import MoontideSQLite
 struct HandlerSurvey {
   private let paths: ProjectPaths
   private let files: any FileSystem
-  private let catalog: ProjectCatalog
+  let catalog: ProjectCatalog
   private let log: any EventLog
   private let groups: [HandlerGroup]
 
@@ -64,16 +64,15 @@ struct HandlerSurvey {
     let group = groups.first { $0.definition.name == definition.name }
     let ledger = entry?.ledger ?? HandlerLedger()
     var checkpoints = ledger.checkpoints
-    if let entry, entry.identity.scriptVersion != definition.scriptVersion, definition.kind == .projection {
-      // It will be folded anew.
-      checkpoints = [:]
-    }
+    // It will be folded anew.
+    if let entry, try isToBeRebuilt(entry, definition) { checkpoints = [:] }
     let held = ledger.parked.reduce(0) { $0 + $1.held.count + ($1.status == .retrying ? 1 : 0) }
     let statuses = group?.boards.map(\.status) ?? []
     return HandlerSummary(
       name: definition.name, kind: definition.kind,
       version: entry?.identity.scriptVersion ?? definition.scriptVersion,
-      state: state(group, ledger, entry, definition), checkpoint: ledger.checkpoints.values.min() ?? .start,
+      state: try state(group, ledger, entry, definition),
+      checkpoint: ledger.checkpoints.values.min() ?? .start,
       applied: ledger.applied, emitted: ledger.nextOutbox, held: UInt64(held),
       parked: UInt64(ledger.parked.count), dead: UInt64(ledger.deadLetters),
       lag: try LagCounter(log: log).count(definition, from: checkpoints), degradedSince: ledger.degradedSince,
@@ -81,17 +80,25 @@ struct HandlerSurvey {
       p99Milliseconds: statuses.compactMap(\.handlerTimeP99).max().map { $0 / .milliseconds(1) })
   }
 
+  /// Whether the next run makes a read model anew: for an edited script, or for what people decided.
+  func isToBeRebuilt(_ entry: Entry, _ definition: HandlerDefinition) throws(Diagnostic) -> Bool {
+    guard definition.kind == .projection else { return false }
+    if entry.identity.scriptVersion != definition.scriptVersion { return true }
+    return try LogError.told { () throws(LogError) in
+      try Decision.all(of: definition.identityName, from: log).count
+    } != entry.ledger.decided
+  }
+
   private func state(
     _ group: HandlerGroup?, _ ledger: HandlerLedger, _ entry: Entry?, _ definition: HandlerDefinition
-  ) -> String {
+  ) throws(Diagnostic) -> String {
     if group?.halted != nil { return "halted" }
     if group?.isWaiting == true { return "waiting" }
     if group?.isRebuilding == true { return "rebuilding" }
+    if group == nil, let entry, try isToBeRebuilt(entry, definition) { return "to be rebuilt" }
     if let since = ledger.degradedSince { return "degraded since \(since)" }
     if group != nil { return "running" }
-    guard let entry else { return "new" }
-    let isEdited = entry.identity.scriptVersion != definition.scriptVersion
-    return isEdited && definition.kind == .projection ? "to be rebuilt" : "stopped"
+    return entry == nil ? "new" : "stopped"
   }
 
   /// Emitted events of a consumer that are not in the log yet.

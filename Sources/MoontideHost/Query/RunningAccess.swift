@@ -39,6 +39,10 @@ final class RunningAccess: ProjectAccess, Sendable {
     try EventExporter(log: project.log).export(request, to: sink)
   }
 
+  func decide(_ request: DeadRequest, to sink: any RowSink) throws(Diagnostic) {
+    try Redrive(project: project, groups: groups, bell: bell, progressed: progressed).run(request, to: sink)
+  }
+
   /// Until every handler's committed place is past the token.
   private func wait(past token: Position, for timeout: Duration) throws(Diagnostic) {
     let deadline = project.clock.monotonic + timeout

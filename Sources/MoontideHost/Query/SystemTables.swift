@@ -1,5 +1,4 @@
 import MoontideCore
-import MoontideJSON
 import MoontideRuntime
 import MoontideSQLite
 
@@ -57,37 +56,10 @@ struct SystemTables {
   }
 
   private var deadLetters: StaticSystemTable {
-    StaticSystemTable(
-      "dead_letters",
-      columns: [
-        .init("id", .text), .init("handler", .text), .init("position", .integer), .init("topic", .text),
-        .init("partition", .integer), .init("offset", .integer), .init("key", .text),
-        .init("event_id", .text),
-        .init("type", .text), .init("version", .integer), .init("time", .text), .init("code", .text),
-        .init("error", .text), .init("file", .text), .init("line", .integer), .init("place", .text),
-        .init("attempts", .integer), .init("held", .integer), .init("script", .text), .init("raw", .text),
-      ]
-    ) { [survey, log] () throws(StoreError) in
-      let entries = try Self.stored { () throws(Diagnostic) in try survey.entries() }
-      let letters = entries.flatMap { entry in entry.deadLetters.map { Self.row($0, entry) } }
-      return try letters + Self.stored { () throws(Diagnostic) in try QuarantineReader(log: log).rows() }
+    let letters = DeadLetterTable(survey: survey, log: log)
+    return StaticSystemTable("dead_letters", columns: DeadLetterTable.columns) { () throws(StoreError) in
+      try Self.stored { () throws(Diagnostic) in try letters.rows() }
     }
-  }
-
-  private static func row(_ letter: DeadLetter, _ entry: HandlerSurvey.Entry) -> [SystemValue] {
-    let held = entry.ledger.parked.first { $0.position == letter.position && $0.key == letter.key }?.held
-      .count
-    return [
-      .text("d-\(letter.position.value)"), .text(entry.identity.handler), .number(letter.position.value),
-      .text(letter.topic.text), .integer(Int64(letter.partition)), .number(letter.offset.value),
-      .text(String(decoding: letter.key, as: UTF8.self)),
-      .text(String(decoding: letter.eventID, as: UTF8.self)),
-      .text(letter.eventType), .integer(Int64(letter.eventVersion)), .text(letter.eventTime),
-      .text(letter.code), .text(letter.message), .text(letter.file), .integer(Int64(letter.line)),
-      .text(letter.line > 0 ? "\(letter.file):\(letter.line)" : letter.file),
-      .integer(Int64(letter.attempts)),
-      .integer(Int64(held ?? 0)), .text(letter.scriptVersion), .null,
-    ]
   }
 
   private static func stored<T>(_ body: () throws(Diagnostic) -> T) throws(StoreError) -> T {

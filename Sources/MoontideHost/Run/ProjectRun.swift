@@ -40,11 +40,14 @@ final class ProjectRun {
       failed: { [inbox] in inbox.put(.problem($0)) },
       make: { [project] in project.segmentedLog.maintainer })
     maintainer?.start()
+    for offer in try MendedHandlers(project).offers(definitions) { inbox.put(.problem(offer)) }
     try startHandlers(definitions)
     let access = RunningAccess(project, groups: groups, bell: bell, progressed: progressed)
     let server = try ControlServer(folder: project.paths.cache) { access }
     defer { server.stop() }
-    ingest = IngestThreads(project, once: options.once, strict: options.strict, bell: bell)
+    if options.ingests {
+      ingest = IngestThreads(project, once: options.once, strict: options.strict, bell: bell)
+    }
     started(access)
     let isDone = try watch(until: stop)
     let counts = ingest?.counts ?? IngestCounts()
@@ -107,7 +110,7 @@ final class ProjectRun {
 
   /// Everything that is in files is in the log, every handler has come to its end, every outbox is relayed.
   private func isCaughtUp() throws(Diagnostic) -> Bool {
-    guard ingest?.isCaughtUp == true else { return false }
+    guard isIngested else { return false }
     let end = project.log.durableEnd
     guard groups.allSatisfy({ $0.isDone(at: end) }) else { return false }
     for group in groups where group.definition.kind == .consumer {
@@ -119,9 +122,11 @@ final class ProjectRun {
         throw error
       }
     }
-    return ingest?.isCaughtUp == true && project.log.durableEnd == end
+    return isIngested && project.log.durableEnd == end
       && groups.allSatisfy { $0.isDone(at: end) }
   }
+
+  private var isIngested: Bool { !options.ingests || ingest?.isCaughtUp == true }
 
   private func progress(_ isCaughtUp: Bool) -> RunProgress {
     let end = project.log.durableEnd.value
@@ -135,7 +140,7 @@ final class ProjectRun {
     let done = groups.map(\.position.value).min() ?? end
     return RunProgress(
       done: min(done, total), total: total,
-      isCaughtUp: isCaughtUp || (ingest?.isCaughtUp == true && done >= end))
+      isCaughtUp: isCaughtUp || (isIngested && done >= end))
   }
 
   private func writeMetrics(_ isCaughtUp: Bool) throws(Diagnostic) {

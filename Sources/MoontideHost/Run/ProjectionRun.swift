@@ -38,7 +38,10 @@ final class ProjectionRun: ClosingWorker {
 
   /// Opens the read model, or one beside it that is to replace it.
   private func open(anew: Bool = false) throws(Diagnostic) {
-    let opened = try keeper.projection(definition, anew: anew)
+    let decided = try LogError.told { () throws(LogError) in
+      try Rulings.load(of: definition.identityName, from: log).decisions
+    }
+    let opened = try keeper.projection(definition, decided: decided, anew: anew)
     if let fault = opened.fault { report(rebuilt(fault)) }
     target = opened.replaces == nil ? nil : log.durableEnd
     rebuilding.isSet = target != nil

@@ -18,6 +18,8 @@ public struct RunOptions: Sendable {
   public var strict = false
   /// Run these handlers alone; nil: all. An empty set ingests only.
   public var only: Set<String>?
+  /// Take lines of the event directory; without it the handlers work on what the log has.
+  public var ingests = true
   /// Events a transaction takes at most under backlog; nil: what suits.
   public var batchRecords: Int?
 

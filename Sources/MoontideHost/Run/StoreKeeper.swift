@@ -31,19 +31,22 @@ struct StoreKeeper: Sendable {
     var fault: String?
   }
 
-  /// - Parameter anew: the one in use is known to be damaged.
+  /// - Parameters:
+  ///   - decided: how many decisions about its dead letters the log has; a read model that follows fewer is
+  ///     rebuilt.
+  ///   - anew: the one in use is known to be damaged.
   func projection(
-    _ definition: HandlerDefinition, anew: Bool = false
+    _ definition: HandlerDefinition, decided: Int, anew: Bool = false
   ) throws(Diagnostic) -> Projection {
     let path = paths.readModel(definition.name)
     try adopt(definition, folder: paths.readModels)
     guard try exists(path) else {
       try FileError.told { () throws(FileError) in try ReadModelSeal.remove(path, files) }
-      return Projection(store: try create(definition, at: path), replaces: nil)
+      return Projection(store: try create(definition, decided, at: path), replaces: nil)
     }
     var fault: String?
     if !anew {
-      switch try fitting(definition, at: path) {
+      switch try fitting(definition, decided, at: path) {
       case .store(let store): return Projection(store: store, replaces: nil)
       case .edited: break
       case .unusable(let reason): fault = reason
@@ -52,11 +55,11 @@ struct StoreKeeper: Sendable {
     // What it says of the old file it must not say of the new one, should that be at the same place.
     try FileError.told { () throws(FileError) in try ReadModelSeal.remove(path, files) }
     let beside = paths.rebuilding(definition.name)
-    if !anew, try exists(beside), case .store(let store) = try fitting(definition, at: beside) {
+    if !anew, try exists(beside), case .store(let store) = try fitting(definition, decided, at: beside) {
       return Projection(store: store, replaces: path, fault: fault)
     }
     try remove(beside)
-    return Projection(store: try create(definition, at: beside), replaces: path, fault: fault)
+    return Projection(store: try create(definition, decided, at: beside), replaces: path, fault: fault)
   }
 
   /// Whether SQLite finds the read model in use broken. Reads all of it.
@@ -127,7 +130,7 @@ struct StoreKeeper: Sendable {
 
   private enum Fitting {
     case store(ProjectionStore)
-    /// It is of another version of the script.
+    /// It is of another version of the script, or follows fewer decisions.
     case edited
     /// It cannot be gone on with, for this reason.
     case unusable(String)
@@ -135,7 +138,9 @@ struct StoreKeeper: Sendable {
 
   /// Looks whether the file is the handler's as it is now defined. Read models are derived: those that are
   /// damaged, swapped, or of another log are made anew.
-  private func fitting(_ definition: HandlerDefinition, at path: String) throws(Diagnostic) -> Fitting {
+  private func fitting(
+    _ definition: HandlerDefinition, _ decided: Int, at path: String
+  ) throws(Diagnostic) -> Fitting {
     do throws(StoreOpeningError) {
       let store = try ProjectionStore.open(path: path)
       if let was = definition.was, store.identity.handler == was { return .edited }
@@ -143,6 +148,8 @@ struct StoreKeeper: Sendable {
         return .unusable("it is the file of \(store.identity.kind.rawValue) \(store.identity.handler)")
       }
       guard store.identity.scriptVersion == definition.scriptVersion else { return .edited }
+      let follows = try StoreOpeningError.told { () throws(StoreError) in try store.ledger().decided }
+      guard follows == decided else { return .edited }
       let fault = try StoreOpeningError.told { () throws(StoreError) -> String? in
         guard let log else { return nil }
         if try !store.claim(log: log.mark) { return "it belongs to another log" }
@@ -184,12 +191,14 @@ struct StoreKeeper: Sendable {
     if let fault { throw refuse(fault) }
   }
 
-  private func create(_ definition: HandlerDefinition, at path: String) throws(Diagnostic) -> ProjectionStore
-  {
+  private func create(
+    _ definition: HandlerDefinition, _ decided: Int, at path: String
+  ) throws(Diagnostic) -> ProjectionStore {
     let identity = StoreIdentity(
       handler: definition.name, kind: .projection, scriptVersion: definition.scriptVersion)
     let store = try told(path) { () throws(StoreOpeningError) in
-      try ProjectionStore.create(path: path, schema: definition.schema ?? "", identity: identity)
+      try ProjectionStore.create(
+        path: path, schema: definition.schema ?? "", identity: identity, decided: decided)
     }
     try StoreError.told { () throws(StoreError) in
       guard let log else { return }

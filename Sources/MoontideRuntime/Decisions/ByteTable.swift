@@ -25,6 +25,11 @@ struct ByteTable: Sendable {
 
   /// The value of a key, or nil. `salt` tells keys of different topics apart.
   func find(_ buffer: [UInt8], _ range: ByteRange, salt: UInt32 = 0) -> Int? {
+    entry(buffer, range, salt: salt).map { entries[$0].value }
+  }
+
+  /// The index of a key's entry.
+  private func entry(_ buffer: [UInt8], _ range: ByteRange, salt: UInt32) -> Int? {
     let hash = Self.hash(buffer, range, salt)
     let mask = slots.count - 1
     var slot = Int(truncatingIfNeeded: hash) & mask
@@ -33,7 +38,7 @@ struct ByteTable: Sendable {
       if entry.hash == hash, entry.salt == salt, entry.key.count == range.count,
         matches(entry.key, buffer, range)
       {
-        return entry.value
+        return Int(slots[slot]) - 1
       }
       slot = (slot + 1) & mask
     }
@@ -45,6 +50,16 @@ struct ByteTable: Sendable {
     let other = Int(range.start)
     for index in 0..<Int(key.count) where bytes[first + index] != buffer[other + index] { return false }
     return true
+  }
+
+  /// Gives a key its value, whether it is there or not.
+  mutating func set(_ buffer: [UInt8], salt: UInt32, value: Int) {
+    let range = ByteRange(start: 0, count: buffer.count)
+    if let entry = entry(buffer, range, salt: salt) {
+      entries[entry].value = value
+    } else {
+      insert(buffer, range, salt: salt, value: value)
+    }
   }
 
   /// Adds a key that is not there yet.

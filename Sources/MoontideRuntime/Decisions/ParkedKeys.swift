@@ -25,7 +25,7 @@ struct ParkedKeys: Sendable {
 
   /// The index of the key, or nil when it is not parked. `topic` is the log's number.
   func find(_ bytes: [UInt8], _ key: ByteRange, topic: TopicID) -> Int? {
-    table.find(bytes, key, salt: UInt32(topic.value))
+    table.find(bytes, key, salt: UInt32(topic.value)).flatMap { $0 < 0 ? nil : $0 }
   }
 
   mutating func add(_ key: ParkedKey, topic: TopicID, due: Duration) {
@@ -36,9 +36,7 @@ struct ParkedKeys: Sendable {
   }
 
   private mutating func index(_ index: Int) {
-    let key = entries[index].key.key
-    table.insert(
-      key, ByteRange(start: 0, count: key.count), salt: UInt32(entries[index].topic.value), value: index)
+    table.set(entries[index].key.key, salt: UInt32(entries[index].topic.value), value: index)
   }
 
   mutating func hold(_ position: Position, at index: Int) { entries[index].waiting.append(position) }
@@ -73,10 +71,19 @@ struct ParkedKeys: Sendable {
     }
   }
 
+  /// The last entry takes its index. A key that is gone stays in the table as -1, until those are many.
   mutating func remove(_ index: Int) {
-    entries.remove(at: index)
-    table = ByteTable()
-    for index in entries.indices { self.index(index) }
+    let gone = entries[index]
+    let last = entries.removeLast()
+    if index < entries.count {
+      entries[index] = last
+      self.index(index)
+    }
+    table.set(gone.key.key, salt: UInt32(gone.topic.value), value: -1)
+    if table.count > 1_024, table.count > entries.count * 4 {
+      table = ByteTable()
+      for index in entries.indices { self.index(index) }
+    }
   }
 
   /// Of the keys that are due, the one with the oldest event.

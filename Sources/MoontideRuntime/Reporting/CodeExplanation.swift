@@ -169,7 +169,8 @@ struct CodeExplanation {
       .init(
         "too many events wait behind parked keys",
         what: "Events of a key wait in order behind the one "
-          + "that fails; how many has a bound.", help: "Look at `moontide dead ls`, mend the script, retry.")
+          + "that fails; how many has a bound.",
+        help: "Look at `moontide dead ls`, mend the script, `moontide dead retry`.")
     case .outboxConflict:
       .init(
         "an emitted event is in conflict",
@@ -207,7 +208,8 @@ struct CodeExplanation {
         what: "The script raised an error, or did what Lua refuses, such as indexing "
           + "nil. Its rows and effects of this event were undone.",
         help: "A consumer's event is retried and then a dead letter; a projection's is set aside at once. "
-          + "`moontide dead show` has the event; mend the script.")
+          + "`moontide dead show` has the event; mend the script, then `moontide dead retry` (or correct the event "
+          + "with `dead edit`, or give it up with `dead skip`).")
     }
   }
 }

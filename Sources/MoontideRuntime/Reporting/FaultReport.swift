@@ -82,7 +82,9 @@ struct FaultReport {
 
   /// What becomes of an event, for people.
   func outcome(_ plan: FailurePlan, attempts: Int, key: String, position: Position, held: Int) -> String {
-    let tried = "attempt \(attempts) of \(definition.retry.attempts)"
+    let tried =
+      attempts > definition.retry.attempts
+      ? "attempt \(attempts), asked for by a person" : "attempt \(attempts) of \(definition.retry.attempts)"
     let letter = "dead letter d-\(position.value)"
     switch plan {
     case .setAside: return "\(letter); the read model is degraded since \(position) until it is rebuilt"

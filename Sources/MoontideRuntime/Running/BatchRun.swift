@@ -18,6 +18,7 @@ final class BatchRun {
   private var transaction: (any EffectTransaction)?
   private var parked: ParkedKeys
   private var applied: UInt64 = 0
+  private var skipped: UInt64 = 0
   private var emitted: UInt64 = 0
   private var dead = 0
   private var degradedSince: Position?
@@ -63,7 +64,10 @@ final class BatchRun {
       if !selection.knows(record.topic) {
         do throws(WorkerStop) { try lane.learnTopics() } catch { throw .stop(error) }
       }
-      guard selection.takes(record) else { continue }
+      guard selection.takes(record) else {
+        if record.envelope.kind == .decision, try !decide(record) { return record.position }
+        continue
+      }
       let route = lane.subscriptions.route(batch.bytes, record.envelope.type)
       guard route.subscription >= 0 else { continue }
       try handle(record, route)
@@ -77,6 +81,16 @@ final class BatchRun {
   private func handle(_ record: Record, _ route: SubscriptionTable.Route) throws(Failure) {
     if !parked.isEmpty, let index = parked.find(batch.bytes, record.envelope.key, topic: record.topic) {
       return try hold(record, behind: index)
+    }
+    var record = record
+    if lane.rulings.mayRule(record.position), let ruling = lane.rulings[record.position] {
+      switch ruling {
+      case .skip:
+        _ = try open()
+        skipped += 1
+        return
+      case .correct(let data): record = HandlerLane.corrected(record, data, in: batch)
+      }
     }
     if isCareful {
       let transaction = try open()
@@ -96,6 +110,20 @@ final class BatchRun {
       do throws(WorkerStop) { try lane.renewProgramIfSpent() } catch { throw .stop(error) }
       try dispose(error, of: record)
     }
+  }
+
+  /// Carries out a person's decision; false when what came before it must be committed first, so that the
+  /// store tells the truth about dead letters.
+  private func decide(_ record: Record) throws(Failure) -> Bool {
+    guard let decision = lane.decision(record, in: batch) else { return true }
+    if transaction != nil { return false }
+    var run = DecisionRun(decision, lane: lane, parked: parked)
+    do throws(WorkerStop) { try run.run() } catch { throw .stop(error) }
+    for entry in run.entries { try write(entry) }
+    parked = run.parked
+    dead += run.dead
+    skipped += run.skipped
+    return true
   }
 
   private func open() throws(Failure) -> any EffectTransaction {
@@ -121,7 +149,8 @@ final class BatchRun {
         "\(lane.title) stopped: \(Limits.heldPerKeyMax) events wait behind one parked key, the bound",
         at: lane.definition.place,
         details: [
-          .init("help", "moontide dead show d-\(key.position.value) · mend the script, then retry it")
+          .init(
+            "help", "moontide dead show d-\(key.position.value) · mend the script, then moontide dead retry")
         ])
       return
     }
@@ -157,7 +186,7 @@ final class BatchRun {
           code: RuntimeCode.heldTooMany.rawValue,
           "\(lane.title) stopped: \(Limits.parkedKeysMax) keys are parked, which is the bound",
           at: lane.definition.place,
-          details: [.init("help", "moontide dead ls · mend the script, then retry")])
+          details: [.init("help", "moontide dead ls · mend the script, then moontide dead retry")])
         return
       }
       let due = lane.due(afterAttempt: 1)
@@ -177,7 +206,7 @@ final class BatchRun {
   private func commit(at reached: Position) throws(Failure) {
     let isWritten = transaction != nil
     if let transaction {
-      if applied > 0 { try write(.count(applied: applied, skipped: 0)) }
+      if applied > 0 || skipped > 0 { try write(.count(applied: applied, skipped: skipped)) }
       let partitions = lane.selection.partitions(behind: reached)
       if !partitions.isEmpty { try write(.checkpoint(partitions, reached)) }
       try store { () throws(StoreError) in try transaction.commit() }
@@ -187,6 +216,7 @@ final class BatchRun {
     lane.selection.advance(to: reached)
     lane.parked = parked
     lane.status.applied += applied
+    lane.status.skipped += skipped
     lane.status.emitted += emitted
     lane.status.dead += dead
     lane.status.degradedSince = lane.status.degradedSince ?? degradedSince

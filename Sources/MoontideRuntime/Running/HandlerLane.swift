@@ -14,8 +14,13 @@ final class HandlerLane {
   let selection: LaneSelection
   var subscriptions: SubscriptionTable
   var parked = ParkedKeys()
+  /// What people decided about single events.
+  private(set) var rulings = Rulings()
   var status: HandlerStatus
   var latency = LatencySample()
+  /// What failed tries of one step leave to be written: in one commit, since a kill before it only means that
+  /// they are tried once more.
+  var failedTries: [EffectEntry] = []
   /// What the ledger said at the start.
   let ledger: HandlerLedger
   private var calls = 0
@@ -48,6 +53,14 @@ final class HandlerLane {
       ledger = try store.ledger()
     } catch {
       throw .store(error, handler: "\(definition.kind.rawValue) \(definition.name)")
+    }
+    do throws(LogError) {
+      // A read model follows the decisions that were there when it was begun: later ones rebuild it.
+      rulings = try Rulings.load(
+        of: definition.identityName, from: log, count: definition.kind == .projection ? ledger.decided : nil
+      ).rulings
+    } catch {
+      throw .log(error, handler: "\(definition.kind.rawValue) \(definition.name)")
     }
     selection = LaneSelection(definition, lane: lane)
     status = HandlerStatus(
@@ -126,6 +139,37 @@ final class HandlerLane {
       let wait = min(max(.zero, .microseconds(key.dueMicroseconds - now)), definition.retry.max)
       parked.add(key, topic: id, due: surroundings.clock.monotonic + wait)
     }
+  }
+
+  /// The decision in a record, when it is about dead letters of this consumer; its rulings count from here
+  /// on.
+  func decision(_ record: Record, in batch: RecordBatch) -> Decision? {
+    guard definition.kind == .consumer,
+      batch.bytes[record.envelope.key.indices].elementsEqual(definition.identityName.utf8),
+      record.position >= selection.position ?? .start
+    else { return nil }
+    let decision = Decision(record, in: batch)
+    rulings.add(decision, at: record.position)
+    return decision
+  }
+
+  /// Follows decisions that are not in the log: for a rehearsal.
+  func foresee(_ decisions: [Decision]) {
+    for decision in decisions { rulings.add(decision, at: Position(.max)) }
+  }
+
+  /// Whether an event is of a partition of this lane.
+  func owns(_ record: Record) -> Bool { Int(record.partition) % definition.lanes == status.lane }
+
+  /// The event as it was corrected.
+  static func corrected(_ record: Record, _ data: [UInt8], in batch: RecordBatch) -> Record {
+    precondition(
+      batch.bytes.count >= Limits.parserPaddingBytes, "a batch of \(batch.bytes.count) bytes without padding")
+    batch.bytes.removeLast(Limits.parserPaddingBytes)
+    var record = record
+    record.envelope.data = batch.bytes.appendPart(data, ByteRange(start: 0, count: data.count))
+    batch.bytes.append(contentsOf: repeatElement(0, count: Limits.parserPaddingBytes))
+    return record
   }
 
   /// Runs the handler for one event: upcasters first, then the function.

@@ -78,6 +78,37 @@ public final class HandlerWorker: Worker {
     }
   }
 
+  /// Follows decisions as if the log had them, before the first step: what would a read model be like?
+  public func foresee(_ decisions: [Decision]) { lane.foresee(decisions) }
+
+  /// Carries out decisions as if they stood at the end of the log, and tries what they put on its way again,
+  /// nothing else. For a copy of a consumer's file: it goes on without them when it is opened again.
+  public func rehearse(_ decisions: [Decision]) throws(Diagnostic) {
+    lane.foresee(decisions)
+    do throws(WorkerStop) {
+      for decision in decisions { try rehearse(decision) }
+      while try retry() {}
+    } catch {
+      switch error {
+      case .wait(let diagnostic), .halt(let diagnostic): throw diagnostic
+      }
+    }
+    publish()
+  }
+
+  private func rehearse(_ decision: Decision) throws(WorkerStop) {
+    var run = DecisionRun(decision, lane: lane, parked: lane.parked)
+    try run.run()
+    do throws(StoreError) {
+      let transaction = try lane.store.begin(folding: false)
+      for entry in run.entries { try transaction.write(entry) }
+      try transaction.commit()
+    } catch {
+      throw lane.stop(error)
+    }
+    lane.parked = run.parked
+  }
+
   private func stopped(_ stop: WorkerStop) -> StepOutcome {
     defer { publish() }
     switch stop {
@@ -95,12 +126,14 @@ public final class HandlerWorker: Worker {
 
   /// Tries the parked keys that are due; true when there was one.
   private func retry() throws(WorkerStop) -> Bool {
+    try RetryRun.settle(lane)
     if lane.parked.isEmpty { return false }
     var tries = 0
     while tries < Limits.retriesPerStep, let index = lane.parked.next(at: lane.surroundings.clock.monotonic) {
       try RetryRun(lane: lane, index: index, batch: retryBatch).run()
       tries += 1
     }
+    try RetryRun.settle(lane)
     return tries > 0
   }
 

@@ -16,7 +16,7 @@ struct RetryRun {
     } catch {
       throw .log(error, handler: lane.title)
     }
-    guard let record = batch.records.first, record.position == key.position else {
+    guard var record = batch.records.first, record.position == key.position else {
       throw .halt(
         Diagnostic(
           code: RuntimeCode.logBroken.rawValue,
@@ -24,8 +24,11 @@ struct RetryRun {
           details: [.init("help", "moontide events verify · moontide doctor")]))
     }
     let route = lane.subscriptions.route(batch.bytes, record.envelope.type)
-    guard route.subscription >= 0 else {
+    guard route.subscription >= 0, lane.rulings[key.position] != .skip else {
       return try moveOn(key, applied: 0, skipped: 1, in: try begin())
+    }
+    if case .correct(let data)? = lane.rulings[key.position] {
+      record = HandlerLane.corrected(record, data, in: batch)
     }
     let transaction = try begin()
     lane.host.storeError = nil
@@ -95,21 +98,43 @@ struct RetryRun {
     case .deadAndGoOn:
       try moveOn(key, applied: 0, skipped: 0, dead: letter, in: try begin())
     case .park, .setAside, .halt:
-      try commit([.parked(changed)], in: try begin())
+      lane.failedTries.append(.parked(changed))
       lane.parked.update(index, to: changed, due: due.monotonic)
-      if plan == .halt { throw .halt(diagnostic) }
+      if plan == .halt {
+        try RetryRun.settle(lane)
+        throw .halt(diagnostic)
+      }
     case .deadAndHold:
-      try commit([.dead(letter), .parked(changed)], in: try begin())
+      lane.failedTries += [.dead(letter), .parked(changed)]
       lane.parked.update(index, to: changed, due: due.monotonic)
       lane.status.dead += 1
     }
     lane.surroundings.report(diagnostic)
   }
 
+  /// Writes down what failed tries have left, at the end of a step.
+  static func settle(_ lane: HandlerLane) throws(WorkerStop) {
+    if lane.failedTries.isEmpty { return }
+    do throws(StoreError) {
+      let transaction = try lane.store.begin(folding: false)
+      do throws(StoreError) {
+        for entry in lane.failedTries { try transaction.write(entry) }
+        try transaction.commit()
+      } catch {
+        try transaction.rollback()
+        throw error
+      }
+    } catch {
+      throw lane.stop(error)
+    }
+    lane.failedTries = []
+  }
+
   private func commit(_ entries: [EffectEntry], in transaction: any EffectTransaction) throws(WorkerStop) {
     do throws(StoreError) {
-      for entry in entries { try transaction.write(entry) }
+      for entry in lane.failedTries + entries { try transaction.write(entry) }
       try transaction.commit()
+      lane.failedTries = []
     } catch {
       do throws(StoreError) { try transaction.rollback() } catch { throw lane.stop(error) }
       throw lane.stop(error)

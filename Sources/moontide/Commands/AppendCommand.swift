@@ -6,6 +6,8 @@ import MoontideHost
 struct AppendCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "append", abstract: "Publish events; returns when they are on disk.",
+    usage: "moontide append <type> -d <json> [--key <key>] [--topic <topic>]\n"
+      + "       moontide append - [--topic <topic>]",
     discussion: """
       moontide append OrderPlaced -d '{"total":100}' --key o-1   one event
       moontide append -                                          event lines from stdin, all to --topic

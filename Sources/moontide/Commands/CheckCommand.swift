@@ -4,7 +4,9 @@ import MoontideHost
 /// `check [DIR]`
 struct CheckCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "check", abstract: "Load every script and schema and report all problems; runs nothing.")
+    commandName: "check", abstract: "Load every script and schema and report all problems; runs nothing.",
+    usage: "moontide check [<dir>]",
+    discussion: "Example: moontide check shop")
 
   @OptionGroup var options: GlobalOptions
   @Argument(help: "The project.") var directory: String?

@@ -2,16 +2,21 @@ import ArgumentParser
 import MoontideCore
 import MoontideHost
 
-/// `dead ls|show [DIR]`
+/// `dead ls|show|retry|edit|skip|export [DIR]`
 struct DeadCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "dead", abstract: "Events that a handler could not apply, and lines that are no events.",
-    subcommands: [List.self, Show.self], defaultSubcommand: List.self)
+    subcommands: [
+      List.self, Show.self, DeadRetryCommand.self, DeadSkipCommand.self, DeadEditCommand.self,
+      DeadExportCommand.self,
+    ], defaultSubcommand: List.self)
 
   /// Grouped by fault: handler, error, line.
   struct List: ParsableCommand {
     static let configuration = CommandConfiguration(
-      commandName: "ls", abstract: "Dead letters and quarantined lines, grouped by fault.")
+      commandName: "ls", abstract: "Dead letters and quarantined lines, grouped by fault.",
+      usage: "moontide dead ls [<dir>] [--max <max>]",
+      discussion: "Example: moontide dead ls shop")
 
     @OptionGroup var options: GlobalOptions
     @Argument(help: "The project.") var directory: String?
@@ -20,18 +25,21 @@ struct DeadCommand: ParsableCommand {
     /// One fault is one place in a script, whatever its messages hold of the events; of quarantined lines one
     /// rule and file. The first of each stands for all.
     private static let groups = """
-      with letters as (
-        select *, case when handler = 'ingest' then file when line > 0 then place else error end as spot
-        from sys.dead_letters),
+      with letters as (select * from sys.dead_letters),
       faults as (
-        select handler, code, spot, count(*) as events, count(distinct key) as keys, sum(held) as held,
+        select fault, count(*) as events, count(distinct key) as keys, sum(held) as held,
           min(position) as first, min(time) as first_time, max(time) as last_time
-        from letters group by handler, code, spot)
-      select faults.handler, faults.code, letters.error, letters.place, faults.events, faults.keys, faults.held,
-        letters.id as first, faults.first_time, faults.last_time
-      from faults join letters on letters.position = faults.first and letters.handler = faults.handler
-        and letters.code = faults.code and letters.spot = faults.spot
-      order by faults.first, faults.handler
+        from letters group by fault)
+      select faults.fault, letters.handler, letters.code, letters.error, letters.place, faults.events,
+        faults.keys, faults.held, letters.id as first, faults.first_time, faults.last_time
+      from faults join letters on letters.position = faults.first and letters.fault = faults.fault
+      order by faults.first, letters.handler
+      """
+
+    private static let mended = """
+      select letters.handler, handlers.kind, count(*) as events from sys.dead_letters letters
+      join sys.handlers handlers on handlers.name = letters.handler
+      where letters.mended = 1 group by letters.handler order by letters.handler
       """
 
     func run() throws {
@@ -40,10 +48,9 @@ struct DeadCommand: ParsableCommand {
         let project = try session.project(directory)
         let access = try ProjectDoor.access(project)
         let sink = PrintingSink(options)
-        try access.query(
-          QueryRequest(
-            List.groups), to: sink)
+        try access.query(QueryRequest(List.groups), to: sink)
         try sink.finish()
+        try offer(access, session)
         if let max {
           let count = CountingSink()
           try access.query(QueryRequest("select count(*) from sys.dead_letters"), to: count)
@@ -51,12 +58,27 @@ struct DeadCommand: ParsableCommand {
         }
       }
     }
+
+    /// A handler that was mended since offers the retry.
+    private func offer(_ access: any ProjectAccess, _ session: CommandSession) throws {
+      let mended = TextRowsSink()
+      try access.query(QueryRequest(List.mended), to: mended)
+      for row in mended.rows {
+        let next =
+          row[1] == "projection"
+          ? "the next start of run rebuilds it"
+          : "moontide dead retry \(row[0]) (--dry-run says what would happen)"
+        try session.note("\(row[1]) \(row[0]) was edited since \(row[2]) of these failed: \(next)")
+      }
+    }
   }
 
   /// One of them, with everything that is known.
   struct Show: ParsableCommand {
     static let configuration = CommandConfiguration(
-      commandName: "show", abstract: "A dead letter or a quarantined line with event, error and place.")
+      commandName: "show", abstract: "A dead letter or a quarantined line with event, error and place.",
+      usage: "moontide dead show [<dir>] <id>",
+      discussion: "Example: moontide dead show shop d-12")
 
     @OptionGroup var options: GlobalOptions
     @Argument(help: ArgumentHelp("The project, then an id such as d-48211.", valueName: "dir> <id"))

@@ -4,7 +4,9 @@ import MoontideHost
 /// `doctor [DIR]`
 struct DoctorCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "doctor", abstract: "Look at the whole project for what is wrong, and say what to do.")
+    commandName: "doctor", abstract: "Look at the whole project for what is wrong, and say what to do.",
+    usage: "moontide doctor [<dir>]",
+    discussion: "Example: moontide doctor shop")
 
   @OptionGroup var options: GlobalOptions
   @Argument(help: "The project.") var directory: String?

@@ -34,7 +34,10 @@ struct EventFilter: ParsableArguments {
 
 struct EventsCat: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "cat", abstract: "Print events in order of position.")
+    commandName: "cat", abstract: "Print events in order of position.",
+    usage: "moontide events cat [<dir>] [--topic <topic>] [--type <type>] [--key <key>]"
+      + " [--from <from>] [--limit <limit>]",
+    discussion: "Example: moontide events cat shop --type OrderPlaced --limit 5")
 
   @OptionGroup var options: GlobalOptions
   @OptionGroup var filter: EventFilter
@@ -55,7 +58,10 @@ struct EventsCat: ParsableCommand {
 
 struct EventsTail: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "tail", abstract: "Print the last events, then those that come, until Ctrl-C.")
+    commandName: "tail", abstract: "Print the last events, then those that come, until Ctrl-C.",
+    usage: "moontide events tail [<dir>] [-n <lines>] [--no-follow] [--topic <topic>]"
+      + " [--type <type>] [--key <key>]",
+    discussion: "Example: moontide events tail shop --key o-1001")
 
   @OptionGroup var options: GlobalOptions
   @OptionGroup var filter: EventFilter
@@ -118,7 +124,9 @@ private final class LastPosition: RowSink {
 
 struct EventsShow: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "show", abstract: "One event with everything known of it.")
+    commandName: "show", abstract: "One event with everything known of it.",
+    usage: "moontide events show [<dir>] <position-or-id>",
+    discussion: "Example: moontide events show shop 12")
 
   @OptionGroup var options: GlobalOptions
   @Argument(help: ArgumentHelp("The project, then a position or an id.", valueName: "dir> <position-or-id"))
@@ -153,7 +161,10 @@ struct EventsShow: ParsableCommand {
 }
 
 struct EventsStats: ParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "stats", abstract: "Events by topic and type.")
+  static let configuration = CommandConfiguration(
+    commandName: "stats", abstract: "Events by topic and type.",
+    usage: "moontide events stats [<dir>]",
+    discussion: "Example: moontide events stats shop")
 
   @OptionGroup var options: GlobalOptions
   @Argument(help: "The project.") var directory: String?
@@ -175,7 +186,9 @@ struct EventsStats: ParsableCommand {
 
 struct EventsVerify: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "verify", abstract: "Check every byte of the log.")
+    commandName: "verify", abstract: "Check every byte of the log.",
+    usage: "moontide events verify [<dir>]",
+    discussion: "Example: moontide events verify shop")
 
   @OptionGroup var options: GlobalOptions
   @Argument(help: "The project.") var directory: String?
@@ -206,7 +219,9 @@ struct EventsVerify: ParsableCommand {
 
 struct EventsExport: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "export", abstract: "Write events as JSON lines with the envelope fields that were given.")
+    commandName: "export", abstract: "Write events as JSON lines with the envelope fields that were given.",
+    usage: "moontide events export [<dir>] [--topic <topic>] [--no-recorded] [--output <folder>]",
+    discussion: "Example: moontide events export shop --output copy/events")
 
   @OptionGroup var options: GlobalOptions
   @Argument(help: "The project.") var directory: String?

@@ -5,7 +5,9 @@ import MoontideHost
 /// `explain CODE`
 struct ExplainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "explain", abstract: "What an error code means and what to do; without one, all of them.")
+    commandName: "explain", abstract: "What an error code means and what to do; without one, all of them.",
+    usage: "moontide explain [<code>]",
+    discussion: "Example: moontide explain E0301")
 
   @OptionGroup var options: GlobalOptions
   @Argument(help: "Such as E0301.") var code: String?

@@ -4,7 +4,9 @@ import MoontideHost
 /// `handlers [DIR]`
 struct HandlersCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "handlers", abstract: "Every handler with kind, version, state and lag.")
+    commandName: "handlers", abstract: "Every handler with kind, version, state and lag.",
+    usage: "moontide handlers [<dir>]",
+    discussion: "Example: moontide handlers shop")
 
   @OptionGroup var options: GlobalOptions
   @Argument(help: "The project.") var directory: String?

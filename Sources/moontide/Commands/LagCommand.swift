@@ -5,7 +5,9 @@ import MoontideHost
 /// `lag [DIR] [--max N]`
 struct LagCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "lag", abstract: "How many events each handler has before it; exit 1 above --max.")
+    commandName: "lag", abstract: "How many events each handler has before it; exit 1 above --max.",
+    usage: "moontide lag [<dir>] [--max <max>]",
+    discussion: "Example: moontide lag shop --max 1000")
 
   @OptionGroup var options: GlobalOptions
   @Argument(help: "The project.") var directory: String?

@@ -5,7 +5,9 @@ import MoontideHost
 /// `new NAME [--template hello|shop]`
 struct NewCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "new", abstract: "A project that runs at once.")
+    commandName: "new", abstract: "A project that runs at once.",
+    usage: "moontide new <name> [--template hello|shop]",
+    discussion: "Example: moontide new shop --template shop")
 
   @OptionGroup var options: GlobalOptions
   @Argument(help: "The folder to make.") var name: String

@@ -6,10 +6,13 @@ import MoontideHost
 struct QueryCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "query", abstract: "Ask the read models and the sys tables in SQL, read-only.",
+    usage: "moontide query [<dir>] <sql> [-o <format>] [--after <token>] [--timeout <seconds>]",
     discussion: """
       Each projection's tables lie in a schema of its name: order_status.orders; a name that is unique works \
       without it. sys.events, sys.handlers, sys.checkpoints and sys.dead_letters are tables too. With one \
       argument that is the SQL, and the project is the nearest one; @FILE reads it from a file, - from stdin.
+
+      Example: moontide query shop "select status, count(*) from orders group by 1" -o csv
       """)
 
   @OptionGroup var options: GlobalOptions

@@ -6,9 +6,12 @@ import MoontideHost
 struct RunCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "run", abstract: "Ingest the event directory and run every handler.",
+    usage: "moontide run [<dir>] [--once] [--only <name>]… [--strict] [--fail-on-dead]",
     discussion: """
       Goes on until Ctrl-C, taking lines as they are appended; with --once it ends when everything is \
       applied. The first Ctrl-C finishes what is in flight and checkpoints, a second one ends at once.
+
+      Example: moontide run shop --once
       """)
 
   @OptionGroup var options: GlobalOptions

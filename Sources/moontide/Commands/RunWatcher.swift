@@ -1,6 +1,25 @@
 import MoontideCore
 import MoontideHost
 
+/// What makes two failures the same to a reader: one place in a script, whatever the event.
+private struct Fault: Hashable {
+  /// Such as `error[E0301] of consumer receipts at handlers/receipts.lua:24`.
+  let name: String
+  /// The last attempt tells something new.
+  let isDead: Bool
+
+  init(_ problem: Diagnostic) {
+    isDead = problem.details.contains { $0.label == "help" && $0.text.contains("dead show") }
+    let kind = "\(problem.severity.rawValue)[\(problem.code)]"
+    if problem.severity == .error, problem.code.hasPrefix("E03"), let place = problem.place {
+      let who = problem.title.split(separator: " ").prefix(2).joined(separator: " ")
+      name = "\(kind) of \(who) at \(place.file):\(place.line)"
+    } else {
+      name = "\(kind): \(problem.title)"
+    }
+  }
+}
+
 /// What a person sees of a run: the bar while it catches up, failures as they happen, the sum at the end.
 /// Called by the thread of the run alone.
 final class RunWatcher: RunObserver {
@@ -9,6 +28,9 @@ final class RunWatcher: RunObserver {
   private let bar: ProgressBar
   private let renderer: DiagnosticRenderer
   private var failures = 0
+  /// How often each fault came.
+  private var seen: [Fault: Int] = [:]
+  private var repeated = 0
   private var catchingUp = true
   private let tails: Bool
 
@@ -39,6 +61,21 @@ final class RunWatcher: RunObserver {
   }
 
   func problem(_ problem: Diagnostic) throws(Diagnostic) {
+    let fault = Fault(problem)
+    let times = (seen[fault] ?? 0) + 1
+    // Bounded: a script may fail in more places than anyone reads of.
+    if times == 1, seen.count >= Limits.faultsToldApartMax { return }
+    seen[fault] = times
+    if times > 1 {
+      repeated += 1
+      // Once is enough: one handler that fails on every event must not hide how another one fails.
+      if times == 2 {
+        try told { () throws(OutputClosed) in
+          try errors.write("note: \(fault.name) again; from here on it is counted, not shown\n")
+        }
+      }
+      return
+    }
     failures += 1
     if failures > Limits.failuresShownMax { return }
     try told { () throws(OutputClosed) in
@@ -70,10 +107,14 @@ final class RunWatcher: RunObserver {
         try errors.write(line + "\n")
       }
     }
-    if report.deadLetters + report.quarantined > 0 {
+    if repeated > 0, !options.quiet {
       try errors.write(
-        "warning: \(Figures.counted(report.deadLetters, "dead letter")), "
-          + "\(Figures.counted(report.quarantined, "quarantined line")); moontide dead ls shows them\n")
+        "note: \(Figures.counted(UInt64(repeated), "more failure")) of these kinds not shown\n")
+    }
+    let bad = [(report.deadLetters, "dead letter"), (report.quarantined, "quarantined line")]
+      .filter { $0.0 > 0 }.map { Figures.counted($0.0, $0.1) }
+    if !bad.isEmpty {
+      try errors.write("warning: \(bad.joined(separator: ", ")); moontide dead ls shows them\n")
     }
   }
 

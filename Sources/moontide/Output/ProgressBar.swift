@@ -15,6 +15,8 @@ final class ProgressBar {
   private var rate: RateMeter
   private var done: UInt64 = 0
   private var total: UInt64?
+  /// What the last line or bar said.
+  private var written: UInt64?
 
   /// A person sees movement at this pace, and drawing costs nothing.
   private static let redraw = Duration.milliseconds(100)
@@ -48,7 +50,10 @@ final class ProgressBar {
     guard !quiet else { return }
     let pause = terminal.isTerminal ? ProgressBar.redraw : ProgressBar.lineEvery
     if now - (drawn ?? started) < pause { return }
+    // A log file is not filled with the same line while nothing moves.
+    if !terminal.isTerminal, written == done { return }
     drawn = now
+    written = done
     shown = true
     try sink.write(terminal.isTerminal ? "\r" + bar() + "\u{1b}[K" : line() + "\n")
   }

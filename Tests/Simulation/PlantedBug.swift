@@ -1,0 +1,55 @@
+/// Mistakes that somebody could make, put between the runtime and its seams to see that the harness catches
+/// them. A harness that has caught nothing proves nothing.
+public enum PlantedBug: String, CaseIterable, Sendable {
+  // Between log, SQLite and the file system.
+  case logIsNotSynced
+  case storesAreNotSynced
+  case failedSyncIsIgnored
+  case failedSyncIsRetried
+  case directoriesAreNotSynced
+  case truncationIsOffByOne
+  case shortWriteIsTakenForWhole
+  case fullDiskIsTakenForWritten
+  case writeIsLost
+  case writeLandsTwoBytesLater
+  // Between the log and those who use it.
+  case acknowledgedBeforeFlush
+  case indexForgetsIdentities
+  case conflictsAreMerged
+  case readSkipsARecord
+  case readRepeatsARecord
+  case keyIsReordered
+  case failedAppendIsTakenForDone
+  case batchIsWrittenInHalves
+  // Between a handler and its store.
+  case checkpointBeforeEffects
+  case effectsBeforeCheckpoint
+  case rowsOutsideTheTransaction
+  case outboxRowIsLost
+  case emitIsDoubled
+  case parkedKeyIsForgotten
+  case heldEventIsForgotten
+  case stateIsForgotten
+  case deadLetterIsLost
+  case countIsLost
+  case checkpointIsOneAhead
+  case savepointIsNotRolledBack
+  case outboxIsReadOneAhead
+  // Of the clock.
+  case clockStands
+
+  var isOfFiles: Bool { Self.ofFiles.contains(self) }
+  var isOfLog: Bool { Self.ofLog.contains(self) }
+  var isOfStores: Bool { !isOfFiles && !isOfLog && self != .clockStands }
+
+  private static let ofFiles: Set<PlantedBug> = [
+    .logIsNotSynced, .storesAreNotSynced, .failedSyncIsIgnored, .failedSyncIsRetried,
+    .directoriesAreNotSynced,
+    .truncationIsOffByOne, .shortWriteIsTakenForWhole, .fullDiskIsTakenForWritten, .writeIsLost,
+    .writeLandsTwoBytesLater,
+  ]
+  private static let ofLog: Set<PlantedBug> = [
+    .acknowledgedBeforeFlush, .indexForgetsIdentities, .conflictsAreMerged, .readSkipsARecord,
+    .readRepeatsARecord, .keyIsReordered, .failedAppendIsTakenForDone, .batchIsWrittenInHalves,
+  ]
+}

@@ -1,0 +1,86 @@
+import MoontideCore
+import MoontideHost
+import MoontideLog
+import MoontideRuntime
+import MoontideSQLite
+import Synchronization
+
+/// One life of the process: production code over a disk that may fail, driven by nobody but the simulation.
+/// Everything in it is what `moontide run` puts together, but for the threads.
+final class ProcessLife {
+  static let handlerNames = ["totals", "arrivals", "receipts", "gate"]
+  private static let lives = Atomic<UInt64>(0)
+
+  let log: SegmentedLog
+  /// The log as everybody in the process has it.
+  let seam: any EventLog
+  let ingest: IngestWorker
+  private(set) var handlers: [HandlerLife] = []
+  // Declared before the handlers' end: it must outlive their connections.
+  private let vfs: FileSystemVFS
+
+  /// What the life is given.
+  struct Setting {
+    var disk: SimulatedDisk
+    var clock: SimulatedClock
+    var numbers: SeededNumbers
+    var bug: PlantedBug?
+    var bugNumbers: SeededNumbers
+  }
+
+  init(_ setting: Setting) throws(LifeFailure) {
+    var files = setting.disk.files()
+    if let bug = setting.bug, bug.isOfFiles {
+      files = BuggyFiles(files: files, bug: bug, numbers: setting.bugNumbers)
+    }
+    let number = Self.lives.add(1, ordering: .relaxed).newValue
+    vfs = FileSystemVFS(
+      name: "simulated-\(number)", files: files, clock: setting.clock, randomness: setting.numbers.fork())
+    do throws(LogError) {
+      let log = try SegmentedLog(
+        directory: "p/data/log", files: files, clock: setting.clock, randomness: setting.numbers.fork(),
+        options: LogOptions(
+          segmentBytesMax: 9_000, indexSealEntries: 24, markBytes: 700, offsetMarkInterval: 4))
+      self.log = log
+      if let bug = setting.bug, bug.isOfLog {
+        seam = BuggyLog(log, bug, setting.bugNumbers)
+      } else {
+        seam = log
+      }
+    } catch { throw .log(error) }
+    ingest = IngestWorker(
+      directory: EventDirectory(path: "p/events", files: files), files: files, log: seam,
+      clock: setting.clock, options: IngestOptions(pollInterval: .milliseconds(1)))
+    var surroundings = HandlerSurroundings(
+      clock: setting.clock, randomness: setting.numbers.fork(), report: { _ in }, print: { _, _, _ in })
+    surroundings.batchRecords = 1 + setting.numbers.below(24)
+    let handlerSetting = HandlerLife.Setting(
+      files: files, vfs: vfs.name, log: seam, surroundings: surroundings, bug: setting.bug,
+      bugNumbers: setting.bugNumbers)
+    for name in Self.handlerNames { handlers.append(try HandlerLife(name, handlerSetting)) }
+  }
+
+  deinit { handlers.removeAll() }
+
+  /// Everything that a thread would drive.
+  var workers: [any Worker] {
+    [ingest.parsing, ingest.appending, ingest.flushing, log.maintainer] + handlers.flatMap(\.workers)
+  }
+
+  /// Why it cannot go on by itself.
+  var failures: [String] {
+    (ingest.progress.failure.map { ["ingest: \($0)"] } ?? [])
+      + handlers.flatMap(\.halts).map { "\($0.title) \($0.details.map(\.text))" }
+  }
+
+  /// An end as Ctrl-C brings it; what fails then is not needed.
+  func stop() -> LogError? {
+    ingest.progress.stop()
+    for _ in 0..<8 {
+      for stage in [ingest.parsing, ingest.appending, ingest.flushing] as [any Worker] { _ = stage.step() }
+    }
+    for handler in handlers { handler.settle() }
+    do throws(LogError) { try log.close() } catch { return error }
+    return nil
+  }
+}

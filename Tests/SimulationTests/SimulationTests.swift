@@ -1,0 +1,72 @@
+import Foundation
+import Simulation
+import Testing
+
+/// Production code over a seeded disk, clock and scheduler. `MOONTIDE_SEED` runs one seed alone,
+/// `MOONTIDE_SEEDS` sets how many run, `MOONTIDE_SWEEP` the step of the crash-point sweep (1: every point).
+@Suite(.serialized) struct SimulationTests {
+  private static func number(_ name: String) -> UInt64? {
+    ProcessInfo.processInfo.environment[name].flatMap(UInt64.init)
+  }
+
+  /// Seeds that found something once, and the first hundred; then fresh ones.
+  private static let found: [UInt64] = []
+
+  private func check(_ seed: UInt64, _ mode: SimulationPlan.Mode) -> SimulationOutcome {
+    var plan = SimulationPlan(seed: seed)
+    plan.mode = mode
+    let outcome = Simulation(plan).run()
+    #expect(
+      outcome.violations.isEmpty,
+      """
+      seed \(seed), \(mode): \(outcome.violations.prefix(3).joined(separator: "\n"))
+      again: MOONTIDE_SEED=\(seed) swift test --filter SimulationTests
+      """)
+    return outcome
+  }
+
+  @Test func `faults and crashes leave every promise kept, and all comes to rest when they stop`() {
+    if let seed = Self.number("MOONTIDE_SEED") {
+      for mode in [SimulationPlan.Mode.liveness, .safety] { _ = check(seed, mode) }
+      return
+    }
+    let count = Self.number("MOONTIDE_SEEDS") ?? 60
+    let fresh = UInt64.random(in: 1_000_000...1_000_000_000)
+    let seeds = Self.found + Array(1...max(1, count / 2)) + Array(fresh..<fresh + max(1, count / 2))
+    var (crashes, faults, records) = (0, 0, 0)
+    let began = ContinuousClock.now
+    for seed in seeds {
+      let outcome = check(seed, seed % 4 == 0 ? .safety : .liveness)
+      crashes += outcome.kills + outcome.powerCuts
+      faults += outcome.faults
+      records += outcome.records
+    }
+    print(
+      "simulation: \(seeds.count) seeds (fresh ones from \(fresh)), \(crashes) crashes, \(faults) faults, "
+        + "\(records) records in \(ContinuousClock.now - began)")
+    #expect(crashes > seeds.count && faults > seeds.count / 4 && records > seeds.count * 5)
+  }
+
+  @Test func `a seed gives the same run again`() {
+    for seed in [3, 4, 5] as [UInt64] {
+      let (one, other) = (Simulation(.init(seed: seed)).run(), Simulation(.init(seed: seed)).run())
+      #expect(one.digest == other.digest && one.operations == other.operations, "seed \(seed)")
+    }
+    #expect(Simulation(.init(seed: 3)).run().digest != Simulation(.init(seed: 4)).run().digest)
+  }
+
+  @Test func `a crash at any operation, and another one while coming up, breaks no promise`() {
+    let step = Self.number("MOONTIDE_SWEEP").map { Int($0) } ?? 40
+    let seed = Self.number("MOONTIDE_SEED") ?? 11
+    let began = ContinuousClock.now
+    let outcome = CrashSweep(seed: seed, step: max(1, step)).run()
+    print("sweep: \(outcome.points) points, \(outcome.runs) runs in \(ContinuousClock.now - began)")
+    #expect(outcome.points > 300, "the scenario has only \(outcome.points) operations")
+    #expect(
+      outcome.failures.isEmpty,
+      """
+      \(outcome.failures.count) failures: \(outcome.failures.prefix(3).joined(separator: "\n"))
+      again: MOONTIDE_SEED=\(seed) MOONTIDE_SWEEP=1 swift test --filter SimulationTests
+      """)
+  }
+}
