@@ -116,9 +116,7 @@ import Testing
       run.status == 2 && run.errors.contains("error[E0614]: topic orders was made with 8"), "\(run.errors)")
     let doctor = try Binary.run(["doctor", project.path, "-o", "csv"])
     #expect(doctor.status == 1 && doctor.output.contains("settings,WRONG,"), "\(doctor.output)")
-    #expect(
-      doctor.output.contains("ends at #1, 1 topic\n") || doctor.output.contains("1 topic\""),
-      "\(doctor.output)")
+    #expect(doctor.output.contains("1 record up to #1"), "\(doctor.output)")
   }
 
   @Test func `doctor finds a project that runs in order`() throws {
@@ -136,7 +134,8 @@ import Testing
     #expect(handlers.contains("\"state\":\"running\""), "\(handlers)")
     let doctor = try Binary.run(["doctor", project.path])
     #expect(doctor.status == 0, "\(doctor.output)\(doctor.errors)")
-    #expect(doctor.output.contains("running: 1 applied, 0 before it"), "\(doctor.output)")
+    #expect(doctor.output.contains("it runs, and answers"), "\(doctor.output)")
+    #expect(doctor.output.contains("1 published = 1 applied, 0 before it"), "\(doctor.output)")
   }
 
   @Test func `what is in a text stays when an event is appended`() throws {

@@ -66,14 +66,14 @@ public final class IngestProgress: Sendable {
   /// Whether the same may work later: out of room, or of file descriptors. Then it is reported.
   func passes(_ error: LogError) -> Bool {
     guard case .file(let fault) = error, fault.isPassing else { return false }
+    let title =
+      fault.isFullDisk
+      ? "ingest: no room on the disk to write \(fault.path)"
+      : "ingest: cannot \(fault.operation) \(fault.path) for now: \(fault.reason)"
+    let help = fault.isFullDisk ? "free some space: df -h" : "close what holds files open, or raise ulimit -n"
     report(
-      Diagnostic(
-        .warning, code: EnvelopeRule.sourceFile.code,
-        "\(fault.operation) of \(fault.path) failed: \(fault.reason)",
-        details: [
-          .init("state", "ingest waits, and goes on by itself; the files keep their lines"),
-          .init("help", fault.isFullDisk ? "free some space: df -h" : "raise ulimit -n"),
-        ]))
+      Diagnostic(passing: title, help: help).asWarning(
+        "ingest waits, and goes on by itself; the files keep their lines"))
     return true
   }
 

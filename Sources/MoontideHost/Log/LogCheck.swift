@@ -46,7 +46,7 @@ extension MoontideProject {
         .logDamaged,
         "\(paths.relative(problem.file)) is damaged at byte \(problem.byteOffset): \(problem.reason)",
         help:
-          "restore the segment from a backup; without one, moontide events repair shows what would be lost")
+          "restore the segment from a backup; what is sound around it is not touched")
     }
     return LogCheck(
       records: report.records, batches: report.batches, bytes: report.bytes, problems: problems,

@@ -11,10 +11,13 @@ extension Diagnostic {
   var isPassing: Bool { code == RuntimeCode.storeFull.code }
 
   /// The same from one who waits for it to pass.
-  var asWarning: Diagnostic {
+  var asWarning: Diagnostic { asWarning("waits, and goes on by itself") }
+
+  /// - Parameter state: what comes of it.
+  func asWarning(_ state: String) -> Diagnostic {
     var copy = self
     copy.severity = .warning
-    copy.details.append(Detail("state", "waits, and goes on by itself"))
+    copy.details.append(Detail("state", state))
     return copy
   }
 }

@@ -53,7 +53,10 @@ struct QuerySession {
           continue
         }
       }
-    } catch { throw .io(path: error.path, reason: error.reason) }
+    } catch {
+      throw error.isPassing
+        ? .exhausted(path: error.path, reason: error.reason) : .io(path: error.path, reason: error.reason)
+    }
     return QueryCatalog(models)
   }
 

@@ -196,10 +196,16 @@ struct StoreKeeper: Sendable {
   ) throws(Diagnostic) -> ProjectionStore {
     let identity = StoreIdentity(
       handler: definition.name, kind: .projection, scriptVersion: definition.scriptVersion)
-    return try told(path) { () throws(StoreOpeningError) in
+    let store = try told(path) { () throws(StoreOpeningError) in
       try ProjectionStore.create(
         path: path, schema: definition.schema ?? "", identity: identity, decided: decided)
     }
+    try StoreError.told { () throws(StoreError) in
+      guard let log else { return }
+      let isOurs = try store.claim(log: log.mark)
+      precondition(isOurs, "a file that was just made belongs to another log: \(path)")
+    }
+    return store
   }
 
   /// `was = "old_name"`: the old file becomes the new one's.

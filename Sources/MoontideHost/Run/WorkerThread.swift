@@ -71,7 +71,11 @@ final class WorkerThread: @unchecked Sendable {
       guard let worker = try open() else { return }
       drive(worker)
       if let closing = worker as? any ClosingWorker {
-        try closing.close(settled: settling.load(ordering: .acquiring))
+        do throws(Diagnostic) { try closing.close(settled: settling.load(ordering: .acquiring)) } catch {
+          guard error.isPassing else { throw error }
+          // What is committed stays where it is until the next run.
+          failed(error.asWarning("nothing is lost; the next run goes on from there"))
+        }
       }
     } catch { failed(error) }
   }

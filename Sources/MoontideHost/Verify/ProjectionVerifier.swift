@@ -75,7 +75,7 @@ public struct ProjectionVerifier {
         .storeDamaged,
         "the read model of \(definition.name) has come to \(end), and the log ends at \(log.durableEnd)")
     }
-    try fold(definition, catalog, log, to: fresh, progress)
+    try fold(definition, catalog, log, decided: ledger.decided, to: fresh, progress)
     let expected = try open(fresh, as: fresh)
     return try differences(definition, reader, expected, end, sink)
   }
@@ -103,7 +103,8 @@ public struct ProjectionVerifier {
   }
 
   private func fold(
-    _ definition: HandlerDefinition, _ catalog: ProjectCatalog, _ log: LogReader, to path: String,
+    _ definition: HandlerDefinition, _ catalog: ProjectCatalog, _ log: LogReader, decided: Int,
+    to path: String,
     _ progress: (UInt64, UInt64) throws(Diagnostic) -> Void
   ) throws(Diagnostic) {
     let store: ProjectionStore
@@ -111,7 +112,8 @@ public struct ProjectionVerifier {
       store = try ProjectionStore.create(
         path: path, schema: definition.schema ?? "",
         identity: StoreIdentity(
-          handler: definition.name, kind: .projection, scriptVersion: definition.scriptVersion), bulk: true)
+          handler: definition.name, kind: .projection, scriptVersion: definition.scriptVersion),
+        decided: decided, bulk: true)
     } catch { throw error.diagnostic(path) }
     let board = StatusBoard(definition, lane: 0)
     let surroundings = HandlerSurroundings(
