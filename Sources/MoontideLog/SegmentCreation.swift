@@ -20,7 +20,8 @@ enum SegmentCreation {
   }
 
   /// Makes a segment durable that a process which is gone began and did not use: it may have come to neither
-  /// of the two syncs, or a sync may have failed, after which only bytes that are written again reach the disk.
+  /// of the two syncs, or a sync may have failed, after which only bytes that are written again reach the
+  /// disk.
   static func confirm(_ header: SegmentHeader, _ file: LogFile, in directory: LogDirectory) throws(LogError) {
     let bytes = header.encoded()
     try file.write(bytes, 0..<bytes.count, at: 0)

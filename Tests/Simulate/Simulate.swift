@@ -48,7 +48,8 @@ enum Simulate {
     }
     print(
       "\(seeds) seeds in \(ContinuousClock.now - began): \(failed) failed; \(totals.lives) lives, "
-        + "\(totals.powerCuts) power cuts, \(totals.kills) kills, \(totals.stops) stops, \(totals.faults) faults, "
+        + "\(totals.powerCuts) power cuts, \(totals.kills) kills, \(totals.stops) stops, "
+        + "\(totals.faults) faults, "
         + "\(totals.operations) operations, \(totals.records) records")
     exit(failed == 0 ? 0 : 1)
   }

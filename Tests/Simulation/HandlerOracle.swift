@@ -99,7 +99,8 @@ struct HandlerOracle {
     let sum = Int(ledger.applied + ledger.skipped) + lag + held + ledger.deadLetters
     if sum != matched.count {
       found.append(
-        "I5: \(name): \(matched.count) published, \(ledger.applied) applied + \(lag) before it + \(held) held + "
+        "I5: \(name): \(matched.count) published, \(ledger.applied) applied + \(lag) before it + "
+          + "\(held) held + "
           + "\(ledger.deadLetters) dead + \(ledger.skipped) skipped")
     }
     if Int(ledger.applied) != applied.count {

@@ -208,7 +208,8 @@ struct CodeExplanation {
         what: "The script raised an error, or did what Lua refuses, such as indexing "
           + "nil. Its rows and effects of this event were undone.",
         help: "A consumer's event is retried and then a dead letter; a projection's is set aside at once. "
-          + "`moontide dead show` has the event; mend the script, then `moontide dead retry` (or correct the event "
+          + "`moontide dead show` has the event; mend the script, then `moontide dead retry` (or "
+          + "correct the event "
           + "with `dead edit`, or give it up with `dead skip`).")
     }
   }
