@@ -211,9 +211,7 @@ struct LogOpening {
       // Before anyone sees it.
       if isLast, from < end { try tail.makeDurable(segment, before: segment.writtenEnd) }
     }
-    if let witness, witness.batch > replay.state.batch, let last = segments.last {
-      throw last.file.damaged(at: last.writtenEnd, witness.reason(endsAt: replay.state.position))
-    }
+    try witness?.check(replay.state, last: segments[segments.count - 1])
     // A segment that was begun and never used is where the next batch goes.
     let last = segments[segments.count - 1]
     replay.enter(last)

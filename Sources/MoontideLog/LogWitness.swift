@@ -13,6 +13,13 @@ struct LogWitness: Sendable, Hashable {
     batch = checkpoint.point.batch
   }
 
+  /// Throws when the log, read to its end, is shorter than it was.
+  func check(_ state: LogPoint, last: Segment) throws(LogError) {
+    if batch > state.batch {
+      throw last.file.damaged(at: last.writtenEnd, reason(endsAt: state.position))
+    }
+  }
+
   func reason(endsAt end: UInt64) -> String {
     "the log ends here, at \(Position(end)), and was durable up to \(Position(position))"
   }
