@@ -156,6 +156,25 @@ struct LogOpening {
     for name in try indexDirectory.list() where !kept.contains(name) { try indexDirectory.remove(name) }
   }
 
+  /// Whether it is what a roll left that failed for want of room, was taken back, and came again with a power
+  /// cut; then it is removed. A segment with batches that does not go on where the one before it ends is
+  /// damage.
+  private func isLeftover(
+    _ segment: Segment, of state: LogPoint, after first: Int, isLast: Bool
+  ) throws(LogError) -> Bool {
+    guard segment.number > first else { return false }
+    if segment.basePosition == state.position, segment.firstBatch == state.batch { return false }
+    guard isLast, segment.writtenEnd <= UInt64(SegmentHeader.bytes) else {
+      throw segment.file.damaged(
+        at: 32,
+        "the segment begins at \(Position(segment.basePosition)), the one before it ends at "
+          + "\(Position(state.position))")
+    }
+    try segmentDirectory.remove(SegmentHeader.fileName(basePosition: segment.basePosition))
+    try segmentDirectory.sync()
+    return true
+  }
+
   /// Reads all batches behind the replay's state.
   private func scan(
     _ catalog: LogCatalog, _ replay: inout LogReplay, _ maintainer: IndexMaintainer,
@@ -165,20 +184,9 @@ struct LogOpening {
     let first = replay.state.segment
     for segment in segments[first...] {
       let isLast = segment.number == segments.count - 1
-      if segment.number > first,
-        segment.basePosition != replay.state.position || segment.firstBatch != replay.state.batch
-      {
-        // A roll that failed for want of room, taken back, and come again with a power cut.
-        if isLast, segment.writtenEnd <= UInt64(SegmentHeader.bytes) {
-          try segmentDirectory.remove(SegmentHeader.fileName(basePosition: segment.basePosition))
-          try segmentDirectory.sync()
-          catalog.dropLastSegment()
-          return
-        }
-        throw segment.file.damaged(
-          at: 32,
-          "the segment begins at \(Position(segment.basePosition)), the one before it ends at "
-            + "\(Position(replay.state.position))")
+      if try isLeftover(segment, of: replay.state, after: first, isLast: isLast) {
+        catalog.dropLastSegment()
+        return
       }
       let from = segment.number == first ? replay.state.offset : UInt64(SegmentHeader.bytes)
       let end = segment.writtenEnd
