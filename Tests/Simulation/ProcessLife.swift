@@ -76,8 +76,10 @@ final class ProcessLife {
   /// An end as Ctrl-C brings it; what fails then is not needed.
   func stop() -> LogError? {
     ingest.progress.stop()
-    for _ in 0..<8 {
-      for stage in [ingest.parsing, ingest.appending, ingest.flushing] as [any Worker] { _ = stage.step() }
+    // As threads do: who has finished is not asked again.
+    for stage in [ingest.parsing, ingest.appending, ingest.flushing] as [any Worker]
+    where ingest.progress.failure == nil {
+      for _ in 0..<8 { if stage.step() == .finished { break } }
     }
     for handler in handlers { handler.settle() }
     do throws(LogError) { try log.close() } catch { return error }
