@@ -56,7 +56,8 @@ enum Binary {
       errors: try String(contentsOf: files[1].0, encoding: .utf8))
   }
 
-  /// Runs it without output; how much memory it held at most, as the kernel counted.
+  /// Runs it; how much memory it held at most, as the kernel counted. What `wait4` tells would include the
+  /// memory of this process, from which it was forked; so its own figure is read until it ends.
   static func peakBytes(_ arguments: [String]) throws -> Int {
     var words = ([url.path] + arguments).map { strdup($0) } + [nil]
     defer { for word in words { free(word) } }
@@ -65,11 +66,17 @@ enum Binary {
       throw Fault("cannot start \(url.path)")
     }
     var status: Int32 = 0
-    var usage = rusage()
-    guard wait4(identifier, &status, 0, &usage) == identifier, status == 0 else {
-      throw Fault("moontide \(arguments.joined(separator: " ")) ended with status \(status)")
+    var peak = 0
+    while waitpid(identifier, &status, WNOHANG) == 0 {
+      let text = FileManager.default.contents(atPath: "/proc/\(identifier)/status") ?? Data()
+      let words = String(decoding: text, as: UTF8.self).split(whereSeparator: \.isWhitespace)
+      guard words.contains("moontide"), let at = words.firstIndex(of: "VmHWM:") else { continue }
+      peak = max(peak, (Int(words[at + 1]) ?? 0) << 10)
     }
-    return usage.ru_maxrss << 10
+    guard status == 0, peak > 0 else {
+      throw Fault("moontide \(arguments.joined(separator: " ")) ended with status \(status), \(peak) bytes")
+    }
+    return peak
   }
 
   /// Runs it and throws when it does not exit 0.
