@@ -68,7 +68,7 @@ public final class ProjectionStore: EffectStore {
     } catch {
       switch error {
       case .schema(let fault): throw fault
-      case .unsupportedFormat, .store:
+      case .unsupportedFormat, .empty, .store:
         throw SchemaFault(message: "\(error)", byteOffset: 0, byteCount: 1)
       }
     }

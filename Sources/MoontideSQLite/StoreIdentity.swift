@@ -24,6 +24,8 @@ public enum StoreOpeningError: Error, Sendable, Equatable {
   case schema(SchemaFault)
   /// A newer Moontide wrote the file. Go back to that version, or (a projection) delete the file.
   case unsupportedFormat(path: String, version: Int, supported: Int)
+  /// There is nothing in the file: its maker was killed before the first commit. As good as no file.
+  case empty(path: String)
   case store(StoreError)
 }
 

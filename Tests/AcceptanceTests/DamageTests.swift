@@ -38,6 +38,25 @@ import Testing
     #expect(doctor.output.contains("the rows of things are not those that were written"), "\(doctor.output)")
   }
 
+  @Test(arguments: ["", "pragma journal_mode=wal; create table t(x); drop table t;"])
+  func `a store whose maker was killed before its first commit is as good as none`(begun: String) throws {
+    let calm = try project()
+    let project = try ShortageTests.project(events: 300)
+    for folder in ["handlers", "readmodels"] {
+      let names = try FileManager.default.contentsOfDirectory(atPath: file(calm, folder).path)
+        .filter { $0.hasSuffix(".sqlite") }
+      #expect(!names.isEmpty, "\(folder)")
+      try FileManager.default.createDirectory(at: file(project, folder), withIntermediateDirectories: true)
+      for name in names {
+        try Data().write(to: file(project, "\(folder)/\(name)"))
+        try sql(file(project, "\(folder)/\(name)"), begun)
+      }
+    }
+    #expect(try Binary.run(["doctor", project.path]).status == 0)
+    try project.runOnce()
+    #expect(try ShortageTests.rows(project) == ShortageTests.rows(calm))
+  }
+
   @Test func `a read model that is broken, swapped or of another log is folded anew, and said so`() throws {
     let project = try project()
     let before = try ShortageTests.rows(project)

@@ -91,7 +91,7 @@ final class HandlerLife {
       do throws(StoreOpeningError) {
         return try ProjectionStore.open(path: path, vfs: setting.vfs)
       } catch {
-        guard case .store(.damaged(_, let reason)) = error, reason == "no store of Moontide's" else {
+        guard case .empty = error else {
           throw .store(definition.name, error)
         }
       }

@@ -141,6 +141,9 @@ public struct ProjectRestore {
         throw StoreOpeningError.store(
           .damaged(path: name, reason: "it has come to \(last), and the log of the backup ends at \(end)"))
       }
-    } catch { throw error.diagnostic(name) }
+    } catch {
+      if case .empty = error { return }
+      throw error.diagnostic(name)
+    }
   }
 }

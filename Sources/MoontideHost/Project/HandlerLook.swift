@@ -41,7 +41,7 @@ struct HandlerLook {
 
   private static func look(
     _ path: String, _ isProjection: Bool, _ files: any FileSystem
-  ) throws(Diagnostic) -> Sight {
+  ) throws(Diagnostic) -> Sight? {
     let seal =
       isProjection ? try FileError.told { () throws(FileError) in try ReadModelSeal.read(path, files) } : nil
     do throws(StoreOpeningError) {
@@ -60,7 +60,10 @@ struct HandlerLook {
           identity: reader.identity, ledger: ledger, outbox: try reader.outboxRange(),
           mark: try reader.logMark(), fault: fault, changed: changed)
       }
-    } catch { throw error.diagnostic(path) }
+    } catch {
+      if case .empty = error { return nil }
+      throw error.diagnostic(path)
+    }
   }
 
   private var name: String { "\(definition.kind.rawValue) \(definition.name)" }

@@ -52,7 +52,10 @@ struct HandlerSurvey {
           definition: definition, identity: reader.identity, ledger: try reader.ledger(),
           deadLetters: try reader.deadLetters())
       }
-    } catch { throw error.diagnostic(path) }
+    } catch {
+      if case .empty = error { return nil }
+      throw error.diagnostic(path)
+    }
   }
 
   private func file(of definition: HandlerDefinition) -> String {
@@ -109,7 +112,10 @@ struct HandlerSurvey {
     do throws(StoreOpeningError) {
       let reader = try StoreReader(path: path)
       return try StoreOpeningError.told { () throws(StoreError) in try reader.outboxCount() }
-    } catch { throw error.diagnostic(path) }
+    } catch {
+      if case .empty = error { return 0 }
+      throw error.diagnostic(path)
+    }
   }
 }
 

@@ -32,6 +32,8 @@ extension StoreOpeningError {
     case .schema(let fault): Diagnostic(.query, "the schema of \(path) is refused: \(fault.message)")
     case .unsupportedFormat(let path, let version, let supported):
       Diagnostic(.logFormat, "\(path) has format \(version); this moontide reads up to \(supported)")
+    case .empty(let path):
+      Diagnostic(.storeDamaged, "\(path) is empty: a run was killed while it was made; moontide run makes it")
     case .store(let error): error.diagnostic
     }
   }

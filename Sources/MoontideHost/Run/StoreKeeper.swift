@@ -130,7 +130,7 @@ struct StoreKeeper: Sendable {
 
   private enum Fitting {
     case store(ProjectionStore)
-    /// It is of another version of the script, or follows fewer decisions.
+    /// It is of another version of the script, follows fewer decisions, or was never committed.
     case edited
     /// It cannot be gone on with, for this reason.
     case unusable(String)
@@ -157,6 +157,7 @@ struct StoreKeeper: Sendable {
       }
       return fault.map { .unusable($0) } ?? .store(store)
     } catch {
+      if case .empty = error { return .edited }
       if case .store(.damaged(_, let reason)) = error { return .unusable("it is damaged (\(reason))") }
       throw error.diagnostic(path)
     }
