@@ -42,7 +42,8 @@ struct Bookkeeping {
     try connection.run("insert into _mt_meta(name, value) values ('format', \(Bookkeeping.format))")
   }
 
-  /// Throws `unsupportedFormat` for a newer file, `empty` for one that was never committed, and `store(.damaged)` for one that is none of ours.
+  /// Throws `unsupportedFormat` for a newer file, `empty` for one that was never committed, and
+  /// `store(.damaged)` for one that is none of ours.
   func identity() throws(StoreOpeningError) -> StoreIdentity {
     let tables = try StoreOpeningError.wrap { () throws(StoreError) in
       try connection.integer("select count(*) from sqlite_schema")
