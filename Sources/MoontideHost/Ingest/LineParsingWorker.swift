@@ -109,11 +109,13 @@ public final class LineParsingWorker: Worker {
       else { return .idle(for: .milliseconds(1)) }
       cursor = opened
     } catch {
-      if case .file(let fault) = error, progress.passes(.file(fault)) { return pause() }
-      try report(error, of: file)
-      if case .file = error {
-        // It may pass: permission may be given.
+      if case .file(let fault) = error {
+        // It may pass; the next scan but one sees the file as it is then.
         refused.insert(file.status.inode)
+        waiting.removeLast()
+        if progress.passes(.file(fault)) { return pause() }
+        try report(error, of: file)
+        return .progressed
       } else {
         // Left alone until its status changes.
         tracks[file.status.inode] = FileCursor.Track(
