@@ -36,9 +36,12 @@ struct LogOracle {
     var found: [String] = []
     var held: [String: LogWitness.Seen] = [:]
     var quarantined: [String: Int] = [:]
+    var notes: [String: String] = [:]
     for record in records {
       if record.kind == .quarantine {
-        quarantined[record.id.split(separator: ":").prefix(2).joined(separator: ":"), default: 0] += 1
+        let place = record.id.split(separator: ":").prefix(2).joined(separator: ":")
+        quarantined[place, default: 0] += 1
+        notes[place, default: ""] += " #\(record.position) \(record.data)"
       } else if record.source.isEmpty {
         held["\(record.topic) \(record.id)"] = record
       }
@@ -61,7 +64,8 @@ struct LogOracle {
           if times != (isWinner ? 0 : 1) {
             found.append(
               "I1: \(event.id) of \(shown) was quarantined \(times) times, "
-                + "the log has \(isWinner ? "it" : "another body")")
+                + "the log has \(isWinner ? "it" : "another body") at #\(record.position)"
+                + notes[place, default: ""])
           }
           if isWinner, world.isOnce(event), record.position < last[event.key] ?? 0 {
             found.append("I2: \(event.id) of \(shown) lies before an earlier line of its key")
