@@ -204,18 +204,9 @@ final class PlainTable: RowTable {
 
   private func addUpdate(_ mask: UInt64) -> String {
     let names = shape.names(mask).map(quoted)
-    let changes = names.enumerated().map { "\($1) = \(PlainTable.exactSum($1, $0 + 1))" }
+    let changes = names.enumerated().map { "\($1) = ifnull(\($1), 0) + ?\($0 + 1)" }
     return "update \(sql.name) set \(changes.joined(separator: ", ")) where "
       + sql.keyCondition(from: names.count + 1)
-  }
-
-  /// The sum of a column and a parameter. SQLite turns a sum of integers beyond 64 bits into a rounded double
-  /// without a word; here it fails with `integer overflow`, which `abs` says of the smallest integer.
-  static func exactSum(_ column: String, _ parameter: Int) -> String {
-    let sum = "ifnull(\(column), 0) + ?\(parameter)"
-    return "case when \(sum) between -9223372036854775808 and 9223372036854775807 then \(sum) "
-      + "when typeof(\(column)) = 'integer' and typeof(?\(parameter)) = 'integer' "
-      + "then abs(-9223372036854775807 - (\(column) is not null)) else \(sum) end"
   }
 
   private func each(_ row: CellSpan, _ result: RowBuffer) throws(StoreError) -> Bool {

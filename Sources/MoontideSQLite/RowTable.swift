@@ -146,10 +146,7 @@ struct RowSQL {
       let place = sets.count + index + 1
       let column = (name: quoted(shape.columns[column].name), start: start(column))
       values.append("\(column.start) + ?\(place)")
-      changes.append(
-        guarded
-          ? "\(column.name) = ifnull(\(column.name), 0) + ?\(place)"
-          : "\(column.name) = \(PlainTable.exactSum(column.name, place))")
+      changes.append("\(column.name) = ifnull(\(column.name), 0) + ?\(place)")
       let sum = "ifnull(\(column.name), 0)"
       conditions.append(
         "typeof(\(sum)) = 'integer' and \(sum) between -\(Limits.foldedSumMax) and \(Limits.foldedSumMax)")

@@ -94,25 +94,6 @@ import Testing
     #expect(outcome.status == 0 && outcome.errors.contains("ok: 1 consumer"), "\(outcome.errors)")
   }
 
-  @Test func `a sum beyond 64 bits is a dead letter, never rounded`() throws {
-    let project = try TestProject()
-    try project.write(
-      """
-      projection "p" {
-        schema = [[create table t(id text primary key, n integer, r real)]],
-        on = { A = function(event, db) db.t:add("x", { n = event.data.n, r = 1e300 }) end },
-      }
-      """, to: "handlers/p.lua")
-    let most = "9223372036854775807"
-    try project.write(
-      ["\(most)", "-1", "2", "-\(most)", "-1", "-1", "-1"].enumerated()
-        .map { Self.line("a-\($0)", data: #"{"n":\#($1)}"#) }.joined(), to: "events/a.jsonl")
-    let run = try Binary.run(["run", project.path, "--once"])
-    #expect(run.errors.contains("integer overflow"), "\(run.errors)")
-    #expect(run.errors.contains("projection p: 6 applied, 1 dead"), "\(run.errors)")
-    #expect(try project.query("select n, typeof(n) from t") == [[JSONCell("-4"), JSONCell("integer")]])
-  }
-
   @Test func `a loop over what is not there says so`() throws {
     let project = try TestProject()
     try project.write(
