@@ -155,10 +155,8 @@ struct SeededNumbers: RandomNumberGenerator {
         let folded = try makeStore(scratch, Self.schema, name: "folded-\(batch).sqlite")
         let answers = try Self.run(steps, on: folded, batch: batch, folding: true)
         for (index, answer) in answers.enumerated() where answer != expected[index] {
-          Issue.record(
-            "seed \(seed), round \(round), batch \(batch), step \(index) \(steps[index]): "
-              + "\(answer), not \(expected[index])"
-          )
+          let difference = "\(steps[index]): \(answer), not \(expected[index])"
+          Issue.record("seed \(seed), round \(round), batch \(batch), step \(index) \(difference)")
           return
         }
         #expect(try dump(folded.path) == expectedDump, "seed \(seed), round \(round), batch \(batch)")
