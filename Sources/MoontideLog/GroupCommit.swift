@@ -81,7 +81,9 @@ final class GroupCommit: @unchecked Sendable {
     let goal = written
     gate.unlock()
     var refusal: LogError?
+    CrashPoint.reach(.beforeFlush)
     do { try goal.file.sync() } catch { refusal = error }
+    CrashPoint.reach(.afterFlush)
     gate.lock()
     isSyncing = false
     if let refusal {

@@ -71,6 +71,7 @@ public final class IndexMaintainer: Worker, @unchecked Sendable {
       let number = takeNumber()
       let identities = try write(frozen.table.sortedIdentities(), as: "\(number).ids")
       let keys = try write(frozen.table.sortedKeys(), as: "\(number).keys")
+      CrashPoint.reach(.afterIndexRun)
       index.replaceOldest(identities: identities, keys: keys)
       point = frozen.point
       isCheckpointDue = true

@@ -191,6 +191,7 @@ final class LogAppender: @unchecked Sendable {
       recordBytes: recordBytes, recordedText: recordedText, log: log)
     try rollIfFull(UInt64(encoder.count))
     let offset = segment.writtenEnd
+    CrashPoint.reach(.beforeAppend)
     do {
       try segment.file.write(encoder.bytes, 0..<encoder.count, at: offset)
     } catch {
@@ -201,6 +202,7 @@ final class LogAppender: @unchecked Sendable {
       }
       throw error
     }
+    CrashPoint.reach(.afterAppend)
     take(batch, offset, progress)
   }
 

@@ -131,7 +131,9 @@ struct LogCheckpoint: Sendable {
     let file = try directory.open(beside, .create)
     try file.write(bytes, 0..<bytes.count, at: 0)
     try file.sync()
+    CrashPoint.reach(.duringCheckpoint)
     try directory.rename(beside, to: Self.fileName)
+    CrashPoint.reach(.afterCheckpoint)
     try directory.sync()
   }
 

@@ -15,6 +15,7 @@ enum SegmentCreation {
     let bytes = header.encoded()
     try file.write(bytes, 0..<bytes.count, at: 0)
     try file.sync()
+    CrashPoint.reach(.duringSegment)
     try directory.sync()
     return Segment(number: number, header: header, file: file, end: UInt64(bytes.count))
   }

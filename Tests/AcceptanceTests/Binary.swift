@@ -23,11 +23,18 @@ enum Binary {
     return process
   }
 
-  /// - Parameter deadline: when the process is killed; its status is then SIGKILL's.
-  static func run(_ arguments: [String], deadline: Duration? = nil) throws -> Outcome {
+  /// - Parameters:
+  ///   - environment: variables beside those of this process.
+  ///   - deadline: when the process is killed; its status is then SIGKILL's.
+  static func run(
+    _ arguments: [String], environment: [String: String] = [:], deadline: Duration? = nil
+  ) throws -> Outcome {
     let process = Process()
     process.executableURL = url
     process.arguments = arguments
+    if !environment.isEmpty {
+      process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    }
     process.standardInput = FileHandle.nullDevice
     let folder = FileManager.default.temporaryDirectory.appending(path: "moontide-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)

@@ -38,6 +38,7 @@ public struct ProjectBackup {
     do throws(Diagnostic) {
       try clear(folder)
       let result = try archive(unfinished, folder)
+      CrashPoint.reach(.duringBackup)
       try FileError.told { () throws(FileError) in
         try files.rename(unfinished, to: target)
         try files.syncDirectory(ProjectBackup.folder(of: target))

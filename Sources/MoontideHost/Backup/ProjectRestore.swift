@@ -40,6 +40,7 @@ public struct ProjectRestore {
         beside.handlerFiles, beside.readModels, beside.log + "/segments", beside.log, beside.data,
       ]
       where try files.status(folder) != nil { try files.syncDirectory(folder) }
+      CrashPoint.reach(.duringRestore)
       try files.rename(beside.data, to: paths.data)
       try files.syncDirectory(paths.root)
     }

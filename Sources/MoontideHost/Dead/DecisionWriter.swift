@@ -1,15 +1,20 @@
-import MoontideCore
-import MoontideRuntime
+package import MoontideCore
+package import MoontideRuntime
 
 /// Puts decisions into the log.
-struct DecisionWriter {
+package struct DecisionWriter {
   let log: any EventLog
   let randomness: any Randomness
+
+  package init(log: any EventLog, randomness: any Randomness) {
+    self.log = log
+    self.randomness = randomness
+  }
 
   /// Durable when it returns; the end behind the last one.
   /// - Parameter decisions: each with the identity name of its handler.
   @discardableResult
-  func write(_ decisions: [(handler: String, decision: Decision)]) throws(Diagnostic) -> Position {
+  package func write(_ decisions: [(handler: String, decision: Decision)]) throws(Diagnostic) -> Position {
     try LogError.told { () throws(LogError) in
       let topic = try log.topic(.decisions, partitions: 1).id
       var rest = decisions[...]
@@ -25,6 +30,7 @@ struct DecisionWriter {
           preconditionFailure("decisions have ids of their own and no condition")
         }
       }
+      CrashPoint.reach(.afterDecision)
       return try log.flush()
     }
   }

@@ -1,11 +1,11 @@
-import MoontideCore
-import MoontideRuntime
-import MoontideSQLite
+package import MoontideCore
+package import MoontideRuntime
+package import MoontideSQLite
 import Synchronization
 
 /// A projection at work: its worker, and, while it is rebuilt beside the old read model, the moment at which
 /// the new one takes its place. Owned by its thread.
-final class ProjectionRun: ClosingWorker {
+package final class ProjectionRun: ClosingWorker {
   private let definition: HandlerDefinition
   private let keeper: StoreKeeper
   private let log: any EventLog
@@ -13,7 +13,8 @@ final class ProjectionRun: ClosingWorker {
   private let board: StatusBoard
   private let rebuilding: RebuildFlag
   private let report: @Sendable (Diagnostic) -> Void
-  private var store: ProjectionStore?
+  /// The file that it works on: the read model in use, or the one beside it; nil after a failed swap.
+  package private(set) var store: ProjectionStore?
   private var worker: HandlerWorker?
   /// Where the log ended when the rebuild began: there it has caught up.
   private var target: Position?
@@ -21,7 +22,7 @@ final class ProjectionRun: ClosingWorker {
   private var isTold = false
   private var hasMended = false
 
-  init(
+  package init(
     _ definition: HandlerDefinition, keeper: StoreKeeper, log: any EventLog, board: StatusBoard,
     rebuilding: RebuildFlag, report: @escaping @Sendable (Diagnostic) -> Void,
     makeWorker: @escaping (any EffectStore) throws(Diagnostic) -> HandlerWorker
@@ -49,7 +50,7 @@ final class ProjectionRun: ClosingWorker {
     worker = try makeWorker(opened.store)
   }
 
-  func step() -> StepOutcome {
+  package func step() -> StepOutcome {
     do throws(Diagnostic) {
       guard let worker else {
         // A swap met a full disk: whatever it came to, the files say how to go on.
@@ -101,6 +102,7 @@ final class ProjectionRun: ClosingWorker {
   private func takePlace() throws(Diagnostic) {
     worker = nil
     try seal()
+    CrashPoint.reach(.beforeSwap)
     try StoreError.told { [store] () throws(StoreError) in try store?.checkpoint() }
     store = nil
     let new = try keeper.swap(definition)
@@ -112,7 +114,7 @@ final class ProjectionRun: ClosingWorker {
 
   /// Ends the run: with `settled` the search indexes are brought into the form that depends on the rows
   /// alone.
-  func close(settled: Bool) throws(Diagnostic) {
+  package func close(settled: Bool) throws(Diagnostic) {
     // When it cannot, its status says why and has been reported; the next run reads a little again.
     worker?.settle()
     worker = nil
@@ -141,15 +143,18 @@ final class ProjectionRun: ClosingWorker {
 }
 
 /// Whether a read model is being rebuilt; read by other threads.
-final class RebuildFlag: Sendable {
+package final class RebuildFlag: Sendable {
   private let flag = Atomic<Bool>(false)
-  var isSet: Bool {
+
+  package init() {}
+
+  package var isSet: Bool {
     get { flag.load(ordering: .acquiring) }
     set { flag.store(newValue, ordering: .releasing) }
   }
 }
 
 /// A worker that has something to do at its end, on its own thread.
-protocol ClosingWorker: Worker {
+package protocol ClosingWorker: Worker {
   func close(settled: Bool) throws(Diagnostic)
 }

@@ -1,20 +1,25 @@
-import MoontideCore
-import MoontideLog
-import MoontideRuntime
-import MoontideSQLite
+package import MoontideCore
+package import MoontideLog
+package import MoontideRuntime
+package import MoontideSQLite
 
 /// Opens the files of handlers as their definitions ask: makes new ones, goes on with those that fit, and
 /// begins a rebuild beside a read model whose script has changed.
-struct StoreKeeper: Sendable {
+package struct StoreKeeper: Sendable {
   let paths: ProjectPaths
   let files: any FileSystem
   /// What the stores are folds of; nil where that is not looked at.
   var log: SegmentedLog?
+  /// The VFS that SQLite runs on; nil: the system's.
+  private let vfs: String?
 
-  init(paths: ProjectPaths, files: any FileSystem, log: SegmentedLog? = nil) {
+  package init(
+    paths: ProjectPaths, files: any FileSystem, log: SegmentedLog? = nil, vfs: String? = nil
+  ) {
     self.paths = paths
     self.files = files
     self.log = log
+    self.vfs = vfs
   }
 
   /// Of a project that this process holds.
@@ -65,7 +70,7 @@ struct StoreKeeper: Sendable {
   /// Whether SQLite finds the read model in use broken. Reads all of it.
   func isDamaged(_ definition: HandlerDefinition) -> Bool {
     do throws(StoreOpeningError) {
-      let reader = try StoreReader(path: paths.readModel(definition.name))
+      let reader = try StoreReader(path: paths.readModel(definition.name), vfs: vfs)
       return try StoreOpeningError.told { () throws(StoreError) in try reader.integrityFault() } != nil
     } catch {
       if case .store(.damaged) = error { return true }
@@ -80,15 +85,20 @@ struct StoreKeeper: Sendable {
     let beside = paths.rebuilding(definition.name)
     try FileError.told { () throws(FileError) in
       for ending in ["-wal", "-shm"] { try files.remove(path + ending) }
+      CrashPoint.reach(.beforeRename)
       try files.rename(beside, to: path)
+      CrashPoint.reach(.afterRename)
       for ending in ["-wal", "-shm"] { try files.remove(beside + ending) }
       try files.syncDirectory(paths.readModels)
     }
-    return try told(path) { () throws(StoreOpeningError) in try ProjectionStore.open(path: path) }
+    CrashPoint.reach(.afterSwap)
+    return try told(path) { () throws(StoreOpeningError) in try ProjectionStore.open(path: path, vfs: vfs) }
   }
 
   /// The file of a consumer, open for all its lanes. A new one begins where the definition says.
-  func consumer(_ definition: HandlerDefinition, log: any EventLog) throws(Diagnostic) -> ConsumerFile {
+  package func consumer(
+    _ definition: HandlerDefinition, log: any EventLog
+  ) throws(Diagnostic) -> ConsumerFile {
     let path = paths.handlerFile(definition.name)
     try adopt(definition, folder: paths.handlerFiles)
     let isNew = try !exists(path)
@@ -101,8 +111,9 @@ struct StoreKeeper: Sendable {
     let identity = StoreIdentity(
       handler: definition.name, kind: .consumer, scriptVersion: definition.scriptVersion)
     let file = try told(path) { () throws(StoreOpeningError) in
-      try ConsumerFile(path: path, identity: identity)
+      try ConsumerFile(path: path, identity: identity, vfs: vfs)
     }
+    if isNew { CrashPoint.reach(.duringStoreCreation) }
     try checkOwner(definition, file, at: path)
     if isNew {
       try begin(definition, try told(path) { () throws(StoreOpeningError) in try file.store() }, log)
@@ -142,7 +153,7 @@ struct StoreKeeper: Sendable {
     _ definition: HandlerDefinition, _ decided: Int, at path: String
   ) throws(Diagnostic) -> Fitting {
     do throws(StoreOpeningError) {
-      let store = try ProjectionStore.open(path: path)
+      let store = try ProjectionStore.open(path: path, vfs: vfs)
       if let was = definition.was, store.identity.handler == was { return .edited }
       guard store.identity.handler == definition.name, store.identity.kind == .projection else {
         return .unusable("it is the file of \(store.identity.kind.rawValue) \(store.identity.handler)")
@@ -199,8 +210,9 @@ struct StoreKeeper: Sendable {
       handler: definition.name, kind: .projection, scriptVersion: definition.scriptVersion)
     let store = try told(path) { () throws(StoreOpeningError) in
       try ProjectionStore.create(
-        path: path, schema: definition.schema ?? "", identity: identity, decided: decided)
+        path: path, schema: definition.schema ?? "", identity: identity, decided: decided, vfs: vfs)
     }
+    CrashPoint.reach(.duringStoreCreation)
     try StoreError.told { () throws(StoreError) in
       guard let log else { return }
       let isOurs = try store.claim(log: log.mark)

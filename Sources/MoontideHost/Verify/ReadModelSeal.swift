@@ -87,6 +87,7 @@ extension FileSystem {
       try remove(beside)
       throw error
     }
+    CrashPoint.reach(.duringSeal)
     try rename(beside, to: path)
   }
 }

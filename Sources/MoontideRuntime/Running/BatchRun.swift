@@ -209,7 +209,9 @@ final class BatchRun {
       if applied > 0 || skipped > 0 { try write(.count(applied: applied, skipped: skipped)) }
       let partitions = lane.selection.partitions(behind: reached)
       if !partitions.isEmpty { try write(.checkpoint(partitions, reached)) }
+      CrashPoint.reach(.beforeCommit)
       try store { () throws(StoreError) in try transaction.commit() }
+      CrashPoint.reach(.afterCommit)
       self.transaction = nil
       lane.host.transaction = nil
     }

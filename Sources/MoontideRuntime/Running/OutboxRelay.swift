@@ -60,14 +60,18 @@ public final class OutboxRelay: Worker {
     // wrote those numbers (a file that was deleted), then its events are told apart by their ids.
     let known = events.prefix { $0.sequence < written ?? 0 }
     let fresh = events.dropFirst(known.count)
+    CrashPoint.reach(.beforeRelayAppend)
     if !known.isEmpty { try append(Array(known), progress: nil) }
     if let first = fresh.first, let last = fresh.last {
       let follows = written == nil || written == first.sequence
       try append(Array(fresh), progress: follows ? (producer, first.sequence..<last.sequence + 1) : nil)
     }
+    CrashPoint.reach(.afterRelayAppend)
     try logged { () throws(LogError) in try log.flush() }
+    CrashPoint.reach(.beforeRelayNote)
     let end = events[events.count - 1].sequence + 1
     try note([.relayed(below: end)])
+    CrashPoint.reach(.afterRelayNote)
     status.relayed = end
     return true
   }

@@ -133,7 +133,9 @@ struct RetryRun {
   private func commit(_ entries: [EffectEntry], in transaction: any EffectTransaction) throws(WorkerStop) {
     do throws(StoreError) {
       for entry in lane.failedTries + entries { try transaction.write(entry) }
+      CrashPoint.reach(.beforeRetryCommit)
       try transaction.commit()
+      CrashPoint.reach(.afterRetryCommit)
       lane.failedTries = []
     } catch {
       do throws(StoreError) { try transaction.rollback() } catch { throw lane.stop(error) }

@@ -16,7 +16,10 @@ struct CommandSession {
 
   /// Runs `body`; a fault is printed and ends the process with its code.
   func perform(_ body: () throws -> Void) throws {
-    do { try body() } catch let fault as Diagnostic { throw tell([fault]) } catch let fault as ProjectFault {
+    do {
+      try CrashSetting.arm()
+      try body()
+    } catch let fault as Diagnostic { throw tell([fault]) } catch let fault as ProjectFault {
       throw tell(fault.problems)
     } catch let closed as OutputClosed { throw end(closed) }
   }

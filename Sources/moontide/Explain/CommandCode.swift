@@ -7,6 +7,7 @@ enum CommandCode: String, ExplainedCode {
   case unknownCode = "E0693"
   case zone = "E0694"
   case newProject = "E0695"
+  case crashPoint = "E0696"
 
   var title: String {
     switch self {
@@ -15,6 +16,7 @@ enum CommandCode: String, ExplainedCode {
     case .unknownCode: "no error has this code"
     case .zone: "this is not a time zone"
     case .newProject: "the new project could not be written"
+    case .crashPoint: "MOONTIDE_CRASH_AT names no place to die at"
     }
   }
 
@@ -45,6 +47,14 @@ enum CommandCode: String, ExplainedCode {
       The file system refused a folder or a file. What was written before stays where it is; nothing that \
       was there earlier was touched.
       """
+    case .crashPoint:
+      """
+      For testing recovery: with MOONTIDE_CRASH_AT=NAME:N in its environment a process kills itself by SIGKILL \
+      when it comes to that place for the N-th time (1 without a number), as a power cut or the system might \
+      at any moment. Whatever the place, the next start goes on without a loss or a repetition. The names:
+
+      \(CrashPoint.allCases.map(\.rawValue).joined(separator: " · "))
+      """
     }
   }
 
@@ -54,6 +64,7 @@ enum CommandCode: String, ExplainedCode {
     case .folderNotEmpty: "Take another name, or empty the folder first."
     case .unknownCode: "List all codes: moontide explain"
     case .newProject: "Mend what the message names, delete the unfinished folder, and run it again."
+    case .crashPoint: "Take one of these names, or unset MOONTIDE_CRASH_AT."
     case .zone: "Use +HH:MM, or a name from /usr/share/zoneinfo (package tzdata)."
     }
   }
