@@ -3,65 +3,129 @@ import Simulation
 
 /// Runs simulations outside of the tests, for `scripts/soak` and for one failing seed:
 ///
-///     simulate [--first SEED] [--seeds N] [--bug NAME] [--turns N] [--trace]
-///     simulate --sweep SEED
+///     simulate [--first SEED] [--seeds N] [--seconds N] [--bug NAME] [--turns N] [--safety] [--trace]
+///     simulate --sweep SEED [--step N] [--recovery N] [--jobs N] [--at OPERATION] [--bug NAME]
+///     simulate --bugs [--seeds N]
 @main
 enum Simulate {
-  static func main() {
+  private struct Settings {
     var first: UInt64 = 1
     var seeds: UInt64 = 100
+    /// Ends then, whatever seeds are left.
+    var seconds: Int?
     var plan = SimulationPlan(seed: 1)
+    var sweep: CrashSweep.Plan?
+    var step = 1
+    var recovery = 1
+    var jobs = 1
+    var at: Int?
+    var asksForBugs = false
+  }
+
+  static func main() {
+    var settings = Settings()
     var arguments = CommandLine.arguments.dropFirst()
-    var isTracing = false
+    func number<Number: FixedWidthInteger>(_ option: String) -> Number {
+      guard let number = arguments.popFirst().flatMap({ Number($0) }) else {
+        refuse("\(option) wants a number")
+      }
+      return number
+    }
     while let argument = arguments.popFirst() {
       switch argument {
-      case "--first": first = arguments.popFirst().flatMap(UInt64.init) ?? first
-      case "--seeds": seeds = arguments.popFirst().flatMap(UInt64.init) ?? seeds
-      case "--turns": plan.turns = arguments.popFirst().flatMap(Int.init) ?? plan.turns
-      case "--bug": plan.bug = arguments.popFirst().flatMap(PlantedBug.init)
-      case "--trace": isTracing = true
-      case "--sweep": sweep(arguments.popFirst().flatMap(UInt64.init) ?? 11)
-      default:
-        print("unknown: \(argument)")
-        exit(64)
+      case "--first": settings.first = number(argument)
+      case "--seeds": settings.seeds = number(argument)
+      case "--seconds": settings.seconds = number(argument)
+      case "--turns": settings.plan.turns = number(argument)
+      case "--safety": settings.plan.mode = .safety
+      case "--trace": settings.plan.isTracing = true
+      case "--bug":
+        let name = arguments.popFirst() ?? ""
+        guard let bug = PlantedBug(rawValue: name) else { refuse("there is no bug \(name)") }
+        settings.plan.bug = bug
+      case "--bugs": settings.asksForBugs = true
+      case "--sweep": settings.sweep = CrashSweep.Plan(seed: number(argument))
+      case "--step": settings.step = number(argument)
+      case "--recovery": settings.recovery = number(argument)
+      case "--jobs": settings.jobs = number(argument)
+      case "--at": settings.at = number(argument)
+      default: refuse("unknown: \(argument)")
       }
     }
+    if settings.asksForBugs { plant(settings) }
+    if let plan = settings.sweep { sweep(plan, settings) }
+    simulate(settings)
+  }
+
+  private static func refuse(_ reason: String) -> Never {
+    print(reason)
+    exit(64)
+  }
+
+  private static func simulate(_ settings: Settings) -> Never {
     var failed = 0
-    var totals = SimulationOutcome(seed: first)
+    var (count, faults, records): (UInt64, Int, Int) = (0, 0, 0)
+    var (lives, powerCuts, kills, stops, operations) = (0, 0, 0, 0, 0)
     let began = ContinuousClock.now
-    for seed in first..<first + seeds {
+    var plan = settings.plan
+    for seed in settings.first..<settings.first + settings.seeds {
+      if let seconds = settings.seconds, ContinuousClock.now - began >= .seconds(seconds) { break }
       plan.seed = seed
-      plan.isTracing = isTracing
       let outcome = Simulation(plan).run()
-      totals.lives += outcome.lives
-      totals.powerCuts += outcome.powerCuts
-      totals.kills += outcome.kills
-      totals.stops += outcome.stops
-      totals.faults += outcome.faults
-      totals.operations += outcome.operations
-      totals.records += outcome.records
-      if isTracing { for line in outcome.trace { print(line) } }
+      count += 1
+      lives += outcome.lives
+      powerCuts += outcome.powerCuts
+      kills += outcome.kills
+      stops += outcome.stops
+      faults += outcome.faults
+      operations += outcome.operations
+      records += outcome.records
+      for line in outcome.trace where plan.isTracing { print(line) }
       guard !outcome.violations.isEmpty else { continue }
       failed += 1
       print("seed \(seed): \(outcome.violations.prefix(2).joined(separator: "\n    "))")
       print("    again: MOONTIDE_SEED=\(seed) swift test --filter SimulationTests")
     }
     print(
-      "\(seeds) seeds in \(ContinuousClock.now - began): \(failed) failed; \(totals.lives) lives, "
-        + "\(totals.powerCuts) power cuts, \(totals.kills) kills, \(totals.stops) stops, "
-        + "\(totals.faults) faults, "
-        + "\(totals.operations) operations, \(totals.records) records")
+      "\(count) seeds in \(ContinuousClock.now - began): \(failed) failed; \(lives) lives, "
+        + "\(powerCuts) power cuts, \(kills) kills, \(stops) stops, \(faults) faults, "
+        + "\(operations) operations, \(records) records")
     exit(failed == 0 ? 0 : 1)
   }
 
   /// Every point of one scenario.
-  private static func sweep(_ seed: UInt64) -> Never {
+  private static func sweep(_ plan: CrashSweep.Plan, _ settings: Settings) -> Never {
+    var plan = plan
+    plan.step = max(1, settings.step)
+    plan.recoveryStep = settings.recovery
+    plan.jobs = max(1, settings.jobs)
+    plan.only = settings.at
+    plan.bug = settings.plan.bug
     let began = ContinuousClock.now
-    let outcome = CrashSweep(seed: seed, step: 1).run()
-    for failure in outcome.failures.prefix(20) { print(failure) }
+    let outcome = CrashSweep(plan).run()
     print(
       "\(outcome.points) points, \(outcome.runs) runs in \(ContinuousClock.now - began): "
-        + "\(outcome.failures.count) failed")
-    exit(outcome.failures.isEmpty ? 0 : 1)
+        + "\(outcome.failed) failed")
+    exit(outcome.failed == 0 ? 0 : 1)
+  }
+
+  /// The first seed at which each planted bug shows.
+  private static func plant(_ settings: Settings) -> Never {
+    var missed: [PlantedBug] = []
+    let began = ContinuousClock.now
+    for bug in PlantedBug.allCases {
+      var plan = settings.plan
+      plan.bug = bug
+      var found: String?
+      for seed in settings.first..<settings.first + settings.seeds where found == nil {
+        plan.seed = seed
+        found = Simulation(plan).run().violations.first.map { "seed \(seed): \($0.prefix(150))" }
+      }
+      if found == nil { missed.append(bug) }
+      print("\(bug): \(found ?? "NOT CAUGHT")")
+    }
+    let all = PlantedBug.allCases.count
+    print("\(all - missed.count) of \(all) planted bugs caught in \(ContinuousClock.now - began)")
+    exit(missed.isEmpty ? 0 : 1)
   }
 }

@@ -13,8 +13,14 @@ struct BuggyFiles: FileSystem {
   func list(_ directory: String) throws(FileError) -> [String] { try files.list(directory) }
   func status(_ path: String) throws(FileError) -> FileStatus? { try files.status(path) }
   func createDirectory(_ path: String) throws(FileError) { try files.createDirectory(path) }
-  func rename(_ from: String, to: String) throws(FileError) { try files.rename(from, to: to) }
-  func remove(_ path: String) throws(FileError) { try files.remove(path) }
+  func rename(_ from: String, to: String) throws(FileError) {
+    if bug == .swapIsForgotten, from.contains(".rebuilding.") { return }
+    try files.rename(from, to: to)
+  }
+  func remove(_ path: String) throws(FileError) {
+    if bug == .oldDigestStays, path.hasSuffix(".digest") { return }
+    try files.remove(path)
+  }
   func syncDirectory(_ path: String) throws(FileError) {
     if bug != .directoriesAreNotSynced { try files.syncDirectory(path) }
   }
@@ -24,12 +30,14 @@ struct BuggyFiles: FileSystem {
 private final class BuggyFile: File, @unchecked Sendable {
   private let file: any File
   private let isLog: Bool
+  private let isRebuilt: Bool
   private let bug: PlantedBug
   private let numbers: SeededNumbers
 
   init(_ file: any File, _ path: String, _ bug: PlantedBug, _ numbers: SeededNumbers) {
     self.file = file
     isLog = SimulatedDisk.isOfLog(path)
+    isRebuilt = path.contains(".rebuilding.")
     self.bug = bug
     self.numbers = numbers
   }
@@ -56,6 +64,7 @@ private final class BuggyFile: File, @unchecked Sendable {
     switch bug {
     case .logIsNotSynced where isLog: return
     case .storesAreNotSynced where !isLog: return
+    case .rebuiltFileIsNotSynced where isRebuilt: return
     case .failedSyncIsIgnored, .failedSyncIsRetried:
       do { try file.sync() } catch { if bug == .failedSyncIsRetried { try file.sync() } }
     default: try file.sync()

@@ -8,11 +8,15 @@ final class BuggyLog: EventLog, @unchecked Sendable {
   private let bug: PlantedBug
   private let numbers: SeededNumbers
   private static let mark = Array("#twice".utf8)
+  private let disk: SimulatedDisk
+  /// How far it was appended, flushed or not.
+  private var appended = Position.start
 
-  init(_ log: any EventLog, _ bug: PlantedBug, _ numbers: SeededNumbers) {
+  init(_ log: any EventLog, _ bug: PlantedBug, _ numbers: SeededNumbers, _ disk: SimulatedDisk) {
     self.log = log
     self.bug = bug
     self.numbers = numbers
+    self.disk = disk
   }
 
   func append(_ request: AppendRequest) throws(LogError) -> AppendOutcome {
@@ -34,6 +38,7 @@ final class BuggyLog: EventLog, @unchecked Sendable {
     default: break
     }
     let outcome = try log.append(request)
+    if case .written(let written) = outcome { appended = max(appended, written.durableWhen) }
     guard bug == .conflictsAreMerged, case .conflicts(let conflicts) = outcome else { return outcome }
     for index in conflicts.map(\.index).sorted(by: >) { request.batch.drafts.remove(at: index) }
     return try log.append(request)
@@ -57,6 +62,7 @@ final class BuggyLog: EventLog, @unchecked Sendable {
 
   @discardableResult func flush() throws(LogError) -> Position {
     if bug == .acknowledgedBeforeFlush, numbers.chance(0.5) { return durableEnd }
+    if bug == .delayedFlushIsTakenForDone, numbers.chance(0.5) { return appended }
     return try log.flush()
   }
 
@@ -69,6 +75,12 @@ final class BuggyLog: EventLog, @unchecked Sendable {
       if batch.bytes[source.indices].ends(with: Self.mark) {
         batch.records[index].envelope.source.count -= UInt32(Self.mark.count)
       }
+    }
+    // Who looks on is told the truth about decisions: what the handlers do must show it.
+    if disk.isPaused, [.decisionIsLost, .decisionIsReadTwice].contains(bug) { return next }
+    if bug == .decisionIsLost { batch.records.removeAll { $0.envelope.kind == .decision } }
+    if bug == .decisionIsReadTwice {
+      batch.records = batch.records.flatMap { $0.envelope.kind == .decision ? [$0, $0] : [$0] }
     }
     guard batch.records.count > 1, numbers.chance(0.1) else { return next }
     switch bug {
@@ -87,12 +99,19 @@ final class BuggyLog: EventLog, @unchecked Sendable {
   }
 
   func position(of place: LogPlace) throws(LogError) -> Position? { try log.position(of: place) }
-  var durableEnd: Position { log.durableEnd }
+  var durableEnd: Position {
+    bug == .delayedFlushIsTakenForDone ? max(appended, log.durableEnd) : log.durableEnd
+  }
   func topics() -> [TopicDescription] { log.topics() }
   func topic(_ name: TopicName, partitions: UInt16?) throws(LogError) -> TopicDescription {
     try log.topic(name, partitions: partitions)
   }
-  func sequenceEnd(of producer: ProducerID) -> UInt64? { log.sequenceEnd(of: producer) }
+  func sequenceEnd(of producer: ProducerID) -> UInt64? {
+    guard let end = log.sequenceEnd(of: producer) else { return nil }
+    let isPacked =
+      disk.node(OutsideWorld.packed).map(\.number).map { producer.text.hasPrefix("file:\($0):") } ?? false
+    return bug == .packedPlaceIsTakenForUnpacked && isPacked ? end + UInt64(PackedLines.overhead) : end
+  }
   func wait(past position: Position, for timeout: Duration) -> Bool { log.wait(past: position, for: timeout) }
 }
 

@@ -50,7 +50,8 @@ private final class BuggyTransaction: EffectTransaction {
   func write(_ entry: EffectEntry) throws(StoreError) {
     let dice = owner.numbers.chance(0.1)
     switch (owner.bug, entry) {
-    case (.checkpointBeforeEffects, _) where owner.tables.isEmpty:
+    case (.checkpointBeforeEffects, _) where owner.tables.isEmpty,
+      (.decisionIsCarriedOutInTwo, _) where owner.tables.isEmpty:
       later.append(entry)
       try inner.write(entry)
     case (.effectsBeforeCheckpoint, _) where owner.tables.isEmpty && entry.isPlace,
@@ -66,6 +67,7 @@ private final class BuggyTransaction: EffectTransaction {
     case (.stateIsForgotten, .state) where dice: return
     case (.deadLetterIsLost, .dead): return
     case (.countIsLost, .count) where dice: return
+    case (.revivedLetterStays, .revived): return
     case (.checkpointIsOneAhead, .checkpoint(let places, let position)) where dice:
       try inner.write(.checkpoint(places, position.next))
     default: try inner.write(entry)
@@ -77,7 +79,9 @@ private final class BuggyTransaction: EffectTransaction {
     try inner.savepoint()
   }
   func rollbackToSavepoint() throws(StoreError) {
-    if owner.bug == .checkpointBeforeEffects { later.removeSubrange(mark...) }
+    if [.checkpointBeforeEffects, .decisionIsCarriedOutInTwo].contains(owner.bug) {
+      later.removeSubrange(mark...)
+    }
     if owner.bug != .savepointIsNotRolledBack { try inner.rollbackToSavepoint() }
   }
 
@@ -89,6 +93,13 @@ private final class BuggyTransaction: EffectTransaction {
       for isFirst in [true, false] {
         inner = try owner.store.begin(folding: false)
         for entry in later where entry.isPlace == isFirst { try inner.write(entry) }
+        try inner.commit()
+      }
+    case .decisionIsCarriedOutInTwo where later.contains(where: \.isRevival):
+      try inner.rollback()
+      for isFirst in [true, false] {
+        inner = try owner.store.begin(folding: false)
+        for entry in later where entry.isRevival == isFirst { try inner.write(entry) }
         try inner.commit()
       }
     case .effectsBeforeCheckpoint where !later.isEmpty, .rowsOutsideTheTransaction where !later.isEmpty:
@@ -105,6 +116,10 @@ private final class BuggyTransaction: EffectTransaction {
 }
 
 extension EffectEntry {
+  fileprivate var isRevival: Bool {
+    if case .revived = self { true } else { false }
+  }
+
   /// Whether it says how far the handler came.
   fileprivate var isPlace: Bool {
     switch self {

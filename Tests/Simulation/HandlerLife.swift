@@ -1,130 +1,178 @@
 import MoontideCore
+import MoontideHost
 import MoontideRuntime
 import MoontideSQLite
 
-/// One handler in one life of the process: its stores, lanes and relay.
+/// One handler in one life of the process, put together as the host does: its files by `StoreKeeper`, a
+/// projection as a `ProjectionRun`, a consumer as lanes and a relay.
 final class HandlerLife {
-  let definition: HandlerDefinition
-  /// Lanes, then the relay.
-  private(set) var workers: [any Worker] = []
-  private(set) var lanes: [HandlerWorker] = []
-  private(set) var relayBoard: RelayBoard?
-  /// For looking: not wrapped.
-  private let eye: any EffectStore
-  let projection: ProjectionStore?
-  private let consumer: ConsumerStore?
-  /// Diagnostics of workers that stopped.
-  var halts: [Diagnostic] {
-    lanes.compactMap { $0.board.status.halted } + (relayBoard?.status.halted.map { [$0] } ?? [])
-  }
-  var isWaiting: Bool {
-    lanes.contains { $0.board.status.waiting != nil } || relayBoard?.status.waiting != nil
-  }
-
   /// What a life is made of.
   struct Setting {
     var files: any FileSystem
     var vfs: String
     var log: any EventLog
+    var keeper: StoreKeeper
+    var edition: ScriptEdition
     var surroundings: HandlerSurroundings
     var bug: PlantedBug?
     var bugNumbers: SeededNumbers
   }
 
+  /// What was reported to a person.
+  ///
+  /// `@unchecked Sendable`: a simulation is one thread.
+  private final class Reports: @unchecked Sendable {
+    var all: [Diagnostic] = []
+  }
+
+  /// The worker of a projection, which must be gone before its store is.
+  private final class WorkerReference { weak var worker: HandlerWorker? }
+
+  let definition: HandlerDefinition
+  /// Lanes, then the relay.
+  private(set) var workers: [any Worker] = []
+  private var lanes: [HandlerWorker] = []
+  private var boards: [StatusBoard] = []
+  private var relayBoard: RelayBoard?
+  private let run: ProjectionRun?
+  private let rebuilding = RebuildFlag()
+  private let current = WorkerReference()
+  private let reports = Reports()
+  /// For looking: not wrapped.
+  private let consumer: ConsumerStore?
+  private let files: any FileSystem
+
   init(_ name: String, _ setting: Setting) throws(LifeFailure) {
-    guard let definition = SimulationScripts.catalog.definition(name) else {
-      preconditionFailure("no handler \(name)")
-    }
+    let catalog = SimulationScripts.catalog(setting.edition)
+    guard let definition = catalog.definition(name) else { preconditionFailure("no handler \(name)") }
     self.definition = definition
+    files = setting.files
     func wrapped(_ store: any EffectStore) -> any EffectStore {
       guard let bug = setting.bug, bug.isOfStores else { return store }
       return BuggyStore(store, bug, setting.bugNumbers)
     }
-    var stores: [any EffectStore] = []
+    func worker(
+      _ lane: Int, _ store: any EffectStore, _ board: StatusBoard
+    ) throws(Diagnostic) -> HandlerWorker {
+      try HandlerWorker(
+        definition, lane: lane, catalog: catalog, log: setting.log, store: wrapped(store),
+        surroundings: setting.surroundings, board: board)
+    }
     if definition.kind == .projection {
-      let store = try Self.projectionStore(definition, setting)
-      projection = store
-      consumer = nil
-      eye = store
-      stores = [wrapped(store)]
-    } else {
-      let file = try LifeFailure.opening(name) { () throws(StoreOpeningError) in
-        try ConsumerFile(
-          path: "p/data/handlers/\(name).sqlite",
-          identity: StoreIdentity(handler: name, kind: .consumer, scriptVersion: definition.scriptVersion),
-          vfs: setting.vfs)
-      }
-      func open() throws(LifeFailure) -> ConsumerStore {
-        try LifeFailure.opening(name) { () throws(StoreOpeningError) in try file.store() }
-      }
-      projection = nil
-      let looking = try open()
-      consumer = looking
-      eye = looking
-      for _ in 0..<definition.lanes { stores.append(wrapped(try open())) }
-      let board = RelayBoard()
-      relayBoard = board
-      workers.append(
-        OutboxRelay(
-          definition, log: setting.log, store: wrapped(try open()), surroundings: setting.surroundings,
-          board: board, partitions: { _ in 3 }))
-    }
-    for (lane, store) in stores.enumerated() {
-      let board = StatusBoard(definition, lane: lane)
-      do throws(Diagnostic) {
-        let worker = try HandlerWorker(
-          definition, lane: lane, catalog: SimulationScripts.catalog, log: setting.log, store: store,
-          surroundings: setting.surroundings, board: board)
-        lanes.append(worker)
-        workers.append(worker)
-      } catch { throw .handler(error) }
-    }
-  }
-
-  /// As the host does: a read model that a crash left half made is made anew.
-  private static func projectionStore(_ definition: HandlerDefinition, _ setting: Setting)
-    throws(LifeFailure) -> ProjectionStore
-  {
-    let path = "p/data/readmodels/\(definition.name).sqlite"
-    let isThere = try LifeFailure.file { () throws(FileError) in try setting.files.status(path) != nil }
-    if isThere {
-      do throws(StoreOpeningError) {
-        return try ProjectionStore.open(path: path, vfs: setting.vfs)
-      } catch {
-        guard case .empty = error else {
-          throw .store(definition.name, error)
+      let board = StatusBoard(definition, lane: 0)
+      let (current, reports, rebuilding) = (current, reports, rebuilding)
+      let run = try LifeFailure.handler { () throws(Diagnostic) in
+        try ProjectionRun(
+          definition, keeper: setting.keeper, log: setting.log, board: board, rebuilding: rebuilding,
+          report: { reports.all.append($0) }
+        ) { store throws(Diagnostic) in
+          let made = try worker(0, store, board)
+          current.worker = made
+          return made
         }
       }
-      try LifeFailure.file { () throws(FileError) in
-        for ending in ["", "-wal", "-shm"] { try setting.files.remove(path + ending) }
-      }
+      self.run = run
+      consumer = nil
+      boards = [board]
+      workers = [run]
+      return
     }
-    return try LifeFailure.opening(definition.name) { () throws(StoreOpeningError) in
-      try ProjectionStore.create(
-        path: path, schema: definition.schema ?? "",
-        identity: StoreIdentity(
-          handler: definition.name, kind: .projection, scriptVersion: definition.scriptVersion),
-        vfs: setting.vfs)
+    run = nil
+    let file = try LifeFailure.handler { () throws(Diagnostic) in
+      try setting.keeper.consumer(definition, log: setting.log)
+    }
+    func open() throws(LifeFailure) -> ConsumerStore {
+      do throws(StoreOpeningError) { return try file.store() } catch { throw .store(name, error) }
+    }
+    consumer = try open()
+    let board = RelayBoard()
+    relayBoard = board
+    workers.append(
+      OutboxRelay(
+        definition, log: setting.log, store: wrapped(try open()), surroundings: setting.surroundings,
+        board: board, partitions: { _ in 3 }))
+    for lane in 0..<definition.lanes {
+      let board = StatusBoard(definition, lane: lane)
+      let store = try open()
+      let made = try LifeFailure.handler { () throws(Diagnostic) in try worker(lane, store, board) }
+      boards.append(board)
+      lanes.append(made)
+      workers.append(made)
     }
   }
 
-  /// Ends in order: what nothing matched is written down too.
-  func settle() { for lane in lanes { lane.settle() } }
+  // MARK: How it stands
+
+  /// Diagnostics of workers that stopped.
+  var halts: [Diagnostic] {
+    boards.compactMap { $0.status.halted } + (relayBoard?.status.halted.map { [$0] } ?? [])
+      + reports.all.filter { $0.severity == .error }
+  }
+
+  /// What a projection said of a read model that it could not go on with.
+  var complaints: [String] {
+    reports.all.filter { $0.severity == .warning && $0.code == HostCode.storeDamaged.code }.map(\.title)
+  }
+
+  var isRebuilding: Bool { rebuilding.isSet }
+
+  // MARK: What is asked of it
+
+  /// Ends in order while it lives on: what nothing matched is written down too.
+  func settle() {
+    for lane in lanes { lane.settle() }
+    current.worker?.settle()
+  }
+
+  /// Ends in order.
+  func close(settled: Bool) throws(Diagnostic) {
+    for lane in lanes { lane.settle() }
+    try run?.close(settled: settled)
+  }
+
+  /// A checkpoint of SQLite, as it comes by itself now and then.
+  func checkpoint() throws(StoreError) { try run?.store?.checkpoint() }
 
   // MARK: Looking
 
-  func evidence(_ records: [LogWitness.Seen]) throws(StoreError) -> HandlerEvidence {
-    var rows: [String: [String]] = [:]
-    for table in eye.tables { rows[table.name] = try self.rows("select * from \(table.name) order by 1") }
-    var letters: [DeadLetter] = []
-    if let projection { letters = try projection.deadLetters() }
-    if let consumer { letters = try consumer.deadLetters() }
-    return HandlerEvidence(
-      name: definition.name, ledger: try eye.ledger(), deadPositions: letters.map(\.position.value),
-      outbox: try eye.outbox(from: 0, limit: 100_000), rows: rows, records: records)
+  private var eye: (any EffectStore)? { run?.store ?? consumer }
+
+  func deadLetters() throws(StoreError) -> [DeadLetter] {
+    if let consumer { return try consumer.deadLetters() }
+    return try run?.store?.deadLetters() ?? []
   }
 
-  private func rows(_ sql: String) throws(StoreError) -> [String] {
+  /// Nil while it has no store: a swap failed, and will be tried again.
+  func evidence(_ records: [LogWitness.Seen]) throws(StoreError) -> HandlerEvidence? {
+    guard let eye else { return nil }
+    var rows: [String: [String]] = [:]
+    for table in eye.tables {
+      rows[table.name] = try self.rows("select * from \(table.name) order by 1", eye)
+    }
+    var evidence = HandlerEvidence(
+      name: definition.name, ledger: try eye.ledger(),
+      deadPositions: try deadLetters().map(\.position.value),
+      outbox: try eye.outbox(from: 0, limit: 100_000), rows: rows, records: records)
+    if let store = run?.store {
+      evidence.scriptVersion = store.identity.scriptVersion
+      if !isRebuilding { evidence.unsealed = try unsealed(store) }
+    }
+    return evidence
+  }
+
+  /// Tables whose rows are not those of the digest beside them, if that speaks of the same place.
+  private func unsealed(_ store: ProjectionStore) throws(StoreError) -> [String] {
+    let seal: ReadModelSeal?
+    do throws(FileError) { seal = try ReadModelSeal.read(store.path, files) } catch {
+      throw .io(path: store.path, reason: "\(error)")
+    }
+    guard let seal, seal.scriptVersion == store.identity.scriptVersion,
+      seal.position == (try store.ledger().checkpoints.values.max() ?? .start)
+    else { return [] }
+    return seal.differences(try store.contents())
+  }
+
+  private func rows(_ sql: String, _ eye: any EffectStore) throws(StoreError) -> [String] {
     let transaction = try eye.begin(folding: false)
     let result = RowBuffer()
     let columns: [String]
@@ -139,33 +187,6 @@ final class HandlerLife {
       (start..<start + columns.count).map { index in
         result.cells[index].kind == .integer ? "\(result.cells[index].bits)" : result.text(index) ?? "?"
       }.joined(separator: "|")
-    }
-  }
-}
-
-/// Why a process did not come up, or went down by itself.
-enum LifeFailure: Error {
-  case log(LogError)
-  case store(String, StoreOpeningError)
-  case file(FileError)
-  case handler(Diagnostic)
-
-  static func opening<Value>(
-    _ name: String, _ body: () throws(StoreOpeningError) -> Value
-  ) throws(LifeFailure) -> Value {
-    do throws(StoreOpeningError) { return try body() } catch { throw .store(name, error) }
-  }
-
-  static func file<Value>(_ body: () throws(FileError) -> Value) throws(LifeFailure) -> Value {
-    do throws(FileError) { return try body() } catch { throw .file(error) }
-  }
-
-  /// Whether it says that something is damaged, which no crash may cause.
-  var saysDamage: Bool {
-    switch self {
-    case .log(.damaged), .log(.unsupportedFormat), .log(.sequenceGap): true
-    case .store(_, .store(.damaged)), .store(_, .unsupportedFormat), .store(_, .schema): true
-    default: false
     }
   }
 }

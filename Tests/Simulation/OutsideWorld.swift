@@ -16,17 +16,26 @@ final class OutsideWorld {
     let path: String
     let topic: String
     var inode: UInt64 = 0
+    /// Unpacked, those that are still to be written included.
     var bytes: UInt64 = 0
     var lines: [Line] = []
-    /// The rest of a line that was begun.
-    var rest: (line: Line, bytes: [UInt8])?
+    /// The rest of what was begun, and the lines that are whole with it.
+    var rest: (lines: [Line], bytes: [UInt8])?
+    /// Blanks behind each event, so that a file outgrows the beginning by which it is known.
+    var padding = 0
+    var isPacked: Bool { path.hasSuffix(".gz") }
   }
+
+  /// The packed file.
+  static let packed = "p/events/d.jsonl.gz"
 
   private let numbers: SeededNumbers
   private let disk: SimulatedDisk
   private(set) var sources: [SourceText]
   /// By their data.
   private(set) var events: [String: PaidEvent] = [:]
+  /// What people put in the place of an event's data, by that data.
+  private(set) var corrections: [String: PaidEvent] = [:]
   /// What anyone may repeat, in the order of writing.
   private var known: [PaidEvent] = []
   /// What a client was told is in the log.
@@ -42,7 +51,11 @@ final class OutsideWorld {
       SourceText(path: "p/events/a.jsonl", topic: "events"),
       SourceText(path: "p/events/b.jsonl", topic: "events"),
       SourceText(path: "p/events/pay/c.jsonl", topic: "pay"),
+      SourceText(path: Self.packed, topic: "events"),
     ]
+    for index in sources.indices where numbers.chance(0.3) {
+      sources[index].padding = 100 + numbers.below(500)
+    }
   }
 
   private func fresh(topic: String, prefix: String, id: String? = nil, key: String? = nil) -> PaidEvent {
@@ -61,6 +74,14 @@ final class OutsideWorld {
     return some.isEmpty ? nil : numbers.pick(some)
   }
 
+  /// Other data for an event, at which nothing fails.
+  func correct(_ event: PaidEvent) -> String {
+    count += 1
+    let corrected = event.corrected(number: count, amount: numbers.below(1_000))
+    corrections[corrected.data] = corrected
+    return corrected.data
+  }
+
   private func mention(_ event: PaidEvent) { mentions["\(event.topic) \(event.id)", default: 0] += 1 }
 
   /// Whether the identity was named in one place only, so that its position follows its line.
@@ -71,6 +92,7 @@ final class OutsideWorld {
   /// Appends some lines to one of the files, maybe the last one only in part.
   func write() {
     let index = numbers.below(sources.count)
+    if sources[index].isPacked { return writeMember(to: index) }
     for _ in 0..<1 + numbers.below(5) { writeLine(to: index) }
   }
 
@@ -83,31 +105,57 @@ final class OutsideWorld {
     guard let rest = sources[index].rest else { return }
     sources[index].rest = nil
     put(rest.bytes, to: index)
-    sources[index].lines.append(rest.line)
+    sources[index].lines += rest.lines
   }
 
   private func put(_ bytes: [UInt8], to index: Int) {
     sources[index].inode = disk.append(bytes, to: sources[index].path)
-    sources[index].bytes += UInt64(bytes.count)
+  }
+
+  /// Some whole lines as a member of their own, maybe only a part of it for now.
+  private func writeMember(to index: Int) {
+    finishLine(of: index)
+    var contents: [UInt8] = []
+    var lines: [Line] = []
+    for _ in 0..<1 + numbers.below(5) {
+      let (line, bytes) = nextLine(of: index)
+      lines.append(line)
+      contents += bytes
+    }
+    write(PackedLines.member(contents), lines, to: index)
   }
 
   private func writeLine(to index: Int) {
     finishLine(of: index)
+    let (line, bytes) = nextLine(of: index)
+    write(bytes, [line], to: index)
+  }
+
+  private func write(_ bytes: [UInt8], _ lines: [Line], to index: Int) {
+    guard numbers.chance(0.1) else {
+      put(bytes, to: index)
+      sources[index].lines += lines
+      return
+    }
+    let cut = numbers.below(bytes.count)
+    put(Array(bytes[..<cut]), to: index)
+    sources[index].rest = (lines, Array(bytes[cut...]))
+  }
+
+  /// A line with its newline; it counts as written.
+  private func nextLine(of index: Int) -> (Line, [UInt8]) {
     let topic = sources[index].topic
     let (kind, text) = line(topic)
-    if case .good(let event) = kind { mention(event) }
     let line = Line(offset: sources[index].bytes, kind: kind)
     var bytes = Array(text.utf8)
+    if case .good(let event) = kind {
+      mention(event)
+      bytes += [UInt8](repeating: UInt8(ascii: " "), count: sources[index].padding)
+    }
     if numbers.chance(0.1) { bytes.append(UInt8(ascii: "\r")) }
     bytes.append(UInt8(ascii: "\n"))
-    if numbers.chance(0.1) {
-      let cut = numbers.below(bytes.count)
-      put(Array(bytes[..<cut]), to: index)
-      sources[index].rest = (line, Array(bytes[cut...]))
-    } else {
-      put(bytes, to: index)
-      sources[index].lines.append(line)
-    }
+    sources[index].bytes += UInt64(bytes.count)
+    return (line, bytes)
   }
 
   private func line(_ topic: String) -> (LineKind, String) {

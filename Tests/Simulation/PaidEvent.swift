@@ -22,5 +22,14 @@ struct PaidEvent: Sendable {
       + "\(isPoison ? ",\"poison\":true" : "")\(isDouble ? ",\"two\":true" : "")}"
   }
 
+  /// The same as a person corrects it: nothing fails at it.
+  func corrected(number: Int, amount: Int) -> PaidEvent {
+    var event = self
+    event.amount = amount
+    (event.isBad, event.isPoison) = (false, false)
+    event.data = "{\"seq\":\(number),\"amount\":\(amount)\(isDouble ? ",\"two\":true" : "")}"
+    return event
+  }
+
   var line: String { "{\"id\":\"\(id)\",\"type\":\"Paid\",\"key\":\"\(key)\",\"data\":\(data)}" }
 }

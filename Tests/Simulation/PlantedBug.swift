@@ -12,6 +12,9 @@ public enum PlantedBug: String, CaseIterable, Sendable {
   case fullDiskIsTakenForWritten
   case writeIsLost
   case writeLandsTwoBytesLater
+  case rebuiltFileIsNotSynced
+  case swapIsForgotten
+  case oldDigestStays
   // Between the log and those who use it.
   case acknowledgedBeforeFlush
   case indexForgetsIdentities
@@ -21,6 +24,10 @@ public enum PlantedBug: String, CaseIterable, Sendable {
   case keyIsReordered
   case failedAppendIsTakenForDone
   case batchIsWrittenInHalves
+  case delayedFlushIsTakenForDone
+  case packedPlaceIsTakenForUnpacked
+  case decisionIsLost
+  case decisionIsReadTwice
   // Between a handler and its store.
   case checkpointBeforeEffects
   case effectsBeforeCheckpoint
@@ -35,6 +42,8 @@ public enum PlantedBug: String, CaseIterable, Sendable {
   case checkpointIsOneAhead
   case savepointIsNotRolledBack
   case outboxIsReadOneAhead
+  case revivedLetterStays
+  case decisionIsCarriedOutInTwo
   // Of the clock.
   case clockStands
 
@@ -46,10 +55,11 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     .logIsNotSynced, .storesAreNotSynced, .failedSyncIsIgnored, .failedSyncIsRetried,
     .directoriesAreNotSynced,
     .truncationIsOffByOne, .shortWriteIsTakenForWhole, .fullDiskIsTakenForWritten, .writeIsLost,
-    .writeLandsTwoBytesLater,
+    .writeLandsTwoBytesLater, .rebuiltFileIsNotSynced, .swapIsForgotten, .oldDigestStays,
   ]
   private static let ofLog: Set<PlantedBug> = [
     .acknowledgedBeforeFlush, .indexForgetsIdentities, .conflictsAreMerged, .readSkipsARecord,
     .readRepeatsARecord, .keyIsReordered, .failedAppendIsTakenForDone, .batchIsWrittenInHalves,
+    .delayedFlushIsTakenForDone, .packedPlaceIsTakenForUnpacked, .decisionIsLost, .decisionIsReadTwice,
   ]
 }

@@ -16,6 +16,8 @@ final class ProcessLife {
   let seam: any EventLog
   let ingest: IngestWorker
   private(set) var handlers: [HandlerLife] = []
+  /// Where the log ended when the process was up.
+  let bornAt: Position
   // Declared before the handlers' end: it must outlive their connections.
   private let vfs: FileSystemVFS
 
@@ -24,6 +26,9 @@ final class ProcessLife {
     var disk: SimulatedDisk
     var clock: SimulatedClock
     var numbers: SeededNumbers
+    var edition: ScriptEdition
+    /// `flush` of the settings; zero: `commit`.
+    var flushInterval: Duration
     var bug: PlantedBug?
     var bugNumbers: SeededNumbers
   }
@@ -43,20 +48,23 @@ final class ProcessLife {
           segmentBytesMax: 9_000, indexSealEntries: 24, markBytes: 700, offsetMarkInterval: 4))
       self.log = log
       if let bug = setting.bug, bug.isOfLog {
-        seam = BuggyLog(log, bug, setting.bugNumbers)
+        seam = BuggyLog(log, bug, setting.bugNumbers, setting.disk)
       } else {
         seam = log
       }
     } catch { throw .log(error) }
+    bornAt = log.durableEnd
     ingest = IngestWorker(
       directory: EventDirectory(path: "p/events", files: files), files: files, log: seam,
-      clock: setting.clock, options: IngestOptions(pollInterval: .milliseconds(1)))
+      clock: setting.clock,
+      options: IngestOptions(flushInterval: setting.flushInterval, pollInterval: .milliseconds(1)))
     var surroundings = HandlerSurroundings(
       clock: setting.clock, randomness: setting.numbers.fork(), report: { _ in }, print: { _, _, _ in })
     surroundings.batchRecords = 1 + setting.numbers.below(24)
+    let keeper = StoreKeeper(paths: ProjectPaths(root: "p"), files: files, log: log, vfs: vfs.name)
     let handlerSetting = HandlerLife.Setting(
-      files: files, vfs: vfs.name, log: seam, surroundings: surroundings, bug: setting.bug,
-      bugNumbers: setting.bugNumbers)
+      files: files, vfs: vfs.name, log: seam, keeper: keeper, edition: setting.edition,
+      surroundings: surroundings, bug: setting.bug, bugNumbers: setting.bugNumbers)
     for name in Self.handlerNames { handlers.append(try HandlerLife(name, handlerSetting)) }
   }
 
@@ -73,16 +81,20 @@ final class ProcessLife {
       + handlers.flatMap(\.halts).map { "\($0.title) \($0.details.map(\.text))" }
   }
 
-  /// An end as Ctrl-C brings it; what fails then is not needed.
-  func stop() -> LogError? {
+  /// An end as Ctrl-C brings it; what fails then is not needed, and is told.
+  /// - Parameter settled: as `run --once` ends.
+  func stop(settled: Bool) -> (log: LogError?, handlers: [Diagnostic]) {
     ingest.progress.stop()
     // As threads do: who has finished is not asked again.
     for stage in [ingest.parsing, ingest.appending, ingest.flushing] as [any Worker]
     where ingest.progress.failure == nil {
       for _ in 0..<8 { if stage.step() == .finished { break } }
     }
-    for handler in handlers { handler.settle() }
-    do throws(LogError) { try log.close() } catch { return error }
-    return nil
+    var problems: [Diagnostic] = []
+    for handler in handlers {
+      do throws(Diagnostic) { try handler.close(settled: settled) } catch { problems.append(error) }
+    }
+    do throws(LogError) { try log.close() } catch { return (error, problems) }
+    return (nil, problems)
   }
 }

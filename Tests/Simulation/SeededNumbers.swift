@@ -8,6 +8,9 @@ public final class SeededNumbers: Randomness, @unchecked Sendable {
 
   public init(_ seed: UInt64) { state = seed }
 
+  /// Other numbers from now on: of one of many ends of the same beginning.
+  func turn(to seed: UInt64) { state = seed }
+
   public func next() -> UInt64 {
     state &+= 0x9e37_79b9_7f4a_7c15
     var z = state

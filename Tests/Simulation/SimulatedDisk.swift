@@ -25,6 +25,8 @@ final class SimulatedDisk: @unchecked Sendable {
   var isPaused = false
   /// The number of the changing operation at which the process dies.
   var crashAt = Int.max
+  /// Asked at every changing operation; true: the process dies there.
+  var crashProbe: ((_ operation: Int) -> Bool)?
   /// Operations that change something, so far.
   private(set) var operations = 0
   /// Faults other than a want of room.
@@ -48,6 +50,9 @@ final class SimulatedDisk: @unchecked Sendable {
 
   /// The disk as the running process sees it.
   func files() -> any FileSystem { ProcessFiles(disk: self, epoch: epoch) }
+
+  /// Nothing of the process reaches the disk any more, not even what it does at its end.
+  func stopProcess() { isDown = true }
 
   /// The process is gone, the system stays.
   func kill() {
@@ -143,7 +148,7 @@ final class SimulatedDisk: @unchecked Sendable {
     if changes {
       operations += 1
       digest = digest.adding(operation).adding(path)
-      if operations >= crashAt {
+      if operations >= crashAt || crashProbe?(operations) == true {
         crashAt = .max
         let after = numbers.chance(0.5)
         isDown = true

@@ -1,65 +1,13 @@
 import MoontideCore
 
-/// What one simulation is to do.
-public struct SimulationPlan: Sendable {
-  public enum Mode: String, Sendable {
-    /// Faults and crashes to the end.
-    case safety
-    /// Then they stop, and everything must come to rest, with nothing left to do.
-    case liveness
-  }
-
-  public var seed: UInt64
-  public var mode = Mode.liveness
-  /// Turns of the scheduler before the end.
-  public var turns = 500
-  /// Whether the disk fails at random.
-  public var hasFaults = true
-  /// Whether processes die at random.
-  public var hasCrashes = true
-  /// The changing operations at which the process dies: the first counted from the beginning, each other from
-  /// the crash before.
-  public var crashes: [Int] = []
-  /// How it dies; nil: drawn.
-  public var crashKind: CrashKind?
-  public var bug: PlantedBug?
-  /// Keeps a line for each operation of the disk.
-  public var isTracing = false
-
-  public init(seed: UInt64) { self.seed = seed }
-
-  /// How a process dies.
-  public enum CrashKind: String, CaseIterable, Sendable {
-    case kill, powerCut
-  }
-}
-
-/// What came out of it.
-public struct SimulationOutcome: Sendable {
-  public var seed: UInt64
-  /// What is wrong, the first of them found first; empty when all is well.
-  public var violations: [String] = []
-  public var lives = 0
-  public var kills = 0
-  public var powerCuts = 0
-  public var stops = 0
-  public var faults = 0
-  public var operations = 0
-  public var records = 0
-  public var trace: [String] = []
-  /// Of all operations on the disk: equal for equal runs.
-  public var digest = ""
-
-  public init(seed: UInt64) { self.seed = seed }
-}
-
 /// Production code in one thread over a seeded disk, clock and scheduler; the same seed gives the same run.
 public final class Simulation {
-  private let plan: SimulationPlan
+  private var plan: SimulationPlan
   private let numbers: SeededNumbers
   private let disk: SimulatedDisk
   private let clock = SimulatedClock()
   private let world: OutsideWorld
+  private let person: Person
   private let witness = LogWitness()
   private let bugNumbers: SeededNumbers
   private var life: ProcessLife?
@@ -67,6 +15,12 @@ public final class Simulation {
   private var crashes: [Int]
   /// The furthest checkpoints of handlers that must not go back.
   private var furthest: [String: [TopicPartition: Position]] = [:]
+  /// The script and decisions that a read model follows: another one begins anew.
+  private var followed: [String: String] = [:]
+  private var edition = ScriptEdition()
+  private var wasMended = false
+  private let flushInterval: Duration
+  private var turnsLeft: Int
   private var faultsAtBirth = 0
   private var flipsAtBirth = 0
   private var failedBirths = 0
@@ -77,6 +31,9 @@ public final class Simulation {
     numbers = SeededNumbers(plan.seed)
     disk = SimulatedDisk(numbers.fork())
     world = OutsideWorld(disk, numbers.fork())
+    person = Person(world, numbers.fork())
+    flushInterval = numbers.chance(0.3) ? .milliseconds(100) : .zero
+    turnsLeft = plan.turns
     bugNumbers = numbers.fork()
     outcome = SimulationOutcome(seed: plan.seed)
     crashes = plan.crashes
@@ -90,9 +47,10 @@ public final class Simulation {
   public func run() -> SimulationOutcome {
     if plan.hasFaults { disk.faults = DiskFaults.drawn(numbers) }
     scheduleCrash()
-    for turn in 0..<plan.turns where outcome.violations.isEmpty {
+    while turnsLeft > 0, outcome.violations.isEmpty {
+      turnsLeft -= 1
       takeTurn()
-      if turn % 64 == 63 { look(again: false) }
+      if turnsLeft % 64 == 0 { look(again: false) }
     }
     if outcome.violations.isEmpty { end() }
     life = nil
@@ -102,6 +60,22 @@ public final class Simulation {
     outcome.trace = disk.trace
     outcome.digest = "\(disk.digest) \(witness.records.count)"
     return outcome
+  }
+
+  // MARK: Sweeping
+
+  /// Asks at every changing operation whether the process dies there.
+  func probe(_ probe: @escaping (_ operation: Int) -> Bool) { disk.crashProbe = probe }
+
+  /// Whether a process is up.
+  var isUp: Bool { life != nil && !disk.isDown }
+
+  /// This run becomes one of many ends of the same beginning: it dies, and draws other numbers from now on.
+  func branch(_ kind: SimulationPlan.CrashKind, seed: UInt64) {
+    plan.crashKind = kind
+    plan.mends = false
+    disk.numbers.turn(to: seed)
+    numbers.turn(to: seed &+ 1)
   }
 
   // MARK: Turns
@@ -128,15 +102,42 @@ public final class Simulation {
     let dice = numbers.below(24)
     if plan.hasFaults, dice == 0 { disk.room = numbers.below(6_000) }
     if dice == 1 || dice == 2 { disk.room = .max }
-    if dice == 3 { clock.jump(bySeconds: Int64(numbers.below(200_000)) - 100_000) }
+    if dice == 3 {
+      let most = numbers.pick([200_000, 700_000_000])
+      clock.jump(bySeconds: Int64(numbers.below(most) - most / 2))
+    }
     if dice == 4 || dice == 5 {
-      do throws(StoreError) { try numbers.pick(life.handlers).projection?.checkpoint() } catch {
+      do throws(StoreError) { try numbers.pick(life.handlers).checkpoint() } catch {
         if !hasExcuse { violate("a checkpoint of SQLite failed: \(error)") }
         // The run ends with that error, as the host has it.
         if !disk.isDown { kill() }
       }
     }
-    if dice == 6, plan.hasCrashes { stop(life) }
+    if dice == 6, plan.hasStops { stop(life) }
+    if dice >= 20, plan.hasPeople { decide(numbers.pick(life.handlers), life, all: false) }
+  }
+
+  /// A person looks at the dead letters of a handler, and decides about some of them, or has all tried again.
+  /// False when there are none.
+  @discardableResult private func decide(_ handler: HandlerLife, _ life: ProcessLife, all: Bool) -> Bool {
+    disk.isPaused = true
+    var letters: [Position] = []
+    do throws(StoreError) { letters = try handler.deadLetters().map(\.position) } catch {
+      violate("the dead letters of \(handler.definition.name) cannot be read: \(error)")
+    }
+    disk.isPaused = false
+    guard !letters.isEmpty else { return false }
+    let name = handler.definition.identityName
+    do throws(Diagnostic) {
+      if all {
+        try person.retry(name, letters, life)
+      } else {
+        try person.decide(name, letters, life, witness.records)
+      }
+    } catch {
+      if !hasExcuse { violate("a decision was refused without a fault: \(error.title)") }
+    }
+    return true
   }
 
   /// What a process meets of a disk that fails is no violation; damage always is, but for bits that flipped.
@@ -175,9 +176,13 @@ public final class Simulation {
     disk.faults.flip = 0
     defer { disk.faults.flip = flips }
     outcome.lives += 1
+    if plan.hasPeople, !isCalm, numbers.chance(0.2) { edition = numbers.pick(ScriptEdition.all) }
+    wasMended = wasMended || edition.isMended
     do throws(LifeFailure) {
       let born = try ProcessLife(
-        .init(disk: disk, clock: clock, numbers: numbers, bug: plan.bug, bugNumbers: bugNumbers))
+        .init(
+          disk: disk, clock: clock, numbers: numbers, edition: edition, flushInterval: flushInterval,
+          bug: plan.bug, bugNumbers: bugNumbers))
       life = born
       failedBirths = 0
       look(again: true)
@@ -198,6 +203,7 @@ public final class Simulation {
   /// The process died at a crash point.
   private func fall() {
     life = nil
+    if let few = plan.turnsAfterCrash { turnsLeft = min(turnsLeft, few) }
     if plan.crashKind.map({ $0 == .powerCut }) ?? numbers.chance(0.6) {
       disk.cutPower()
       outcome.powerCuts += 1
@@ -213,6 +219,8 @@ public final class Simulation {
   private func noticeEnd(_ life: ProcessLife) {
     guard self.life === life else { return }
     if disk.isDown { return fall() }
+    // SQLite's files never change by themselves here.
+    for complaint in life.handlers.flatMap(\.complaints) { violate("I3: \(complaint)") }
     let failures = life.failures
     guard !failures.isEmpty else { return }
     if !hasExcuse || disk.faultCount == faultsAtBirth && !hasFlips {
@@ -223,6 +231,7 @@ public final class Simulation {
   }
 
   private func kill() {
+    disk.stopProcess()
     life = nil
     forgetDerived(if: disk.faultCount > faultsAtBirth)
     disk.kill()
@@ -235,7 +244,9 @@ public final class Simulation {
   }
 
   private func stop(_ life: ProcessLife) {
-    if let error = life.stop() { judge(error) }
+    let problems = life.stop(settled: numbers.chance(0.3))
+    if let error = problems.log { judge(error) }
+    for problem in problems.handlers where !hasExcuse { violate("an end without a fault: \(problem.title)") }
     outcome.stops += 1
     self.life = nil
     forgetDerived(if: disk.faultCount > faultsAtBirth)
@@ -253,15 +264,19 @@ public final class Simulation {
     } catch { violate("I1: the log cannot be read: \(error)") }
     outcome.violations += witness.violations
     outcome.violations += LogOracle(world: world, records: witness.records).promised()
+    outcome.violations += person.violations(witness.records)
     for handler in life.handlers { look(at: handler, life) }
   }
 
   private func look(at handler: HandlerLife, _ life: ProcessLife) {
     do throws(StoreError) {
-      let evidence = try handler.evidence(witness.records)
-      outcome.violations += HandlerOracle(evidence, events: world.events)
+      guard let evidence = try handler.evidence(witness.records) else { return }
+      outcome.violations += HandlerOracle(evidence, world: world, wasMended: wasMended)
         .violations(durableEnd: life.log.durableEnd)
       let name = handler.definition.name
+      let follows = "\(evidence.scriptVersion) \(evidence.ledger.decided)"
+      if follows != followed[name] { furthest[name] = nil }
+      followed[name] = follows
       for (place, position) in furthest[name] ?? [:]
       where evidence.ledger.checkpoints[place] ?? .start < position {
         violate("I6: \(name) was at \(position) of \(place.topic)/\(place.partition) and went back")
@@ -284,19 +299,59 @@ public final class Simulation {
     world.finish()
     if let life, numbers.chance(0.3) || hasExcuse || !life.failures.isEmpty { stop(life) }
     guard comeToRest() else { return }
+    lookAtRest(isMended: false)
+    if plan.hasPeople, plan.mends ?? numbers.chance(0.5) { mend() }
+    guard let life, outcome.violations.isEmpty else { return }
+    if numbers.chance(0.5) { stop(life) }
+  }
+
+  /// Every script is mended, everything tried again and every read model rebuilt: then nothing is dead. What
+  /// a crash keeps a person from, he does again.
+  private func mend() {
+    edition = ScriptEdition(totals: 2, isMended: true)
+    for _ in 0..<5 {
+      guard let life, outcome.violations.isEmpty else { return }
+      stop(life)
+      guard comeToRest(), let next = self.life else { return }
+      look(again: false)
+      let asked = next.handlers.map { decide($0, next, all: true) }
+      if !asked.contains(true) { break }
+      guard comeToRest() else { return }
+    }
+    lookAtRest(isMended: true)
+  }
+
+  private func lookAtRest(isMended: Bool) {
     look(again: false)
     guard let life, outcome.violations.isEmpty else { return }
     disk.isPaused = true
     outcome.violations += LogOracle(world: world, records: witness.records).complete()
     for handler in life.handlers {
       do throws(StoreError) {
-        outcome.violations += HandlerOracle(
-          try handler.evidence(witness.records), events: world.events
-        ).unfinished()
+        guard let evidence = try handler.evidence(witness.records) else { continue }
+        let oracle = HandlerOracle(evidence, world: world, wasMended: wasMended)
+        outcome.violations += oracle.unfinished()
+        if isMended { outcome.violations += oracle.unmended() }
+        outcome.violations += outdated(handler, evidence, life)
       } catch { violate("the store of \(handler.definition.name) cannot be read: \(error)") }
     }
     disk.isPaused = false
-    if numbers.chance(0.5) { stop(life) }
+  }
+
+  /// At rest a read model is that of today's script and of the decisions that were there at the start.
+  private func outdated(_ handler: HandlerLife, _ evidence: HandlerEvidence, _ life: ProcessLife) -> [String]
+  {
+    guard handler.definition.kind == .projection else { return [] }
+    let decided = evidence.decisions.count { $0.place < life.bornAt.value }
+    if !handler.isRebuilding, evidence.scriptVersion == handler.definition.scriptVersion,
+      evidence.ledger.decided >= decided
+    {
+      return []
+    }
+    return [
+      "I10: \(evidence.name) is not rebuilt: it follows \(evidence.ledger.decided) of \(decided) decisions, "
+        + "script \(evidence.scriptVersion)"
+    ]
   }
 
   /// Everybody works until nobody has anything to do; false when that never comes.

@@ -3,10 +3,26 @@ import MoontideLua
 import MoontideRuntime
 import MoontideSQLite
 
+/// Which edition of the scripts a life of the process finds: people edit them between two lives.
+struct ScriptEdition: Hashable {
+  /// Of the projection `totals`: 1 computes otherwise than 0; 2 is 0, mended.
+  var totals = 0
+  /// Whether the consumers fail no more.
+  var isMended = false
+
+  static let all = (0..<3).flatMap { totals in
+    [false, true].map { ScriptEdition(totals: totals, isMended: $0) }
+  }
+}
+
 /// The handlers of every simulated project. What they do is computed a second time, over dictionaries, by
 /// `ProjectionOracle` and `ConsumerOracle`.
 enum SimulationScripts {
-  static let text = """
+  /// What `mix` is multiplied by, by edition of `totals`.
+  static let factors = [31, 37, 31]
+
+  private static func totals(_ edition: Int) -> String {
+    """
     projection "totals" {
       schema = [[
         create table totals(key text primary key, n integer not null, mix integer not null) without rowid;
@@ -15,21 +31,29 @@ enum SimulationScripts {
       on = { Paid = function(event, db)
         local row = db.totals:get(event.key)
         db.totals:put { key = event.key, n = (row and row.n or 0) + 1,
-                        mix = ((row and row.mix or 7) * 31 + event.data.amount) % 1000003 }
+                        mix = ((row and row.mix or 7) * \(factors[edition]) + event.data.amount) % 1000003 }
         db.amounts:add(event.key, { sum = event.data.amount })
-        if event.data.bad then error("no row") end
+        \(edition == 2 ? "" : "if event.data.bad then error(\"no row\") end")
       end },
     }
+    """
+  }
+
+  private static let arrivals = """
     projection "arrivals" {
       schema = "create table arrivals(key text primary key, n integer not null) without rowid",
       on = { Receipt = function(event, db) db.arrivals:add(event.key, { n = 1 }) end },
     }
+    """
+
+  private static func consumers(isMended: Bool) -> String {
+    """
     consumer "receipts" {
       from = "start", lanes = 2, retry = { attempts = 2, backoff = "20ms", max = "200ms" }, exhausted = "skip",
       on = { Paid = function(event, ctx)
         ctx.state.n = (ctx.state.n or 0) + 1
         ctx.emit { type = "Receipt", topic = "receipts", data = { n = ctx.state.n, of = event.id } }
-        if event.data.bad then error("no receipt") end
+        \(isMended ? "" : "if event.data.bad then error(\"no receipt\") end")
         if event.data.two then ctx.emit { type = "Copy", topic = "receipts", data = { of = event.id } } end
       end },
     }
@@ -38,15 +62,43 @@ enum SimulationScripts {
       on = { Paid = function(event, ctx)
         ctx.state.n = (ctx.state.n or 0) + 1
         ctx.emit { type = "Passed", topic = "passed", data = { n = ctx.state.n, of = event.id } }
-        if event.data.poison then error("stop") end
+        \(isMended ? "" : "if event.data.poison then error(\"stop\") end")
       end },
     }
     """
+  }
 
-  /// Loaded once: it never changes.
-  static let catalog: ProjectCatalog = {
+  /// Loaded once: they never change.
+  static let catalogs: [ScriptEdition: ProjectCatalog] = {
+    var catalogs: [ScriptEdition: ProjectCatalog] = [:]
+    for edition in ScriptEdition.all { catalogs[edition] = load(edition) }
+    return catalogs
+  }()
+
+  static func catalog(_ edition: ScriptEdition) -> ProjectCatalog {
+    guard let catalog = catalogs[edition] else { preconditionFailure("there is no edition \(edition)") }
+    return catalog
+  }
+
+  /// The edition of `totals` that a store was made for, by the version that its file says.
+  static let editions: [String: Int] = {
+    var editions: [String: Int] = [:]
+    for edition in ScriptEdition.all {
+      guard let version = catalog(edition).definition("totals")?.scriptVersion else { continue }
+      editions[version] = edition.totals
+    }
+    precondition(editions.count == factors.count, "editions of a script have versions of their own")
+    return editions
+  }()
+
+  private static func load(_ edition: ScriptEdition) -> ProjectCatalog {
+    let texts = [
+      ("totals", totals(edition.totals)), ("arrivals", arrivals),
+      ("consumers", consumers(isMended: edition.isMended)),
+    ]
     let catalog = ProjectCatalog.load(
-      handlers: [ScriptSource(path: "handlers/simulated.lua", text: Array(text.utf8))], modules: [:],
+      handlers: texts.map { ScriptSource(path: "handlers/\($0.0).lua", text: Array($0.1.utf8)) },
+      modules: [:],
       schemaCheck: { schema in
         do throws(MoontideSQLite.SchemaFault) {
           return .success(try ProjectionStore.checkSchema(schema))
@@ -56,5 +108,5 @@ enum SimulationScripts {
       })
     precondition(!catalog.hasErrors, "the simulated handlers do not load: \(catalog.diagnostics)")
     return catalog
-  }()
+  }
 }

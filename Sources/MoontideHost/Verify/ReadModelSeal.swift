@@ -1,5 +1,5 @@
-import MoontideCore
-import MoontideSQLite
+package import MoontideCore
+package import MoontideSQLite
 
 /// The digest that a read model carries beside it, `readmodels/NAME.digest`: what its tables held when a run
 /// ended. SQLite has no checksums of its own, so a flipped bit is seen by nobody else.
@@ -7,9 +7,9 @@ import MoontideSQLite
 /// Lines of text: `moontide digest 1`, `script VERSION`, `position N`, then `table ROWS DIGEST NAME` in the
 /// order of the schema, at last `end CRC32C` of all bytes before that line. A seal speaks of one script and
 /// one position only: for any other it says nothing. It is derived, and may be deleted.
-struct ReadModelSeal: Hashable {
-  var scriptVersion: String
-  var position: Position
+package struct ReadModelSeal: Hashable {
+  package let scriptVersion: String
+  package let position: Position
   var contents: [TableContent]
 
   static func path(of readModel: String) -> String { String(readModel.dropLast("sqlite".count)) + "digest" }
@@ -52,7 +52,7 @@ struct ReadModelSeal: Hashable {
     self.contents = contents
   }
 
-  static func read(_ readModel: String, _ files: any FileSystem) throws(FileError) -> ReadModelSeal? {
+  package static func read(_ readModel: String, _ files: any FileSystem) throws(FileError) -> ReadModelSeal? {
     let path = path(of: readModel)
     guard try files.status(path) != nil else { return nil }
     return ReadModelSeal(
@@ -68,7 +68,7 @@ struct ReadModelSeal: Hashable {
   }
 
   /// The tables whose rows are not those that were sealed.
-  func differences(_ now: [TableContent]) -> [String] {
+  package func differences(_ now: [TableContent]) -> [String] {
     let known = Dictionary(uniqueKeysWithValues: contents.map { ($0.table, $0) })
     return now.filter { known[$0.table] != $0 }.map(\.table)
   }
