@@ -92,7 +92,8 @@ let package = Package(
     .executableTarget(
       name: "simulate", dependencies: ["Simulation"], path: "Tests/Simulate", swiftSettings: swift),
     .testTarget(
-      name: "SimulationTests", dependencies: ["Simulation", "MoontideCore", "MoontideHost", "MoontideLog"],
+      name: "SimulationTests",
+      dependencies: ["Simulation", "simulate", "MoontideCore", "MoontideHost", "MoontideLog"],
       swiftSettings: swift),
     .target(name: "BorrowedFixtures", path: "Tests/BorrowedFixtures", swiftSettings: swift),
     .testTarget(name: "TidyTests", swiftSettings: swift),

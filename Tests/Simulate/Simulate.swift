@@ -4,7 +4,7 @@ import Simulation
 /// Runs simulations outside of the tests, for `scripts/soak` and for one failing seed:
 ///
 ///     simulate [--first SEED] [--seeds N] [--seconds N] [--bug NAME] [--turns N] [--safety] [--trace]
-///     simulate --sweep SEED [--step N] [--recovery N] [--jobs N] [--at OPERATION] [--bug NAME]
+///     simulate --sweep SEED [--step N] [--recovery N] [--jobs N] [--seconds N] [--at OPERATION] [--bug NAME]
 ///     simulate --bugs [--seeds N]
 @main
 enum Simulate {
@@ -20,6 +20,7 @@ enum Simulate {
     var jobs = 1
     var at: Int?
     var asksForBugs = false
+    var sweepTurns: Int?
   }
 
   static func main() {
@@ -36,7 +37,9 @@ enum Simulate {
       case "--first": settings.first = number(argument)
       case "--seeds": settings.seeds = number(argument)
       case "--seconds": settings.seconds = number(argument)
-      case "--turns": settings.plan.turns = number(argument)
+      case "--turns":
+        settings.plan.turns = number(argument)
+        settings.sweepTurns = settings.plan.turns
       case "--safety": settings.plan.mode = .safety
       case "--trace": settings.plan.isTracing = true
       case "--bug":
@@ -101,11 +104,14 @@ enum Simulate {
     plan.jobs = max(1, settings.jobs)
     plan.only = settings.at
     plan.bug = settings.plan.bug
+    plan.seconds = settings.seconds
+    plan.turns = settings.sweepTurns ?? plan.turns
     let began = ContinuousClock.now
     let outcome = CrashSweep(plan).run()
     print(
-      "\(outcome.points) points, \(outcome.runs) runs in \(ContinuousClock.now - began): "
-        + "\(outcome.failed) failed")
+      "\(outcome.points) points, \(outcome.swept) of them swept, \(outcome.records) records, "
+        + "\(outcome.runs) runs in "
+        + "\(ContinuousClock.now - began): \(outcome.failed) failed")
     exit(outcome.failed == 0 ? 0 : 1)
   }
 

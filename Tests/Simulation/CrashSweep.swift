@@ -12,6 +12,10 @@ public final class CrashSweep {
   public struct Outcome: Sendable {
     /// Changing operations of the scenario.
     public var points = 0
+    /// What the log had at the end of the scenario.
+    public var records = 0
+    /// Those at which a process died.
+    public var swept = 0
     /// Ends that were played, of one crash and of two.
     public var runs = 0
     public var failed = 0
@@ -20,6 +24,8 @@ public final class CrashSweep {
   /// What is to be swept.
   public struct Plan: Sendable {
     public var seed: UInt64
+    /// Of the scheduler, before everything comes to rest and is mended.
+    public var turns = 110
     /// 1 takes every operation, 2 every other one.
     public var step = 1
     /// The same for the second crash; 0: none.
@@ -29,6 +35,8 @@ public final class CrashSweep {
     /// This operation alone.
     public var only: Int?
     public var bug: PlantedBug?
+    /// No further point is begun after that; nil: all of them.
+    public var seconds: Int?
 
     public init(seed: UInt64) { self.seed = seed }
   }
@@ -39,24 +47,25 @@ public final class CrashSweep {
   private var depth = 0
   /// Where, for a person.
   private var place = ""
+  private var firstCrash = 0
   /// Operations since the process was up again.
   private var operationsUp = 0
   private var operationsAgain = 0
   private var children = 0
   private var ends: (read: Int32, write: Int32) = (-1, -1)
   private var outcome = Outcome()
+  private let began = ContinuousClock.now
 
   /// Operations behind the coming up at which a process dies again.
-  private static let afterwards = 12
+  private static let afterwards = 6
 
   public init(_ plan: Plan) {
     precondition(plan.step > 0 && plan.recoveryStep >= 0 && plan.jobs > 0, "\(plan)")
     self.plan = plan
     var calm = SimulationPlan(seed: plan.seed)
-    calm.turns = 220
+    calm.turns = plan.turns
     calm.hasFaults = false
     calm.hasCrashes = false
-    calm.turnsAfterCrash = 6
     calm.mends = true
     calm.bug = plan.bug
     simulation = Simulation(calm)
@@ -76,6 +85,7 @@ public final class CrashSweep {
     while children > 0 { waitForOne() }
     drain()
     outcome.points = end.operations
+    outcome.records = end.records
     outcome.runs += 1
     if !end.violations.isEmpty {
       outcome.failed += 1
@@ -90,6 +100,8 @@ public final class CrashSweep {
     switch depth {
     case 0:
       guard plan.only.map({ $0 == operation }) ?? (operation % plan.step == 0) else { return false }
+      if let seconds = plan.seconds, ContinuousClock.now - began >= .seconds(seconds) { return false }
+      outcome.swept += 1
     case 1:
       operationsAgain += 1
       if simulation.isUp { operationsUp += 1 }
@@ -99,9 +111,11 @@ public final class CrashSweep {
     default: return false
     }
     for (number, kind) in SimulationPlan.CrashKind.allCases.enumerated() {
+      // Of a second crash one kind, the other one at the next point: twice as many ends tell hardly more.
+      if depth == 1, (operationsAgain + firstCrash) % 2 != number { continue }
       if forked(kind, at: operation) {
         let mix = plan.seed &* 1_000_003 &+ UInt64(operation) &* 8 &+ UInt64(depth * 2 + number)
-        simulation.branch(kind, seed: SeededNumbers(mix).next())
+        simulation.branch(kind, seed: SeededNumbers(mix).next(), turns: depth == 1 ? 6 : 0)
         return true
       }
     }
@@ -118,6 +132,7 @@ public final class CrashSweep {
       children += 1
       return false
     }
+    if depth == 0 { firstCrash = operation }
     depth += 1
     children = 0
     place += (place.isEmpty ? "" : ", then ") + "\(kind) at \(operation)"
@@ -131,9 +146,7 @@ public final class CrashSweep {
     while children > 0 { waitForOne() }
     if !violations.isEmpty {
       print("\(place): \(violations.prefix(2).joined(separator: "\n    "))")
-      print(
-        "    again: simulate --sweep \(plan.seed) --at \(place.prefix { $0 != "," }.drop { $0 != " " }.dropFirst(4))"
-      )
+      print("    again: simulate --sweep \(plan.seed) --at \(firstCrash)")
     }
     tell(isWell: violations.isEmpty)
     fflush(nil)

@@ -71,8 +71,10 @@ public final class Simulation {
   var isUp: Bool { life != nil && !disk.isDown }
 
   /// This run becomes one of many ends of the same beginning: it dies, and draws other numbers from now on.
-  func branch(_ kind: SimulationPlan.CrashKind, seed: UInt64) {
+  /// - Parameter turns: how many are left before the end.
+  func branch(_ kind: SimulationPlan.CrashKind, seed: UInt64, turns: Int) {
     plan.crashKind = kind
+    turnsLeft = min(turnsLeft, turns)
     plan.mends = false
     disk.numbers.turn(to: seed)
     numbers.turn(to: seed &+ 1)
@@ -203,7 +205,6 @@ public final class Simulation {
   /// The process died at a crash point.
   private func fall() {
     life = nil
-    if let few = plan.turnsAfterCrash { turnsLeft = min(turnsLeft, few) }
     if plan.crashKind.map({ $0 == .powerCut }) ?? numbers.chance(0.6) {
       disk.cutPower()
       outcome.powerCuts += 1

@@ -24,8 +24,6 @@ public struct SimulationPlan: Sendable {
   public var hasStops = true
   /// Whether scripts are edited between two lives, and people decide about dead letters.
   public var hasPeople = true
-  /// After a crash, turns that are left before the end; nil: all.
-  public var turnsAfterCrash: Int?
   /// Whether everything is mended and tried again at the end; nil: drawn.
   public var mends: Bool?
   public var bug: PlantedBug?

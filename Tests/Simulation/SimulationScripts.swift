@@ -49,7 +49,8 @@ enum SimulationScripts {
   private static func consumers(isMended: Bool) -> String {
     """
     consumer "receipts" {
-      from = "start", lanes = 2, retry = { attempts = 2, backoff = "20ms", max = "200ms" }, exhausted = "skip",
+      from = "start", lanes = 2, exhausted = "skip",
+      retry = { attempts = 2, backoff = "20ms", max = "200ms" },
       on = { Paid = function(event, ctx)
         ctx.state.n = (ctx.state.n or 0) + 1
         ctx.emit { type = "Receipt", topic = "receipts", data = { n = ctx.state.n, of = event.id } }

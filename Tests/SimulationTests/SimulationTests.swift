@@ -55,18 +55,24 @@ import Testing
     #expect(Simulation(.init(seed: 3)).run().digest != Simulation(.init(seed: 4)).run().digest)
   }
 
-  @Test func `a crash at any operation, and another one while coming up, breaks no promise`() {
-    let step = Self.number("MOONTIDE_SWEEP").map { Int($0) } ?? 200
+  /// By the binary beside the tests: it forks at every point, which only a process of one thread may do.
+  @Test func `a crash at any operation, and another one while coming up, breaks no promise`() throws {
+    let step = Self.number("MOONTIDE_SWEEP").map { Int($0) } ?? 60
     let seed = Self.number("MOONTIDE_SEED") ?? 11
-    let began = ContinuousClock.now
-    let outcome = CrashSweep(seed: seed, step: max(1, step)).run()
-    print("sweep: \(outcome.points) points, \(outcome.runs) runs in \(ContinuousClock.now - began)")
-    #expect(outcome.points > 300, "the scenario has only \(outcome.points) operations")
-    #expect(
-      outcome.failures.isEmpty,
-      """
-      \(outcome.failures.count) failures: \(outcome.failures.prefix(3).joined(separator: "\n"))
-      again: MOONTIDE_SEED=\(seed) MOONTIDE_SWEEP=1 swift test --filter SimulationTests
-      """)
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
+      .appending(path: "simulate")
+    process.arguments = [
+      "--sweep", "\(seed)", "--step", "\(max(1, step))", "--recovery", step > 1 ? "9" : "1",
+    ]
+    let output = Pipe()
+    process.standardOutput = output
+    try process.run()
+    let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    print("sweep: \(text)")
+    let points = text.split(separator: "\n").last?.split(separator: " ").first.flatMap { Int($0) } ?? 0
+    #expect(points > 500, "the scenario has only \(points) operations: \(text)")
+    #expect(process.terminationStatus == 0, "\(text)")
   }
 }
