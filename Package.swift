@@ -81,7 +81,8 @@ let package = Package(
     .testTarget(
       name: "CommandTests", dependencies: ["moontide", "MoontideCore", "MoontideHost"], swiftSettings: swift),
     .testTarget(
-      name: "AcceptanceTests", dependencies: ["moontide", "MoontideCore", "BorrowedFixtures"], exclude: ["Projects"],
+      name: "AcceptanceTests", dependencies: ["moontide", "MoontideCore", "BorrowedFixtures"],
+      exclude: ["Projects"],
       swiftSettings: swift),
     .target(
       name: "Simulation",
