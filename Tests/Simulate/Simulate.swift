@@ -60,6 +60,12 @@ enum Simulate {
     simulate(settings)
   }
 
+  /// A line at once, whoever reads it: what is to come may take long.
+  private static func say(_ text: String) {
+    print(text)
+    fflush(nil)
+  }
+
   private static func refuse(_ reason: String) -> Never {
     print(reason)
     exit(64)
@@ -84,10 +90,11 @@ enum Simulate {
       operations += outcome.operations
       records += outcome.records
       for line in outcome.trace where plan.isTracing { print(line) }
+      if count % 100 == 0 { say("… \(count) seeds, \(failed) failed") }
       guard !outcome.violations.isEmpty else { continue }
       failed += 1
-      print("seed \(seed): \(outcome.violations.prefix(2).joined(separator: "\n    "))")
-      print("    again: MOONTIDE_SEED=\(seed) swift test --filter SimulationTests")
+      say("seed \(seed): \(outcome.violations.prefix(2).joined(separator: "\n    "))")
+      say("    again: MOONTIDE_SEED=\(seed) swift test --filter SimulationTests")
     }
     print(
       "\(count) seeds in \(ContinuousClock.now - began): \(failed) failed; \(lives) lives, "
@@ -128,7 +135,7 @@ enum Simulate {
         found = Simulation(plan).run().violations.first.map { "seed \(seed): \($0.prefix(150))" }
       }
       if found == nil { missed.append(bug) }
-      print("\(bug): \(found ?? "NOT CAUGHT")")
+      say("\(bug): \(found ?? "NOT CAUGHT")")
     }
     let all = PlantedBug.allCases.count
     print("\(all - missed.count) of \(all) planted bugs caught in \(ContinuousClock.now - began)")

@@ -28,7 +28,7 @@ public final class CrashSweep {
     public var turns = 110
     /// 1 takes every operation, 2 every other one.
     public var step = 1
-    /// The same for the second crash; 0: none.
+    /// The same for the second crash, shifted by one from point to point; 0: none.
     public var recoveryStep = 1
     /// Processes at a time.
     public var jobs = 1
@@ -102,17 +102,21 @@ public final class CrashSweep {
       guard plan.only.map({ $0 == operation }) ?? (operation % plan.step == 0) else { return false }
       if let seconds = plan.seconds, ContinuousClock.now - began >= .seconds(seconds) { return false }
       outcome.swept += 1
+      if outcome.swept % 50 == 0 {
+        print("… at \(operation), \(outcome.runs) runs, \(outcome.failed) failed")
+      }
     case 1:
       operationsAgain += 1
       if simulation.isUp { operationsUp += 1 }
-      guard plan.recoveryStep > 0, operationsAgain % plan.recoveryStep == 0,
+      // Other ones at the next point.
+      guard plan.recoveryStep > 0, (operationsAgain + firstCrash) % plan.recoveryStep == 0,
         operationsUp <= CrashSweep.afterwards
       else { return false }
     default: return false
     }
     for (number, kind) in SimulationPlan.CrashKind.allCases.enumerated() {
       // Of a second crash one kind, the other one at the next point: twice as many ends tell hardly more.
-      if depth == 1, (operationsAgain + firstCrash) % 2 != number { continue }
+      if depth == 1, (operationsAgain / max(1, plan.recoveryStep) + firstCrash) % 2 != number { continue }
       if forked(kind, at: operation) {
         let mix = plan.seed &* 1_000_003 &+ UInt64(operation) &* 8 &+ UInt64(depth * 2 + number)
         simulation.branch(kind, seed: SeededNumbers(mix).next(), turns: depth == 1 ? 6 : 0)
