@@ -53,7 +53,7 @@ final class OutsideWorld {
       SourceText(path: "p/events/pay/c.jsonl", topic: "pay"),
       SourceText(path: Self.packed, topic: "events"),
     ]
-    for index in sources.indices where numbers.chance(0.3) {
+    for index in sources.indices where numbers.chance(sources[index].isPacked ? 0.7 : 0.3) {
       sources[index].padding = 100 + numbers.below(500)
     }
   }

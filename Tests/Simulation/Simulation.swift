@@ -178,7 +178,11 @@ public final class Simulation {
     disk.faults.flip = 0
     defer { disk.faults.flip = flips }
     outcome.lives += 1
-    if plan.hasPeople, !isCalm, numbers.chance(0.2) { edition = numbers.pick(ScriptEdition.all) }
+    if plan.hasPeople, !isCalm, numbers.chance(0.2) {
+      edition = numbers.pick(ScriptEdition.all)
+      // Rebuilt anew, even where the life before this one never came up.
+      furthest["totals"] = nil
+    }
     wasMended = wasMended || edition.isMended
     do throws(LifeFailure) {
       let born = try ProcessLife(
@@ -301,9 +305,21 @@ public final class Simulation {
     if let life, numbers.chance(0.3) || hasExcuse || !life.failures.isEmpty { stop(life) }
     guard comeToRest() else { return }
     lookAtRest(isMended: false)
-    if plan.hasPeople, plan.mends ?? numbers.chance(0.5) { mend() }
+    if plan.hasPeople, plan.mends ?? numbers.chance(0.5) {
+      decideAtRest()
+      mend()
+    }
     guard let life, outcome.violations.isEmpty else { return }
     if numbers.chance(0.5) { stop(life) }
+  }
+
+  /// Decisions about a read model and nothing else before the next start: it is rebuilt to where it was.
+  private func decideAtRest() {
+    guard let life, outcome.violations.isEmpty, let totals = life.handlers.first else { return }
+    guard decide(totals, life, all: false), comeToRest(), let now = self.life else { return }
+    stop(now)
+    guard comeToRest() else { return }
+    lookAtRest(isMended: false)
   }
 
   /// Every script is mended, everything tried again and every read model rebuilt: then nothing is dead. What
