@@ -231,7 +231,8 @@ struct RepairWalk {
   }
 
   /// Saves records of batches whose headers are lost, when it is certain which positions were theirs: each
-  /// record says where its batch began, so there are as many batches as numbers are missing.
+  /// record says where its batch began and which it was of it. One batch alone may miss some; of several, all must
+  /// be there, and only batches without records may lie between.
   private mutating func saveWithoutHeaders(
     _ noise: Noise, _ end: UInt64, upTo position: UInt64, _ batch: UInt64
   ) throws(LogError) -> Bool {
@@ -241,12 +242,18 @@ struct RepairWalk {
     var bytes = [UInt8](repeating: 0, count: Int(end - noise.from))
     try source.file.readAll(at: noise.from, count: bytes.count, into: &bytes, at: 0)
     let starts = StrayRecords.find(bytes, log)
-    guard UInt64(starts.count) == batch - state.batch else { return false }
+    guard (1...batch - state.batch).contains(UInt64(starts.count)) else { return false }
     let counts =
-      starts.count == 1 ? [position - state.position] : starts.map { UInt64($0.lastIndex) + 1 }
+      batch == state.batch + 1 ? [position - state.position] : starts.map { UInt64($0.lastIndex) + 1 }
     guard counts.reduce(0, +) == position - state.position,
       counts.allSatisfy({ $0 <= UInt64(Limits.batchRecordsMax) })
     else { return false }
+    let others = batch - state.batch - UInt64(starts.count)
+    if others > 0 {
+      try account.lose(
+        upTo: state.position, batch: state.batch + others, noise.from..<noise.from, of: source.file,
+        "the headers of batches without records are not sound")
+    }
     for (number, start) in starts.enumerated() {
       let stop = number + 1 < starts.count ? starts[number + 1].start : bytes.count
       let header = BatchHeader(
