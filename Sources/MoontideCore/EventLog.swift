@@ -134,6 +134,8 @@ public enum LogError: Error, Sendable, Equatable {
   case partitionCount(topic: TopicName, has: UInt16, asked: UInt16)
   case tooManyTopics(limit: Int)
   case tooLarge(what: String, bytes: Int, limit: Int)
+  /// A repair met a topic whose declaration is lost: somebody has to name it.
+  case lostTopic(id: TopicID, file: String, byteOffset: UInt64)
   /// A producer skipped sequence numbers.
   case sequenceGap(producer: ProducerID, expected: UInt64, got: UInt64)
 }

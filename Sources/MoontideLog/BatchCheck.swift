@@ -10,7 +10,7 @@ enum BatchCheck {
     let end = start + header.totalBytes
     var at = start + header.recordsStart
     var sum = CRC32C.checksum(bytes, start + BatchHeader.bytes..<at, continuing: log.checksumSeed)
-    for index in 0..<Int(header.records) {
+    for index in 0..<header.recordsHeld {
       guard let total = RecordLayout.totalBytes(bytes, at: at, end: end) else {
         return (at - start, "record \(index) of the batch does not fit in it")
       }
@@ -33,10 +33,10 @@ enum BatchCheck {
     return nil
   }
 
-  /// The producer and the topics of the batch at `start`, which is sound; nil when the preamble contradicts
-  /// itself.
+  /// The producer and the topics of the batch at `start`, which is sound, and of a gap where partitions go on;
+  /// nil when the preamble contradicts itself.
   static func preamble(_ bytes: [UInt8], at start: Int, _ header: BatchHeader)
-    -> (producer: ProducerID?, topics: [BatchEncoder.Declaration])?
+    -> (producer: ProducerID?, topics: [BatchEncoder.Declaration], jumps: [LogGap.Jump])?
   {
     var at = start + BatchHeader.bytes
     let end = start + header.recordsStart
@@ -60,6 +60,13 @@ enum BatchCheck {
           name: name))
       at += 6 + nameBytes
     }
-    return at == end ? (producer, topics) : nil
+    var jumps: [LogGap.Jump] = []
+    while header.kind == .gap, at + LogGap.jumpBytes <= end {
+      jumps.append(
+        .init(
+          partition: bytes.number(UInt32.self, at: at), next: bytes.number(UInt64.self, at: at + 4)))
+      at += LogGap.jumpBytes
+    }
+    return at == end ? (producer, topics, jumps) : nil
   }
 }

@@ -45,15 +45,7 @@ struct BatchEncoder {
     _ header: BatchHeader, producer: ProducerID?, topics: [Declaration], placed: [Placed],
     from batch: DraftBatch, recordBytes: Int, recordedText: [UInt8], log: LogIdentity
   ) {
-    var preamble: [UInt8] = []
-    if let producer { preamble.append(contentsOf: producer.text.utf8) }
-    let producerBytes = preamble.count
-    for topic in topics {
-      preamble.add(topic.id.value)
-      preamble.add(topic.partitions)
-      preamble.add(UInt16(topic.name.text.utf8.count))
-      preamble.append(contentsOf: topic.name.text.utf8)
-    }
+    let preamble = Self.preamble(producer: producer, topics: topics)
     let recordsStart = BatchHeader.bytes + preamble.count
     count = recordsStart + recordBytes
     bytes.grow(to: count)
@@ -73,9 +65,22 @@ struct BatchEncoder {
     header.bodyBytes = UInt32(count - BatchHeader.bytes)
     header.bodyChecksum = sum
     header.topics = UInt16(topics.count)
-    header.producerBytes = UInt16(producerBytes)
+    header.producerBytes = UInt16(producer?.text.utf8.count ?? 0)
     header.preambleBytes = UInt32(preamble.count)
     header.encode(into: &bytes, at: 0, log: log)
+  }
+
+  /// What stands between a header and the records.
+  static func preamble(producer: ProducerID?, topics: [Declaration]) -> [UInt8] {
+    var preamble: [UInt8] = []
+    if let producer { preamble.append(contentsOf: producer.text.utf8) }
+    for topic in topics {
+      preamble.add(topic.id.value)
+      preamble.add(topic.partitions)
+      preamble.add(UInt16(topic.name.text.utf8.count))
+      preamble.append(contentsOf: topic.name.text.utf8)
+    }
+    return preamble
   }
 
   /// Writes the records one behind the other and says where they end. Copies through raw buffers: this is

@@ -18,13 +18,24 @@ import MoontideCore
 /// | 76 | 2 | declared topics |
 /// | 78 | 2 | bytes of the producer's id; 0: no producer |
 /// | 80 | 4 | bytes of the preamble |
-/// | 84 | 4 | 0 |
+/// | 84 | 4 | kind: 0 whole, 1 part, 2 gap; parts and gaps only in segments of format 2 |
 ///
 /// The body is the preamble (producer's id; then each declared topic: id 2, partitions 2, bytes of name 2,
 /// name) and the records, see `RecordLayout`.
+///
+/// A repair writes the two other kinds (decision 0012). A part is followed by more of the same batch: the next
+/// one has its number too. A gap stands for what is lost: `records` positions without a record, and in the place
+/// of the sequence the numbers of batches that it takes up. Its preamble ends with where partitions go on, each
+/// of them topic 2, partition 2 (as one number of 4, topic high) and next offset 8.
 struct BatchHeader: Hashable, Sendable {
   static let bytes = 88
   static let magic: UInt32 = 0x4254_4d9d
+
+  enum Kind: UInt32, Sendable {
+    case whole = 0
+    case part = 1
+    case gap = 2
+  }
 
   var bodyBytes: UInt32
   var bodyChecksum: UInt32
@@ -38,7 +49,18 @@ struct BatchHeader: Hashable, Sendable {
   var topics: UInt16
   var producerBytes: UInt16
   var preambleBytes: UInt32
+  var kind = Kind.whole
 
+  /// The number that the batch behind it has.
+  var nextBatch: UInt64 {
+    switch kind {
+    case .whole: batch + 1
+    case .part: batch
+    case .gap: sequence.upperBound
+    }
+  }
+  /// Records that are in its body.
+  var recordsHeld: Int { kind == .gap ? 0 : Int(records) }
   var endPosition: UInt64 { basePosition + UInt64(records) }
   /// Of header and body.
   var totalBytes: Int { Self.bytes + Int(bodyBytes) }
@@ -59,7 +81,7 @@ struct BatchHeader: Hashable, Sendable {
     bytes.put(topics, at: at + 76)
     bytes.put(producerBytes, at: at + 78)
     bytes.put(preambleBytes, at: at + 80)
-    bytes.put(UInt32(0), at: at + 84)
+    bytes.put(kind.rawValue, at: at + 84)
     let sum = CRC32C.checksum(bytes, at + 8..<at + Self.bytes, continuing: log.checksumSeed)
     bytes.put(sum, at: at + 4)
   }
@@ -71,6 +93,7 @@ struct BatchHeader: Hashable, Sendable {
       bytes.number(UInt32.self, at: at + 4)
         == CRC32C.checksum(bytes, at + 8..<at + Self.bytes, continuing: log.checksumSeed)
     else { return nil }
+    guard let kind = Kind(rawValue: bytes.number(UInt32.self, at: at + 84)) else { return nil }
     let from = bytes.number(UInt64.self, at: at + 56)
     let to = bytes.number(UInt64.self, at: at + 64)
     let header = BatchHeader(
@@ -80,9 +103,10 @@ struct BatchHeader: Hashable, Sendable {
       durableBatches: bytes.number(UInt64.self, at: at + 48), sequence: from..<max(from, to),
       records: bytes.number(UInt32.self, at: at + 72), topics: bytes.number(UInt16.self, at: at + 76),
       producerBytes: bytes.number(UInt16.self, at: at + 78),
-      preambleBytes: bytes.number(UInt32.self, at: at + 80))
+      preambleBytes: bytes.number(UInt32.self, at: at + 80), kind: kind)
     guard from <= to, header.preambleBytes <= header.bodyBytes,
-      Int(header.bodyBytes) <= Limits.batchBytesMax, Int(header.records) <= Limits.batchRecordsMax
+      Int(header.bodyBytes) <= Limits.batchBytesMax, header.recordsHeld <= Limits.batchRecordsMax,
+      kind != .gap || from == header.batch
     else { return nil }
     return header
   }

@@ -136,7 +136,7 @@ struct LogOpening {
     var bytes = [UInt8](repeating: 0, count: BatchHeader.bytes)
     try last.file.readAll(at: address.offset, count: BatchHeader.bytes, into: &bytes, at: 0)
     guard let header = BatchHeader.decode(bytes, at: 0, log: log) else { return false }
-    return header.batch + 1 == point.batch && header.endPosition == point.position
+    return header.nextBatch == point.batch && header.endPosition == point.position
       && bytes.number(UInt32.self, at: 4) == point.lastChecksum
   }
 

@@ -36,12 +36,22 @@ struct LogPoint: Sendable, Equatable {
   /// Moves behind a batch whose header lies at `offset` of `segment`; records are counted by `take`.
   mutating func pass(_ header: BatchHeader, segment: Int, offset: UInt64, checksum: UInt32) {
     position = header.endPosition
-    batch = header.batch + 1
+    batch = header.nextBatch
     recorded = header.recorded
     self.segment = segment
     self.offset = offset + UInt64(header.totalBytes)
     lastBatch = LogAddress(segment: segment, offset: offset).value
     lastChecksum = checksum
+  }
+
+  /// Goes on in a partition behind a gap; false when it is not there or has come further.
+  mutating func jump(_ jump: LogGap.Jump) -> Bool {
+    let (topic, partition) = (Int(jump.partition >> 16), Int(jump.partition & 0xffff))
+    guard topic < topics.count, partition < topics[topic].nextOffsets.count,
+      topics[topic].nextOffsets[partition] <= jump.next
+    else { return false }
+    topics[topic].nextOffsets[partition] = jump.next
+    return true
   }
 
   /// Takes the next offset of a partition.

@@ -49,6 +49,9 @@ struct LogReplay {
           name: topic.name, partitions: topic.partitions,
           nextOffsets: Array(repeating: 0, count: Int(topic.partitions))))
     }
+    for jump in preamble.jumps where !state.jump(jump) {
+      throw damaged(start + BatchHeader.bytes, "a gap says that a partition goes on where it cannot")
+    }
     try takeRecords(header, bytes, from: start, segment: segment, offset: offset)
     if let producer = preamble.producer { state.producers[producer] = header.sequence.upperBound }
     state.pass(
@@ -74,7 +77,7 @@ struct LogReplay {
     addresses.removeAll(keepingCapacity: true)
     offsets.removeAll(keepingCapacity: true)
     var at = start + header.recordsStart
-    for position in header.basePosition..<header.endPosition {
+    for position in header.basePosition..<header.basePosition + UInt64(header.recordsHeld) {
       let (record, total) = bytes.withUnsafeBytes {
         (RecordLayout.decode($0, at, position, header.recorded), RecordLayout.totalBytes($0, at))
       }

@@ -18,6 +18,17 @@ public struct LogVerifier: Sendable {
     }
   }
 
+  /// Positions that have no record because a repair gave them up; empty where only empty batches were lost.
+  public struct Gap: Sendable, Hashable {
+    public var from: Position
+    /// Exclusive.
+    public var to: Position
+    public init(from: Position, to: Position) {
+      self.from = from
+      self.to = to
+    }
+  }
+
   /// What was found.
   public struct Report: Sendable, Hashable {
     public var segments = 0
@@ -36,6 +47,8 @@ public struct LogVerifier: Sendable {
     /// acknowledged.
     public var end = Position.start
     public var durableEnd = Position.start
+    /// What repairs have given up, in order: the log says so itself, which is no problem.
+    public var gaps: [Gap] = []
     public var isSound: Bool { problemCount == 0 }
 
     public init() {}

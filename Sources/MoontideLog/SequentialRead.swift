@@ -75,7 +75,8 @@ struct SequentialRead {
       .init(
         position: position, address: LogAddress(segment: segment.number, offset: offset),
         batchOffset: batchOffset, header: header))
-    return position
+    // A gap may reach beyond what is asked for.
+    return min(position, end)
   }
 
   /// Decodes what is in the buffer: how many bytes were done with (maybe past its end: a batch skipped), and
@@ -149,7 +150,7 @@ struct SequentialRead {
         at: fileOffset,
         "a batch begins at \(Position(next.basePosition)) where \(Position(position)) is next")
     }
-    if next.records == 0 || next.endPosition <= start {
+    if next.recordsHeld == 0 || next.endPosition <= start {
       position = next.endPosition
       return next.totalBytes
     }

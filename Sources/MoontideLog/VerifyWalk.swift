@@ -112,13 +112,16 @@ struct VerifyWalk {
     }
     isGapKnown = false
     lastEnd = offset + UInt64(header.totalBytes)
-    batch = header.batch + 1
+    batch = header.nextBatch
     position = header.endPosition
     recorded = header.recorded
     durableEnd = header.durableEnd
     durableBatches = header.durableBatches
     report.batches += 1
-    report.records += UInt64(header.records)
+    report.records += UInt64(header.recordsHeld)
+    if header.kind == .gap {
+      report.gaps.append(.init(from: Position(header.basePosition), to: Position(header.endPosition)))
+    }
     if let preamble = BatchCheck.preamble(bytes, at: start, header) {
       for topic in preamble.topics {
         if Int(topic.id.value) != partitions.count, !wasDamaged {
@@ -126,6 +129,7 @@ struct VerifyWalk {
         }
         partitions[topic.id] = topic.partitions
       }
+      for jump in preamble.jumps { nextOffsets[jump.partition] = jump.next }
     } else {
       tell("the producer or the topics of a batch contradict its header", at: BatchHeader.bytes)
     }
@@ -138,7 +142,7 @@ struct VerifyWalk {
     _ report: inout LogVerifier.Report
   ) {
     var at = start + header.recordsStart
-    for position in header.basePosition..<header.endPosition {
+    for position in header.basePosition..<header.basePosition + UInt64(header.recordsHeld) {
       let (found, total) = bytes.withUnsafeBytes {
         (RecordLayout.decode($0, at, position, header.recorded), RecordLayout.totalBytes($0, at))
       }

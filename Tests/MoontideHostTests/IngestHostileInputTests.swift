@@ -1,6 +1,7 @@
 import Foundation
 import MoontideCore
 import MoontideHost
+import MoontideJSON
 import Testing
 
 struct IngestHostileInputTests {
@@ -112,6 +113,42 @@ struct IngestHostileInputTests {
     bench.run()
     #expect(bench.ids == ["a"] && bench.notes.map(\.line).sorted() == [2, 3])
     #expect(bench.notes.allSatisfy { $0.code == "E0210" && $0.conflictPosition == nil })
+  }
+
+  /// What simulated seed 9000036 found.
+  @Test func `a conflict within a batch is decided anew when another publisher has taken a side`() throws {
+    let bench = IngestBench()
+    let lines = [IngestBench.line("a", 1), IngestBench.line("a", 2), IngestBench.line("a", 3)]
+    bench.files.put(path, lines.joined() + IngestBench.line("b"))
+    let other = DraftBatch()
+    let line = Array(lines[1].utf8) + [UInt8](repeating: 0, count: Limits.parserPaddingBytes)
+    bench.log.beforeAppend = { [log = bench.log] turn in
+      // The first answer was that the second and the third line are in conflict with the first.
+      guard turn == 1 else { return }
+      do {
+        let topic = try log.topic(.events, partitions: nil).id
+        try EnvelopeParser().parse(
+          line, ByteRange(start: 0, count: lines[1].utf8.count - 1), topic: topic, into: other)
+        log.beforeAppend = { _ in }
+        _ = try log.append(AppendRequest(batch: other))
+      } catch { Issue.record("the other publisher failed: \(error)") }
+    }
+    bench.run()
+    #expect(bench.ids == ["a", "b"] && bench.events[0].data == #"{"n":2}"#)
+    #expect(bench.notes.map(\.line).sorted() == [1, 3], "the line that the log holds is a repeat")
+    #expect(bench.notes.allSatisfy { $0.conflictPosition == 0 })
+    #expect(bench.counts.conflicts == 2 && bench.counts.repeats == 1 && bench.counts.events == 1)
+  }
+
+  @Test func `conflicts are decided anew after the log had no room`() {
+    let bench = IngestBench()
+    bench.files.put(path, IngestBench.line("a", 1) + IngestBench.line("a", 2) + IngestBench.line("b"))
+    let full = LogError.file(
+      FileError(operation: "write", path: "log", errno: ENOSPC, reason: "No space left"))
+    bench.log.beforeAppend = { [log = bench.log] turn in if turn == 1 { log.refusals = [full, full] } }
+    for _ in 0..<3 { bench.run(again: true) }
+    #expect(bench.ids == ["a", "b"] && bench.notes.map(\.line) == [2])
+    #expect(bench.counts.conflicts == 1 && bench.counts.events == 2)
   }
 
   @Test func `a strict run stops at the first bad line and keeps what came before`() {

@@ -27,8 +27,14 @@ final class IngestMemoryLog: EventLog, @unchecked Sendable {
   private var durable = 0
   /// Thrown by that many of the next appends.
   var refusals: [LogError] = []
+  /// Called before each append, by its number from 0: what somebody else does in between.
+  var beforeAppend: (Int) -> Void = { _ in }
+  private var calls = 0
 
   func append(_ request: AppendRequest) throws(LogError) -> AppendOutcome {
+    calls += 1
+    let turn = beforeAppend
+    turn(calls - 1)
     if !refusals.isEmpty { throw refusals.removeFirst() }
     return try locked { () throws(LogError) -> AppendOutcome in
       if let (producer, sequence) = request.progress, let end = producers[producer.text] {

@@ -19,6 +19,7 @@ final class FaultyFileSystem: FileSystem, @unchecked Sendable {
   private var syncsFail = false
   private var roomLeft = Int.max
   private var truncatesFail = false
+  private var renamesLeft = Int.max
   private var onSync: (@Sendable () -> Void)?
 
   func guarded<R>(_ body: (FaultyFileSystem) -> R) -> R {
@@ -36,6 +37,8 @@ final class FaultyFileSystem: FileSystem, @unchecked Sendable {
   func failTruncates(_ fail: Bool = true) { guarded { $0.truncatesFail = fail } }
   /// After so many more bytes a write stops half way with ENOSPC.
   func setRoom(_ bytes: Int) { guarded { $0.roomLeft = bytes } }
+  /// After so many more renames they fail.
+  func setRenames(_ count: Int) { guarded { $0.renamesLeft = count } }
   /// Is called in each sync of a file, before it counts.
   func setOnSync(_ body: (@Sendable () -> Void)?) { guarded { $0.onSync = body } }
 
@@ -95,6 +98,8 @@ final class FaultyFileSystem: FileSystem, @unchecked Sendable {
 
   func rename(_ from: String, to: String) throws(FileError) {
     let moved = guarded { files -> Bool in
+      if files.renamesLeft == 0 { return false }
+      if files.renamesLeft != .max { files.renamesLeft -= 1 }
       guard let content = files.contents.removeValue(forKey: from) else { return false }
       files.contents[to] = content
       return true

@@ -9,7 +9,6 @@ public final class AppendingWorker: Worker {
   private let progress: IngestProgress
   /// A batch that the log could not take for now: no room on the disk, say.
   private var held: ParsedBatch?
-  private var conflicts: UInt64 = 0
   /// A strict run met a conflict: nothing behind it is taken.
   private var hasRefused = false
 
@@ -51,21 +50,31 @@ public final class AppendingWorker: Worker {
   }
 
   private func append(_ batch: ParsedBatch) throws(LogError) {
+    var rounds = ConflictRounds(batch.batch.drafts, bytes: batch.batch.bytes.count)
+    do throws(LogError) { try append(batch, &rounds) } catch {
+      // What the log could not take for now is decided anew when it is tried again.
+      batch.batch.drafts = rounds.drafts
+      batch.batch.bytes.removeLast(batch.batch.bytes.count - rounds.bytes)
+      throw error
+    }
+  }
+
+  private func append(_ batch: ParsedBatch, _ rounds: inout ConflictRounds) throws(LogError) {
     var request = AppendRequest(batch: batch.batch)
     if let producer = batch.producer { request.progress = (producer, batch.sequence) }
-    // Each round replaces or removes at least one draft, so it ends.
     while true {
       switch try log.append(request) {
       case .written(let written):
-        count(batch, written)
+        count(batch, written, conflicts: rounds.count)
         return release(batch)
       case .alreadyWritten: return release(batch)
       case .conflicts(let found):
         if options.strict, let first = found.first, batch.batch.drafts[first.index].envelope.kind == .event {
           hasRefused = true
-          return progress.fail(.line(diagnostic(batch, first)))
+          return progress.fail(.line(diagnostic(batch, first, rounds.order[first.index])))
         }
-        try quarantine(found, in: batch)
+        rounds.take(found)
+        try quarantine(rounds, in: batch)
       case .unexpectedVersion: preconditionFailure("an append without a condition met one")
       }
     }
@@ -73,15 +82,13 @@ public final class AppendingWorker: Worker {
 
   private func release(_ batch: ParsedBatch) {
     batch.reset()
-    conflicts = 0
     progress.appended.add(1, ordering: .acquiringAndReleasing)
     progress.written.offer(true)
     progress.free.put(batch)
   }
 
-  private func count(_ batch: ParsedBatch, _ written: AppendOutcome.Written) {
+  private func count(_ batch: ParsedBatch, _ written: AppendOutcome.Written, conflicts: UInt64) {
     let setAside = batch.quarantined + conflicts
-    let conflicts = conflicts
     progress.count { counts in
       counts.lines += batch.lineCount
       counts.quarantined += batch.quarantined
@@ -91,49 +98,46 @@ public final class AppendingWorker: Worker {
     }
   }
 
-  /// Puts a record about the conflict in the place of each draft that has one. A quarantine record that
-  /// conflicts with itself was kept before, under another name of its file: it goes.
-  private func quarantine(_ found: [AppendOutcome.Conflict], in batch: ParsedBatch) throws(LogError) {
+  /// Makes the drafts of the next round: a record about the conflict in the place of each line that has one.
+  private func quarantine(_ rounds: ConflictRounds, in batch: ParsedBatch) throws(LogError) {
     let topic = try log.topic(.quarantine, partitions: 1).id
-    for conflict in found.sorted(by: { $0.index > $1.index }) {
-      guard batch.batch.drafts[conflict.index].envelope.kind == .event else {
-        batch.batch.drafts.remove(at: conflict.index)
-        batch.places.remove(at: conflict.index)
-        continue
-      }
-      guard let file = batch.file else { preconditionFailure("a batch without a file") }
-      let note = note(batch, conflict, file)
-      batch.batch.drafts[conflict.index] = QuarantineRecord.draft(
-        note, inode: file.status.inode, topic: topic, into: batch.batch)
-      conflicts += 1
+    guard let file = batch.file else { preconditionFailure("a batch without a file") }
+    batch.batch.bytes.removeLast(batch.batch.bytes.count - rounds.bytes)
+    batch.batch.drafts = rounds.order.map { index in
+      guard let conflict = rounds.conflict(index) else { return rounds.drafts[index] }
+      let note = note(batch, conflict, index, id: rounds.drafts[index].envelope.id, file)
+      return QuarantineRecord.draft(note, inode: file.status.inode, topic: topic, into: batch.batch)
     }
   }
 
+  /// - Parameter index: of the parsed draft.
   private func note(
-    _ batch: ParsedBatch, _ conflict: AppendOutcome.Conflict, _ file: SourceFile
+    _ batch: ParsedBatch, _ conflict: AppendOutcome.Conflict, _ index: Int, id: ByteRange, _ file: SourceFile
   ) -> QuarantineNote {
-    let place = batch.places[conflict.index]
+    let place = batch.places[index]
     return QuarantineNote(
-      code: EnvelopeRule.conflict.code, reason: reason(batch, conflict), file: file.name,
-      line: line(batch, conflict), byteOffset: place.offset, lineBytes: place.count,
+      code: EnvelopeRule.conflict.code, reason: reason(batch, conflict, id), file: file.name,
+      line: line(batch, index), byteOffset: place.offset, lineBytes: place.count,
       rawBase64: QuarantineRecord.base64(batch.chunk[place.range.indices]),
       conflictPosition: conflict.position?.value)
   }
 
-  private func line(_ batch: ParsedBatch, _ conflict: AppendOutcome.Conflict) -> UInt64 {
-    (batch.lines?.linesBefore() ?? 0) + batch.places[conflict.index].number
+  private func line(_ batch: ParsedBatch, _ index: Int) -> UInt64 {
+    (batch.lines?.linesBefore() ?? 0) + batch.places[index].number
   }
 
-  private func reason(_ batch: ParsedBatch, _ conflict: AppendOutcome.Conflict) -> String {
-    let id = batch.batch.bytes.text(batch.batch.drafts[conflict.index].envelope.id)
+  private func reason(_ batch: ParsedBatch, _ conflict: AppendOutcome.Conflict, _ id: ByteRange) -> String {
     let holder = conflict.position.map { "the event at \($0)" } ?? "an earlier line of the same batch"
-    return "an identity has one body; `\(id)` is held by \(holder) with another one"
+    return "an identity has one body; `\(batch.batch.bytes.text(id))` is held by \(holder) with another one"
   }
 
-  private func diagnostic(_ batch: ParsedBatch, _ conflict: AppendOutcome.Conflict) -> Diagnostic {
+  private func diagnostic(
+    _ batch: ParsedBatch, _ conflict: AppendOutcome.Conflict, _ index: Int
+  ) -> Diagnostic {
     Diagnostic(
-      code: EnvelopeRule.conflict.code, reason(batch, conflict),
-      at: SourcePlace(file: batch.file?.name ?? "", line: Int(line(batch, conflict))),
+      code: EnvelopeRule.conflict.code,
+      reason(batch, conflict, batch.batch.drafts[conflict.index].envelope.id),
+      at: SourcePlace(file: batch.file?.name ?? "", line: Int(line(batch, index))),
       details: [.init("help", "moontide explain \(EnvelopeRule.conflict.code)")])
   }
 }

@@ -13,6 +13,10 @@ public struct LogCheck: Sendable {
   /// A cut behind the last recorded durable end, in words; nil when the log ends with a whole batch, or
   /// while another process appends.
   public var tornTail: Diagnostic?
+  /// What repairs have given up, one note for each gap.
+  public var gaps: [Diagnostic] = []
+  /// Positions in those gaps.
+  public var lost: UInt64 = 0
   /// Where the sound batches end.
   public var end: Position
 }
@@ -46,12 +50,22 @@ extension MoontideProject {
         .logDamaged,
         "\(paths.relative(problem.file)) is damaged at byte \(problem.byteOffset): \(problem.reason)",
         help:
-          "restore the segment from a backup; what is sound around it is not touched")
+          "restore the segment from a backup; without one: moontide events repair")
     }
+    let gaps = report.gaps.filter { $0.to > $0.from }
     return LogCheck(
       records: report.records, batches: report.batches, bytes: report.bytes, problems: problems,
       problemCount: report.problemCount, tornTail: isRunning ? nil : tornTail(report, paths),
-      end: report.end)
+      gaps: gaps.prefix(Limits.verifyProblemsMax).map(gap),
+      lost: gaps.reduce(0) { $0 + $1.to.value - $1.from.value }, end: report.end)
+  }
+
+  private static func gap(_ gap: LogVerifier.Gap) -> Diagnostic {
+    let last = Position(gap.to.value - 1)
+    let range = last == gap.from ? "\(last)" : "\(gap.from) to \(last)"
+    return Diagnostic(
+      .note, code: HostCode.logGap.code, "the log has no record at \(range): a repair gave up what was there",
+      details: [.init("note", "what it was, as far as that is known, is in data/repairs/")])
   }
 
   private static func tornTail(_ report: LogVerifier.Report, _ paths: ProjectPaths) -> Diagnostic? {

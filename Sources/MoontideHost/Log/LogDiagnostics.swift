@@ -17,6 +17,11 @@ extension LogError {
     case .unsupportedFormat(let file, let version, let supported):
       Diagnostic(
         .logFormat, "\(file) has format \(version); this moontide reads up to \(supported)")
+    case .lostTopic(let id, let file, let byteOffset):
+      Diagnostic(
+        .logDamaged,
+        "the declaration of topic \(id.value) is lost; \(file) has events of it at byte \(byteOffset)",
+        help: "name it as it was: moontide events repair --topic \(id.value)=NAME/PARTITIONS")
     case .partitionCount(let topic, let has, let asked):
       Diagnostic(
         .partitions, "topic \(topic) was made with \(has) partitions, and moontide.lua asks for \(asked)")

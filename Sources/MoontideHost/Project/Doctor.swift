@@ -36,16 +36,16 @@ public struct Doctor {
     // Before the log is: so the log reaches at least as far as they do.
     var looks: [HandlerLook] = []
     for definition in scripts.catalog.definitions { looks.append(HandlerLook(definition, paths, files)) }
-    try bytes(isRunning, report)
+    let lost = try bytes(isRunning, report)
     let log: LogReader
     do throws(LogError) { log = try LogReader(directory: paths.log, files: files) } catch {
-      try report.add("log", .wrong, error.diagnostic.title, "moontide events verify")
+      try report.add("log", .wrong, error.diagnostic.title, "moontide events verify · moontide events repair")
       return report.isHealthy
     }
     if let changed = MoontideProject.changedPartitions(scripts.settings, log.topics()) {
       try report.add("settings", .wrong, changed.title, HostCode.partitions.mend)
     }
-    for look in looks { try look.judge(by: log, isRunning: isRunning, report) }
+    for look in looks { try look.judge(by: log, lost: lost, isRunning: isRunning, report) }
     if isFull { try folds(scripts.catalog, report) }
     try quarantine(log, report)
     return report.isHealthy
@@ -83,23 +83,32 @@ public struct Doctor {
     }
   }
 
-  /// I1 and I2: each id once, bytes as they were written, positions and offsets dense.
-  private func bytes(_ isRunning: Bool, _ report: DoctorReport) throws(Diagnostic) {
+  /// I1 and I2: each id once, bytes as they were written, positions and offsets dense. Returns how many positions
+  /// repairs have given up.
+  private func bytes(_ isRunning: Bool, _ report: DoctorReport) throws(Diagnostic) -> UInt64 {
     let verified = try MoontideProject.verify(paths) { _, _ throws(Diagnostic) in }
     guard verified.problems.isEmpty else {
-      return try report.add(
+      try report.add(
         "log", .wrong,
         "\(Counted.text(verified.problemCount, "damaged place")); \(verified.problems[0].title)",
-        "moontide events verify")
+        "moontide events verify · moontide events repair")
+      return 0
     }
     if let tail = verified.tornTail {
       try report.add("log end", .notable, tail.title, "nothing: the next run drops it")
+    }
+    if verified.lost > 0 {
+      try report.add(
+        "log gaps", .notable,
+        "\(Counted.text(verified.lost, "position")) given up by a repair: \(verified.gaps[0].title)",
+        "nothing: what is known of it is in data/repairs/")
     }
     try report.add(
       "log", .well,
       "\(Counted.text(verified.records, "record")) up to \(verified.end), \(verified.bytes) bytes: "
         + "every checksum "
-        + "right, every id once, no position missing", "")
+        + "right, every id once, no \(verified.lost > 0 ? "other " : "")position missing", "")
+    return verified.lost
   }
 
   /// I3 by a fresh fold.

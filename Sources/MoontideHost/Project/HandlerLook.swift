@@ -75,7 +75,10 @@ struct HandlerLook {
     isProjection ? "nothing: the next run folds it anew (or delete \(file))" : HostCode.storeSwapped.mend
   }
 
-  func judge(by log: LogReader, isRunning: Bool, _ report: DoctorReport) throws(Diagnostic) {
+  /// - Parameter lost: how many positions repairs of the log have given up.
+  func judge(
+    by log: LogReader, lost: UInt64, isRunning: Bool, _ report: DoctorReport
+  ) throws(Diagnostic) {
     if let problem { return try report.add(name, .wrong, problem, mend) }
     guard let sight else { return try report.add(name, .well, "has not run yet", "moontide run") }
     if let fault = sight.fault {
@@ -115,7 +118,7 @@ struct HandlerLook {
           + "repeats",
         "")
     }
-    try account(sight, log, report)
+    try account(sight, log, lost: lost, report)
   }
 
   /// I4 and I7: what was emitted is in the outbox or in the log; nothing lies between.
@@ -131,7 +134,9 @@ struct HandlerLook {
 
   /// I5: published = applied + lag + held + dead-lettered + skipped, as far as scripts and starts have not
   /// changed; and I10: what lags.
-  private func account(_ sight: Sight, _ log: LogReader, _ report: DoctorReport) throws(Diagnostic) {
+  private func account(
+    _ sight: Sight, _ log: LogReader, lost: UInt64, _ report: DoctorReport
+  ) throws(Diagnostic) {
     let ledger = sight.ledger
     let lag = try LagCounter(log: log).count(definition, from: ledger.checkpoints)
     let held = ledger.parked.reduce(0) { $0 + $1.held.count + ($1.status == .retrying ? 1 : 0) }
@@ -150,7 +155,10 @@ struct HandlerLook {
           name, isProjection ? .wrong : .notable, "\(found), but \(published) were published",
           isProjection
             ? "delete \(file); the next run folds it anew"
-            : "its script or its start was edited since it began, or the file was replaced: moontide dead ls")
+            : lost > 0
+              ? "a repair of the log gave up \(Counted.text(lost, "position")), which it may have handled before"
+              : "its script or its start was edited since it began, or the file was replaced: moontide dead ls"
+        )
       }
       found = "\(published) published = \(found)"
     }

@@ -27,6 +27,7 @@ public enum HostCode: String, ExplainedCode {
   case logFormat = "E0503"
   case tooMuch = "E0504"
   case sequenceGap = "E0505"
+  case logGap = "E0506"
   case storeDamaged = "E0401"
   case storeSwapped = "E0402"
 
@@ -57,6 +58,7 @@ public enum HostCode: String, ExplainedCode {
     case .logFormat: "the log was written by a newer moontide"
     case .tooMuch: "the log has bounds"
     case .sequenceGap: "a producer goes on where it stopped"
+    case .logGap: "the log has a gap"
     case .storeDamaged: "the file of a handler is damaged"
     case .storeSwapped: "a consumer's file is not the one that was left here"
     }
@@ -126,6 +128,9 @@ public enum HostCode: String, ExplainedCode {
     case .sequenceGap:
       "Each producer numbers what it writes, so that nothing is written twice or left out. A "
         + "number is missing."
+    case .logGap:
+      "Somebody repaired a damaged log. What could not be saved has left its positions without a record: they "
+        + "are never used again, so that no handler takes another event for one that it has handled."
     case .storeDamaged:
       "SQLite finds the file's structure broken. A read model is derived and can be made anew; "
         + "a consumer's file holds what exists nowhere else. A run makes a damaged or swapped read "
@@ -170,9 +175,14 @@ public enum HostCode: String, ExplainedCode {
         + "by hand and judged with moontide doctor."
     case .afterToken: "moontide lag shows who is behind; start moontide run if nothing runs."
     case .logReadOnly: "See to the disk, then run again: recovery drops only what was never acknowledged."
-    case .logDamaged: "moontide events verify lists every damaged place; restore the segment from a backup."
+    case .logDamaged:
+      "moontide events verify lists every damaged place. Restore a backup; without one, moontide events repair "
+        + "says what could be kept and what would be given up, and does so with --yes."
     case .logFormat: "Install the version that wrote it, or a newer one."
     case .tooMuch: "Split the event, or put the large part elsewhere and its address into the event."
+    case .logGap:
+      "data/repairs/ has the damaged files and a report. Events whose source is still there come again when "
+        + "it is copied under another name in events/."
     case .sequenceGap: "This is a fault of moontide: keep data/ and report it."
     case .storeDamaged:
       "Delete a read model (data/readmodels/NAME.sqlite): the next run rebuilds it. Restore a "

@@ -3,13 +3,13 @@ import Glibc
 import MoontideCore
 import MoontideHost
 
-/// `events cat|tail|show|stats|verify|export [DIR]`
+/// `events cat|tail|show|stats|verify|repair|export [DIR]`
 struct EventsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "events", abstract: "Look at the log.",
     subcommands: [
       EventsCat.self, EventsTail.self, EventsShow.self, EventsStats.self, EventsVerify.self,
-      EventsExport.self,
+      EventsRepair.self, EventsExport.self,
     ])
 }
 
@@ -208,6 +208,7 @@ struct EventsVerify: ParsableCommand {
       try bar.finish()
       try session.show(result.problems)
       if let tail = result.tornTail { try session.show([tail]) }
+      try session.show(result.gaps)
       let verdict = result.problems.isEmpty ? "all good" : "\(result.problemCount) problems"
       try session.note(
         "\(Figures.grouped(result.records)) records in \(Figures.grouped(result.batches)) batches, "
