@@ -3,16 +3,19 @@ import MoontideCore
 /// What opening a log would otherwise have to find out by reading it: a point of the log, marks up to it,
 /// and the runs that index it. Derived: without it, or when it does not fit the log, everything is rebuilt.
 ///
-/// The file `checkpoint`: magic `MOONTCKP` 8, version 4, CRC32C of the rest from the log's identity on 4,
+/// The file `checkpoint`, format version 2 (1 had no checksums of runs; one of that is made anew): magic `MOONTCKP` 8, version 4, CRC32C of the rest from the log's identity on 4,
 /// log identity 16, then the fields below in their order, lists with a count of 8 before them, texts with a
 /// count of 2.
 struct LogCheckpoint: Sendable {
   static let fileName = "checkpoint"
+  private static let version: UInt32 = 2
   private static let magic: UInt64 = 0x504b_4354_4e4f_4f4d
 
   struct Run: Sendable, Equatable {
     var name: String
     var entries: UInt64
+    /// Of its fences and filter, as in the run's header: another run of the same log under this name is not it.
+    var checksum: UInt32
   }
 
   var point: LogPoint
@@ -26,7 +29,7 @@ struct LogCheckpoint: Sendable {
   func encoded(log: LogIdentity) -> [UInt8] {
     var bytes: [UInt8] = []
     bytes.add(Self.magic)
-    bytes.add(UInt32(1))
+    bytes.add(Self.version)
     bytes.add(UInt32(0))
     bytes.add(log.digest.high)
     bytes.add(log.digest.low)
@@ -68,6 +71,7 @@ struct LogCheckpoint: Sendable {
       for run in runs {
         bytes.addText(run.name)
         bytes.add(run.entries)
+        bytes.add(run.checksum)
       }
     }
     bytes.add(nextFile)
@@ -77,7 +81,8 @@ struct LogCheckpoint: Sendable {
 
   /// Nil when the bytes are not a sound checkpoint of this log and version.
   static func decode(_ bytes: [UInt8], log: LogIdentity) -> LogCheckpoint? {
-    guard bytes.count > 32, bytes.number(UInt64.self, at: 0) == magic, bytes.number(UInt32.self, at: 8) == 1,
+    guard bytes.count > 32, bytes.number(UInt64.self, at: 0) == magic,
+      bytes.number(UInt32.self, at: 8) == version,
       bytes.number(UInt32.self, at: 12) == CRC32C.checksum(bytes, 16..<bytes.count),
       bytes.number(UInt64.self, at: 16) == log.digest.high,
       bytes.number(UInt64.self, at: 24) == log.digest.low
@@ -171,7 +176,8 @@ private struct CheckpointReader {
   mutating func runs() -> [LogCheckpoint.Run] {
     (0..<number(UInt64.self)).map { _ in
       let name = text()
-      return .init(name: name, entries: number(UInt64.self))
+      let entries = number(UInt64.self)
+      return .init(name: name, entries: entries, checksum: number(UInt32.self))
     }
   }
 }

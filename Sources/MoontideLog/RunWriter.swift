@@ -76,6 +76,6 @@ struct RunWriter {
     bytes = SortedRun.header(log: log, entries: count, tailChecksum: sum)
     try file.write(bytes, 0..<bytes.count, at: 0)
     try file.sync()
-    return SortedRun(name: name, file: file, count: count, fences: fences, filter: filter)
+    return SortedRun(name: name, file: file, count: count, checksum: sum, fences: fences, filter: filter)
   }
 }

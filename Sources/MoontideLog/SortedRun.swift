@@ -26,12 +26,15 @@ final class SortedRun: Sendable {
 
   let name: String
   let count: Int
+  /// Of its fences and filter.
+  let checksum: UInt32
   private let file: LogFile
   private let fences: [UInt64]
   let filter: RunFilter
 
-  init(name: String, file: LogFile, count: Int, fences: [UInt64], filter: RunFilter) {
+  init(name: String, file: LogFile, count: Int, checksum: UInt32, fences: [UInt64], filter: RunFilter) {
     self.name = name
+    self.checksum = checksum
     self.file = file
     self.count = count
     self.fences = fences
@@ -63,10 +66,13 @@ final class SortedRun: Sendable {
     return bytes
   }
 
-  /// Opens a run; nil when it is not a sound run of this log with that many entries (then it is rebuilt).
-  static func open(_ name: String, in directory: LogDirectory, log: LogIdentity, entries: Int)
+  /// Opens a run; nil when the file is not the sound run of this log that the checkpoint names (then it is
+  /// rebuilt): one of the other index, or an older one of that name, would find nothing and so let repeats in.
+  static func open(_ run: LogCheckpoint.Run, in directory: LogDirectory, log: LogIdentity)
     throws(LogError) -> SortedRun?
   {
+    let name = run.name
+    let entries = Int(run.entries)
     guard try directory.status(name) != nil else { return nil }
     let file = try directory.open(name, .read)
     let blocks = (entries + entriesPerBlock - 1) / entriesPerBlock
@@ -74,7 +80,7 @@ final class SortedRun: Sendable {
     guard try file.size() == fileBytes(entries: entries) else { return nil }
     var head = [UInt8](repeating: 0, count: headerBytes)
     try file.readAll(at: 0, count: headerBytes, into: &head, at: 0)
-    let checksum = head.number(UInt32.self, at: 40)
+    let checksum = run.checksum
     guard head == header(log: log, entries: entries, tailChecksum: checksum) else { return nil }
 
     var bytes = [UInt8](repeating: 0, count: max(blocks * 8, 1 << 20))
@@ -94,7 +100,8 @@ final class SortedRun: Sendable {
       next += some
     }
     guard sum == checksum else { return nil }
-    return SortedRun(name: name, file: file, count: entries, fences: fences, filter: filter)
+    return SortedRun(
+      name: name, file: file, count: entries, checksum: checksum, fences: fences, filter: filter)
   }
 
   /// Adds the addresses of all entries with this hash, oldest first. `scratch` is the caller's buffer.
