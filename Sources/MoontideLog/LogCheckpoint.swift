@@ -3,9 +3,9 @@ import MoontideCore
 /// What opening a log would otherwise have to find out by reading it: a point of the log, marks up to it,
 /// and the runs that index it. Derived: without it, or when it does not fit the log, everything is rebuilt.
 ///
-/// The file `checkpoint`, format version 2 (1 had no checksums of runs; one of that is made anew): magic `MOONTCKP` 8, version 4, CRC32C of the rest from the log's identity on 4,
+/// The file `checkpoint`: magic `MOONTCKP` 8, version 4, CRC32C of the rest from the log's identity on 4,
 /// log identity 16, then the fields below in their order, lists with a count of 8 before them, texts with a
-/// count of 2.
+/// count of 2. The format version is 2; 1 had no checksums of runs, and one of that is made anew.
 struct LogCheckpoint: Sendable {
   static let fileName = "checkpoint"
   private static let version: UInt32 = 2
@@ -14,8 +14,8 @@ struct LogCheckpoint: Sendable {
   struct Run: Sendable, Equatable {
     var name: String
     var entries: UInt64
-    /// Of its fences and filter, as in the run's header: another run of the same log under this name is not it.
-    var checksum: UInt32
+    /// As in the run's header: another run of the same log under this name is not it.
+    var checksums: SortedRun.Checksums
   }
 
   var point: LogPoint
@@ -71,7 +71,8 @@ struct LogCheckpoint: Sendable {
       for run in runs {
         bytes.addText(run.name)
         bytes.add(run.entries)
-        bytes.add(run.checksum)
+        bytes.add(run.checksums.tail)
+        bytes.add(run.checksums.blocks)
       }
     }
     bytes.add(nextFile)
@@ -177,7 +178,9 @@ private struct CheckpointReader {
     (0..<number(UInt64.self)).map { _ in
       let name = text()
       let entries = number(UInt64.self)
-      return .init(name: name, entries: entries, checksum: number(UInt32.self))
+      let tail = number(UInt32.self)
+      let checksums = SortedRun.Checksums(tail: tail, blocks: number(UInt32.self))
+      return .init(name: name, entries: entries, checksums: checksums)
     }
   }
 }

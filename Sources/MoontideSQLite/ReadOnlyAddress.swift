@@ -18,9 +18,9 @@ enum ReadOnlyAddress {
     return text + "?mode=ro" + (isFrozen(path) ? "&immutable=1" : "")
   }
 
-  /// Whether nobody can write to it: it lies on a file system that is mounted read-only, and no process has it
-  /// open, which would have left an index of the write-ahead log beside it. Without being told so, SQLite wants
-  /// to make that index and cannot. <https://www.sqlite.org/wal.html#readonly>
+  /// Whether nobody can write to it: it lies on a file system that is mounted read-only, and no process has
+  /// it open, which would have left an index of the write-ahead log beside it. Without being told so, SQLite
+  /// wants to make that index and cannot. <https://www.sqlite.org/wal.html#readonly>
   private static func isFrozen(_ path: String) -> Bool {
     var system = statvfs()
     var file = stat()

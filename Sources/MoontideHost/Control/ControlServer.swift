@@ -33,9 +33,8 @@ final class ControlServer: @unchecked Sendable {
   func stop() {
     stopping.store(true, ordering: .releasing)
     shutdown(listener, Int32(SHUT_RDWR))
-    do throws(Diagnostic) { try ControlAddress.find(folder: folder)?.remove() } catch {
-      // It stays behind, and nobody listens: the next run replaces it.
-    }
+    // Should it stay behind: nobody listens, and the next run replaces it.
+    unlink(folder + "/socket")
     while connections.load(ordering: .acquiring) > 0 { usleep(1_000) }
     close(listener)
   }

@@ -8,7 +8,8 @@ final class DoctorReport {
   private let root: String
   private(set) var isHealthy = true
 
-  /// - Parameter root: the folder of the project, which is left out of what is told: a table has no room for it.
+  /// - Parameter root: the folder of the project, which is left out of what is told: a table has no room
+  ///   for it.
   init(_ sink: any RowSink, root: String) {
     self.sink = sink
     self.root = root

@@ -2,9 +2,9 @@ import Glibc
 import MoontideCore
 
 /// Who may touch `data/`: one process. A `flock` on a file kept open, with the pid in it for messages, and
-/// another on the folder, which nobody can unlink while there is something in it: should the file be deleted under
-/// a running process, the next one still meets it. Both are of inodes: another mount or a link of the same
-/// folder is the same. Released when the object is.
+/// another on the folder, which nobody can unlink while there is something in it: should the file be deleted
+/// under a running process, the next one still meets it. Both are of inodes: another mount or a link of the
+/// same folder is the same. Released when the object is.
 final class ProjectLock: @unchecked Sendable {
   // Unchecked: the descriptors are set once and only closed in deinit.
 

@@ -3,7 +3,7 @@ import MoontideHost
 import Testing
 
 /// The data of one event, as `append -d` takes it.
-@Suite struct GivenDataTests {
+@Suite struct GivenJSONTests {
   @Test(arguments: [
     ("{", "at byte 2"), ("{\"a\":1,}", "at byte 8"), ("{},\"key\":{}", "at byte 3"),
     ("{\"a\":\"\u{1}\"}", "at byte 7"),
@@ -12,7 +12,7 @@ import Testing
     data: String, place: String
   ) {
     #expect {
-      try GivenData.checked(Array(data.utf8))
+      try GivenJSON.checked(Array(data.utf8))
     } throws: { error in
       guard let told = error as? Diagnostic else { return false }
       return told.code == "E0201" && told.title.contains(place) && told.title.hasPrefix("data must be JSON")
@@ -21,6 +21,6 @@ import Testing
 
   @Test func `sound data goes through byte for byte`() throws {
     let data = Array(" {\"a\" : [1.0, \"é\"]} ".utf8)
-    #expect(try GivenData.checked(data) == data)
+    #expect(try GivenJSON.checked(data) == data)
   }
 }

@@ -2,9 +2,10 @@ public import MoontideCore
 import MoontideJSON
 
 /// The data of one event as a person gives it, before it stands in the line of an event.
-public enum GivenData {
-  /// The same bytes when they are one JSON value. Throws what is wrong with them; places are counted in them, not
-  /// in the line that they will stand in, and what closes the data early cannot become fields of the envelope.
+public enum GivenJSON {
+  /// The same bytes when they are one JSON value. Throws what is wrong with them; places are counted in
+  /// them, not in the line that they will stand in, and what closes the data early cannot become fields of
+  /// the envelope.
   public static func checked(_ bytes: [UInt8]) throws(Diagnostic) -> [UInt8] {
     do throws(EnvelopeFault) { try JSONValidator().validate(bytes) } catch {
       let line = "a line must"
