@@ -30,6 +30,8 @@ public struct FileStatus: Sendable, Hashable {
   /// Neither a directory nor a pipe, socket or device: reading such a one may wait for ever.
   public var isRegular: Bool
   public var inode: UInt64
+  /// Tells files of one inode on two file systems apart; 0 where there are no such.
+  public var device: UInt64 = 0
   /// Microseconds since 1970.
   public var modifiedMicroseconds: Int64
   /// What is no directory counts as a regular file here.

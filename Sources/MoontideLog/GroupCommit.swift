@@ -87,7 +87,7 @@ final class GroupCommit: @unchecked Sendable {
     gate.lock()
     isSyncing = false
     if let refusal {
-      failure = failure ?? "a flush of \(goal.file.path) failed: \(refusal)"
+      failure = failure ?? "a flush of \(goal.file.path) failed: \(refusal.reason)"
       gate.wakeAll()
       throw .readOnly(reason: failure!)
     }

@@ -139,7 +139,7 @@ public final class IndexMaintainer: Worker, @unchecked Sendable {
     if isDistrusted { return }
     try directory.sync()
     func manifest(_ kind: LogIndex.Kind) -> [LogCheckpoint.Run] {
-      index.runs(kind).map { .init(name: $0.name, entries: UInt64($0.count)) }
+      index.runs(kind).map { .init(name: $0.name, entries: UInt64($0.count), checksums: $0.checksums) }
     }
     let marks = catalog.marks(below: point)
     let checkpoint = LogCheckpoint(

@@ -198,7 +198,7 @@ final class LogAppender: @unchecked Sendable {
       do {
         try segment.file.truncate(to: offset)
       } catch let second {
-        commit.fail("a failed write to \(segment.file.path) could not be taken back: \(second)")
+        commit.fail("a failed write to \(segment.file.path) could not be taken back: \(second.reason)")
       }
       throw error
     }
@@ -241,7 +241,7 @@ final class LogAppender: @unchecked Sendable {
     } catch {
       // The old segment may go on; then nothing may say that a new one begins here.
       do { try SegmentCreation.takeBack(at: state, in: segmentDirectory) } catch let second {
-        commit.fail("a segment that could not be begun could not be removed: \(second)")
+        commit.fail("a segment that could not be begun could not be removed: \(second.reason)")
       }
       throw error
     }

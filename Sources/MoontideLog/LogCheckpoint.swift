@@ -5,14 +5,17 @@ import MoontideCore
 ///
 /// The file `checkpoint`: magic `MOONTCKP` 8, version 4, CRC32C of the rest from the log's identity on 4,
 /// log identity 16, then the fields below in their order, lists with a count of 8 before them, texts with a
-/// count of 2.
+/// count of 2. The format version is 2; 1 had no checksums of runs, and one of that is made anew.
 struct LogCheckpoint: Sendable {
   static let fileName = "checkpoint"
+  private static let version: UInt32 = 2
   private static let magic: UInt64 = 0x504b_4354_4e4f_4f4d
 
   struct Run: Sendable, Equatable {
     var name: String
     var entries: UInt64
+    /// As in the run's header: another run of the same log under this name is not it.
+    var checksums: SortedRun.Checksums
   }
 
   var point: LogPoint
@@ -26,7 +29,7 @@ struct LogCheckpoint: Sendable {
   func encoded(log: LogIdentity) -> [UInt8] {
     var bytes: [UInt8] = []
     bytes.add(Self.magic)
-    bytes.add(UInt32(1))
+    bytes.add(Self.version)
     bytes.add(UInt32(0))
     bytes.add(log.digest.high)
     bytes.add(log.digest.low)
@@ -68,6 +71,8 @@ struct LogCheckpoint: Sendable {
       for run in runs {
         bytes.addText(run.name)
         bytes.add(run.entries)
+        bytes.add(run.checksums.tail)
+        bytes.add(run.checksums.blocks)
       }
     }
     bytes.add(nextFile)
@@ -77,7 +82,8 @@ struct LogCheckpoint: Sendable {
 
   /// Nil when the bytes are not a sound checkpoint of this log and version.
   static func decode(_ bytes: [UInt8], log: LogIdentity) -> LogCheckpoint? {
-    guard bytes.count > 32, bytes.number(UInt64.self, at: 0) == magic, bytes.number(UInt32.self, at: 8) == 1,
+    guard bytes.count > 32, bytes.number(UInt64.self, at: 0) == magic,
+      bytes.number(UInt32.self, at: 8) == version,
       bytes.number(UInt32.self, at: 12) == CRC32C.checksum(bytes, 16..<bytes.count),
       bytes.number(UInt64.self, at: 16) == log.digest.high,
       bytes.number(UInt64.self, at: 24) == log.digest.low
@@ -173,7 +179,10 @@ private struct CheckpointReader {
   mutating func runs() -> [LogCheckpoint.Run] {
     (0..<number(UInt64.self)).map { _ in
       let name = text()
-      return .init(name: name, entries: number(UInt64.self))
+      let entries = number(UInt64.self)
+      let tail = number(UInt32.self)
+      let checksums = SortedRun.Checksums(tail: tail, blocks: number(UInt32.self))
+      return .init(name: name, entries: entries, checksums: checksums)
     }
   }
 }

@@ -81,3 +81,11 @@ struct LogDirectory: Sendable {
     do { try files.syncDirectory(above) } catch { throw .file(error) }
   }
 }
+
+extension LogError {
+  /// The system's reason, where it is one of the system.
+  var reason: String {
+    if case .file(let error) = self { return "\(error.operation): \(error.reason)" }
+    return "\(self)"
+  }
+}

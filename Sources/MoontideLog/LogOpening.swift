@@ -144,7 +144,7 @@ struct LogOpening {
   private func openRuns(_ runs: [LogCheckpoint.Run], _ log: LogIdentity) throws(LogError) -> [SortedRun]? {
     var opened: [SortedRun] = []
     for run in runs {
-      guard let sound = try SortedRun.open(run.name, in: indexDirectory, log: log, entries: Int(run.entries))
+      guard let sound = try SortedRun.open(run, in: indexDirectory, log: log)
       else { return nil }
       opened.append(sound)
     }

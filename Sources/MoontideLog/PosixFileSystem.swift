@@ -65,6 +65,7 @@ public struct PosixFileSystem: FileSystem {
       bytes: UInt64(status.st_size), isDirectory: status.st_mode & S_IFMT == S_IFDIR,
       inode: UInt64(status.st_ino),
       modifiedMicroseconds: Int64(status.st_mtim.tv_sec) * 1_000_000 + Int64(status.st_mtim.tv_nsec) / 1_000)
+    result.device = UInt64(status.st_dev)
     result.isRegular = status.st_mode & S_IFMT == S_IFREG
     return result
   }

@@ -13,6 +13,8 @@ struct RunWriter {
   private var written = UInt64(SortedRun.headerBytes)
   private var fences: [UInt64] = []
   private var filter: RunFilter
+  /// Of the checksums of the blocks so far.
+  private var blocksChecksum: UInt32
 
   /// - Parameter entries: how many will be added.
   init(_ name: String, in directory: LogDirectory, log: LogIdentity, entries: Int) throws(LogError) {
@@ -23,6 +25,7 @@ struct RunWriter {
     try directory.remove(name)
     file = try directory.open(name, .create)
     filter = RunFilter(entries: entries)
+    blocksChecksum = log.checksumSeed
     bytes.reserveCapacity(Self.bufferBytes)
   }
 
@@ -47,6 +50,7 @@ struct RunWriter {
     let trailer = start + SortedRun.entriesPerBlock * 16
     bytes.grow(to: trailer)
     bytes.add(CRC32C.checksum(bytes, start..<trailer, continuing: log.checksumSeed))
+    blocksChecksum = CRC32C.checksum(bytes, trailer..<trailer + 4, continuing: blocksChecksum)
     bytes.add(UInt32(entries))
     bytes.add(UInt64(0))
   }
@@ -73,9 +77,11 @@ struct RunWriter {
       try flush()
       next += some
     }
-    bytes = SortedRun.header(log: log, entries: count, tailChecksum: sum)
+    let checksums = SortedRun.Checksums(tail: sum, blocks: blocksChecksum)
+    bytes = SortedRun.header(log: log, entries: count, checksums)
     try file.write(bytes, 0..<bytes.count, at: 0)
     try file.sync()
-    return SortedRun(name: name, file: file, count: count, fences: fences, filter: filter)
+    return SortedRun(
+      name: name, file: file, count: count, checksums: checksums, fences: fences, filter: filter)
   }
 }

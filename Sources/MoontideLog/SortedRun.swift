@@ -11,7 +11,8 @@ import MoontideCore
 /// | 16 | 16 | log identity: high, low |
 /// | 32 | 8 | entries |
 /// | 40 | 4 | CRC32C of fences and filter |
-/// | 44 | 16 | 0 |
+/// | 44 | 4 | CRC32C of the checksums of all blocks |
+/// | 48 | 12 | 0 |
 /// | 60 | 4 | CRC32C of the 60 bytes before |
 /// | 64 | … | blocks of 4096: 255 entries of hash 8 and word 8, CRC32C of them 4, entries 4, 0 8 |
 /// | … | 8 each | fences: the first hash of each block |
@@ -19,6 +20,14 @@ import MoontideCore
 ///
 /// Reads are positional (`pread`): mapped pages would count as memory of the process once touched.
 final class SortedRun: Sendable {
+  /// What tells it from other runs of the same log.
+  struct Checksums: Sendable, Equatable {
+    /// Of fences and filter.
+    var tail: UInt32
+    /// Of the checksums of all blocks.
+    var blocks: UInt32
+  }
+
   static let magic: UInt64 = 0x4e55_5254_4e4f_4f4d
   static let headerBytes = 64
   static let blockBytes = 4096
@@ -26,12 +35,16 @@ final class SortedRun: Sendable {
 
   let name: String
   let count: Int
+  let checksums: Checksums
   private let file: LogFile
   private let fences: [UInt64]
   let filter: RunFilter
 
-  init(name: String, file: LogFile, count: Int, fences: [UInt64], filter: RunFilter) {
+  init(
+    name: String, file: LogFile, count: Int, checksums: Checksums, fences: [UInt64], filter: RunFilter
+  ) {
     self.name = name
+    self.checksums = checksums
     self.file = file
     self.count = count
     self.fences = fences
@@ -49,7 +62,7 @@ final class SortedRun: Sendable {
     return UInt64(headerBytes + blocks * (blockBytes + 8) + filterBlocks * RunFilter.blockBytes)
   }
 
-  static func header(log: LogIdentity, entries: Int, tailChecksum: UInt32) -> [UInt8] {
+  static func header(log: LogIdentity, entries: Int, _ checksums: Checksums) -> [UInt8] {
     var bytes: [UInt8] = []
     bytes.add(magic)
     bytes.add(UInt32(1))
@@ -57,16 +70,21 @@ final class SortedRun: Sendable {
     bytes.add(log.digest.high)
     bytes.add(log.digest.low)
     bytes.add(UInt64(entries))
-    bytes.add(tailChecksum)
+    bytes.add(checksums.tail)
+    bytes.add(checksums.blocks)
     bytes.grow(to: 60)
     bytes.add(CRC32C.checksum(bytes, 0..<60))
     return bytes
   }
 
-  /// Opens a run; nil when it is not a sound run of this log with that many entries (then it is rebuilt).
-  static func open(_ name: String, in directory: LogDirectory, log: LogIdentity, entries: Int)
+  /// Opens a run; nil when the file is not the sound run of this log that the checkpoint names (then it is
+  /// rebuilt): one of the other index, or an older one of that name, would find nothing and so let repeats
+  /// in.
+  static func open(_ run: LogCheckpoint.Run, in directory: LogDirectory, log: LogIdentity)
     throws(LogError) -> SortedRun?
   {
+    let name = run.name
+    let entries = Int(run.entries)
     guard try directory.status(name) != nil else { return nil }
     let file = try directory.open(name, .read)
     let blocks = (entries + entriesPerBlock - 1) / entriesPerBlock
@@ -74,8 +92,7 @@ final class SortedRun: Sendable {
     guard try file.size() == fileBytes(entries: entries) else { return nil }
     var head = [UInt8](repeating: 0, count: headerBytes)
     try file.readAll(at: 0, count: headerBytes, into: &head, at: 0)
-    let checksum = head.number(UInt32.self, at: 40)
-    guard head == header(log: log, entries: entries, tailChecksum: checksum) else { return nil }
+    guard head == header(log: log, entries: entries, run.checksums) else { return nil }
 
     var bytes = [UInt8](repeating: 0, count: max(blocks * 8, 1 << 20))
     var offset = UInt64(headerBytes + blocks * blockBytes)
@@ -93,8 +110,9 @@ final class SortedRun: Sendable {
       offset += UInt64(some * RunFilter.blockBytes)
       next += some
     }
-    guard sum == checksum else { return nil }
-    return SortedRun(name: name, file: file, count: entries, fences: fences, filter: filter)
+    guard sum == run.checksums.tail else { return nil }
+    return SortedRun(
+      name: name, file: file, count: entries, checksums: run.checksums, fences: fences, filter: filter)
   }
 
   /// Adds the addresses of all entries with this hash, oldest first. `scratch` is the caller's buffer.

@@ -29,14 +29,20 @@ final class Connection {
     _ = Connection.isPrepared
     let flags =
       switch mode {
-      case .readOnly: SQLITE_OPEN_READONLY
+      case .readOnly: SQLITE_OPEN_READONLY | SQLITE_OPEN_URI
       case .readWrite: SQLITE_OPEN_READWRITE
       case .create: SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
       // Files are attached by URI.
       case .memory: SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_MEMORY | SQLITE_OPEN_URI
       }
     var opened: OpaquePointer?
-    let name = mode == .memory ? ":memory:" : path
+    let name =
+      switch mode {
+      case .memory: ":memory:"
+      // Another VFS has its own names.
+      case .readOnly where vfs == nil: ReadOnlyAddress.of(path)
+      default: path
+      }
     let code = sqlite3_open_v2(name, &opened, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, vfs)
     guard code == SQLITE_OK, let opened else {
       let error = StoreError(
@@ -157,7 +163,8 @@ extension StoreError {
     case SQLITE_CONSTRAINT: self = .constraint(message)
     case SQLITE_IOERR, SQLITE_CANTOPEN, SQLITE_BUSY, SQLITE_LOCKED, SQLITE_READONLY, SQLITE_PERM,
       SQLITE_PROTOCOL, SQLITE_NOLFS, SQLITE_NOMEM:
-      self = .io(path: path, reason: "\(message) (SQLite code \(code))")
+      let why = system == 0 ? "" : ": " + String(cString: strerror(system))
+      self = .io(path: path, reason: "\(message)\(why) (SQLite code \(code))")
     default: self = .refused(message)
     }
   }

@@ -170,7 +170,7 @@ public final class QueryEngine {
   }
 
   private func attach(_ model: QueryCatalog.Model) throws(QueryError) -> Bool {
-    guard try attach(model.name, uri: QueryEngine.uri(model.path)) else { return false }
+    guard try attach(model.name, uri: ReadOnlyAddress.of(model.path)) else { return false }
     // A virtual table declares its columns when it is first met, which the authorizer would refuse as a
     // creation.
     do throws(StoreError) {
@@ -203,23 +203,6 @@ public final class QueryEngine {
       attached.append(lower)
       return true
     } catch { throw .store(error) }
-  }
-
-  /// <https://www.sqlite.org/uri.html>: read-only, whatever characters the path has.
-  private static func uri(_ path: String) -> String {
-    var text = "file:"
-    for byte in path.utf8 {
-      switch byte {
-      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "/"), UInt8(ascii: "."), UInt8(ascii: "_"),
-        UInt8(ascii: "-"):
-        text.unicodeScalars.append(Unicode.Scalar(byte))
-      default:
-        let digits = String(byte, radix: 16)
-        text += "%" + (digits.utf8.count == 1 ? "0" : "") + digits
-      }
-    }
-    return text + "?mode=ro"
   }
 
   private func detachAll() {

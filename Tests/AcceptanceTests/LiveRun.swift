@@ -37,6 +37,17 @@ final class LiveRun {
     }
   }
 
+  /// Raises what `ulimit -S -n` set.
+  func allowDescriptors(_ count: Int) throws {
+    let raising = try Process.run(
+      URL(fileURLWithPath: "/usr/bin/env"),
+      arguments: ["prlimit", "--pid", "\(process.processIdentifier)", "--nofile=\(count):"])
+    raising.waitUntilExit()
+    guard raising.terminationStatus == 0 else {
+      throw Fault("prlimit cannot raise the descriptors of the run")
+    }
+  }
+
   func signal(_ number: Int32) { kill(process.processIdentifier, number) }
 
   /// Ends it as Ctrl-C does; returns its exit code, or minus the signal that ended it.

@@ -36,6 +36,12 @@ final class SmallDisk {
     }
   }
 
+  func makeReadOnly() throws {
+    guard mount("tmpfs", folder.path, "tmpfs", UInt(MS_REMOUNT | MS_RDONLY), nil) == 0 else {
+      throw Fault("cannot remount: \(String(cString: strerror(errno)))")
+    }
+  }
+
   private var filler: URL { folder.appending(path: "filler") }
 
   /// Takes all room but so many kibibytes.

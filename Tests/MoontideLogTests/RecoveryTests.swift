@@ -130,6 +130,33 @@ struct RecoveryTests {
     }
   }
 
+  @Test func `a sound run that is not the one the checkpoint names is rebuilt`() throws {
+    let begun = LogFixture()
+    let topic = try begun.open().topic(.events, partitions: 3).id
+    // Two futures of one log, whose runs have the same names and as many entries.
+    let futures = try [0..<100, 100..<200].map { ids in
+      let future = LogFixture(files: begun.files.copy())
+      let log = try future.open()
+      try log.put(DraftBatch(topic, ids: ids))
+      try log.close()
+      return future
+    }
+    let ids = try #require(futures[0].files.paths.first { $0.hasSuffix(".ids") })
+    let keys = try #require(futures[0].files.paths.first { $0.hasSuffix(".keys") })
+    #expect(futures[1].files.paths == futures[0].files.paths)
+    for (path, bytes) in [
+      (ids, futures[0].files.bytes(keys)), (keys, futures[0].files.bytes(ids)),
+      (ids, futures[1].files.bytes(ids)), (keys, futures[1].files.bytes(keys)),
+    ] {
+      let copy = LogFixture(files: futures[0].files.copy())
+      #expect(copy.files.bytes(path).count == bytes.count)
+      copy.files.setBytes(path, bytes)
+      let again = try copy.open()
+      #expect(again.recovery.indexesRebuilt, "\(path)")
+      #expect(try again.put(DraftBatch(topic, ids: 0..<100)).repeats == 100)
+    }
+  }
+
   @Test func `a damaged block of a run is an error, never a second copy`() throws {
     let fixture = LogFixture()
     let log = try fixture.open()

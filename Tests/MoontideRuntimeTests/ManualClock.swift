@@ -4,10 +4,14 @@ import Synchronization
 /// A clock that moves only when it is told to.
 final class ManualClock: WallClock {
   private let elapsed = Mutex(Duration.zero)
+  private let jumped = Mutex(Duration.zero)
 
   var now: EventTime {
-    EventTime(microseconds: 1_760_000_000_000_000 + Int64(monotonic / .microseconds(1)))
+    EventTime(
+      microseconds: 1_760_000_000_000_000 + Int64((monotonic + jumped.withLock { $0 }) / .microseconds(1)))
   }
+  /// Sets the time of day, forwards or back; `monotonic` knows nothing of it.
+  func jump(by duration: Duration) { jumped.withLock { $0 += duration } }
   var monotonic: Duration { elapsed.withLock { $0 } }
   func sleep(for duration: Duration) { elapsed.withLock { $0 += duration } }
 }

@@ -31,6 +31,8 @@ final class SimulatedDisk: @unchecked Sendable {
   private(set) var operations = 0
   /// Faults other than a want of room.
   private(set) var faultCount = 0
+  /// Those of them that do not pass by themselves: all but EMFILE.
+  private(set) var graveFaultCount = 0
   private(set) var flipCount = 0
   private(set) var isDown = false
   private(set) var epoch = 0
@@ -158,6 +160,7 @@ final class SimulatedDisk: @unchecked Sendable {
     }
     if rate > 0, numbers.chance(rate) {
       faultCount += 1
+      if code != EMFILE { graveFaultCount += 1 }
       note("FAULT \(code) in \(operation) \(path)")
       return .fails(code)
     }

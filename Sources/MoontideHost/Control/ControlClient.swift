@@ -8,7 +8,8 @@ final class ControlClient: ProjectAccess {
 
   /// Nil when no process serves the project.
   static func connect(_ project: ProjectPaths) throws(Diagnostic) -> ControlClient? {
-    guard let address = ControlAddress(folder: project.cache), let socket = try address.connect() else {
+    guard let address = try ControlAddress.find(folder: project.cache), let socket = try address.connect()
+    else {
       return nil
     }
     return ControlClient(socket)

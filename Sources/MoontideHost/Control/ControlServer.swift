@@ -14,21 +14,27 @@ final class ControlServer: @unchecked Sendable {
 
   /// - Parameter service: makes the access of one connection; called on its thread.
   init(folder: String, service: @escaping @Sendable () -> any ProjectAccess) throws(Diagnostic) {
-    guard let address = ControlAddress(folder: folder) else {
-      throw FileError(operation: "open", path: folder, errno: errno, reason: String(cString: strerror(errno)))
-        .diagnostic
+    guard let address = try ControlAddress.find(folder: folder) else {
+      throw FileError(operation: "open", path: folder, errno: ENOENT, reason: "it is gone").diagnostic
     }
     self.folder = folder
     self.service = service
     listener = try address.listen()
-    spawn { [self] in accept() }
+    guard spawn({ [self] in accept() }) else {
+      close(listener)
+      address.remove()
+      throw Diagnostic(
+        passing: "cannot start a thread for the other commands",
+        help: "end other processes, or raise ulimit -u and ulimit -v")
+    }
   }
 
   /// Takes no more connections, lets those that are being served finish, and removes the socket.
   func stop() {
     stopping.store(true, ordering: .releasing)
     shutdown(listener, Int32(SHUT_RDWR))
-    if let address = ControlAddress(folder: folder) { address.remove() }
+    // Should it stay behind: nobody listens, and the next run replaces it.
+    unlink(folder + "/socket")
     while connections.load(ordering: .acquiring) > 0 { usleep(1_000) }
     close(listener)
   }
@@ -37,17 +43,20 @@ final class ControlServer: @unchecked Sendable {
     while !stopping.load(ordering: .acquiring) {
       let descriptor = Glibc.accept(listener, nil, nil)
       if descriptor < 0 {
-        if errno == EMFILE || errno == ENFILE { usleep(50_000) }
+        // Out of descriptors or memory: whoever connects waits in the queue.
+        if errno != EINTR, errno != ECONNABORTED, !stopping.load(ordering: .acquiring) { usleep(50_000) }
         continue
       }
       _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
       while connections.load(ordering: .acquiring) >= Limits.controlConnectionsMax { usleep(1_000) }
       connections.add(1, ordering: .acquiringAndReleasing)
       let socket = ControlSocket(descriptor: descriptor)
-      spawn { [self] in
+      let isServed = spawn { [self] in
         serve(socket)
         connections.subtract(1, ordering: .acquiringAndReleasing)
       }
+      // The other side sees a connection that ended, and says so.
+      if !isServed { connections.subtract(1, ordering: .acquiringAndReleasing) }
     }
   }
 
@@ -98,7 +107,8 @@ final class ControlServer: @unchecked Sendable {
       details: [.init("help", "both processes must be of the same version: stop the run and start it again")])
   }
 
-  private func spawn(_ body: @escaping @Sendable () -> Void) {
+  /// False when the system has no room for another thread.
+  private func spawn(_ body: @escaping @Sendable () -> Void) -> Bool {
     final class Box {
       let body: @Sendable () -> Void; init(_ body: @escaping @Sendable () -> Void) { self.body = body }
     }
@@ -115,7 +125,8 @@ final class ControlServer: @unchecked Sendable {
         return nil
       }, box.toOpaque())
     pthread_attr_destroy(&attributes)
-    precondition(result == 0, "cannot start a thread: \(String(cString: strerror(result)))")
+    if result != 0 { box.release() }
+    return result == 0
   }
 }
 

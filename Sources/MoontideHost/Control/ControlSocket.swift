@@ -75,10 +75,16 @@ final class ControlSocket: @unchecked Sendable {
 struct ControlAddress: ~Copyable {
   private let folder: Int32
 
+  private init(descriptor: Int32) { folder = descriptor }
+
   /// Nil when the folder does not exist.
-  init?(folder path: String) {
-    folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    if folder < 0 { return nil }
+  static func find(folder path: String) throws(Diagnostic) -> ControlAddress? {
+    let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    if descriptor >= 0 { return ControlAddress(descriptor: descriptor) }
+    let code = errno
+    if code == ENOENT || code == ENOTDIR { return nil }
+    throw FileError(operation: "open", path: path, errno: code, reason: String(cString: strerror(code)))
+      .diagnostic
   }
 
   deinit { close(folder) }
@@ -89,8 +95,12 @@ struct ControlAddress: ~Copyable {
     let descriptor = try make()
     let bound = withAddress { bind(descriptor, $0, $1) }
     guard bound == 0, Glibc.listen(descriptor, 16) == 0 else {
-      let reason = String(cString: strerror(errno))
+      let code = errno
+      let reason = String(cString: strerror(code))
       close(descriptor)
+      // A socket takes a place in its folder: a full disk has none.
+      let fault = FileError(operation: "create", path: "socket", errno: code, reason: reason)
+      if fault.isPassing { throw fault.diagnostic }
       throw Diagnostic(
         code: HostCode.socket.code, "cannot listen on .moontide/socket: \(reason)",
         details: [.init("help", "delete .moontide/ and run again; it holds caches only")])
@@ -113,8 +123,11 @@ struct ControlAddress: ~Copyable {
   private borrowing func make() throws(Diagnostic) -> Int32 {
     let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     guard descriptor >= 0 else {
-      throw Diagnostic(
-        code: HostCode.socket.code, "cannot open a socket: \(String(cString: strerror(errno)))")
+      let code = errno
+      let reason = String(cString: strerror(code))
+      let fault = FileError(operation: "open", path: "a socket", errno: code, reason: reason)
+      if fault.isPassing { throw fault.diagnostic }
+      throw Diagnostic(code: HostCode.socket.code, "cannot open a socket: \(reason)")
     }
     return descriptor
   }

@@ -32,24 +32,34 @@ public struct EventDirectory: Sendable {
   /// is not there is an empty one.
   public func scan() -> Scan {
     var scan = Scan()
-    walk(path, name: name, topic: nil, depth: 0, into: &scan)
+    walk(path, name: name, topic: nil, above: [], into: &scan)
     scan.files.sort { Array($0.name.utf8).lexicographicallyPrecedes(Array($1.name.utf8)) }
     return scan
   }
 
-  private func walk(_ folder: String, name: String, topic: TopicName?, depth: Int, into scan: inout Scan) {
-    guard depth <= Limits.eventFolderDepthMax else {
+  /// - Parameter above: the folders that lead here, outermost first.
+  private func walk(
+    _ folder: String, name: String, topic: TopicName?, above: [FileStatus], into scan: inout Scan
+  ) {
+    guard above.count <= Limits.eventFolderDepthMax else {
       scan.problems.append(
         problem(.topicFolder, name, "folders may be nested \(Limits.eventFolderDepthMax) deep"))
       return
     }
     do throws(FileError) {
-      guard try files.status(folder)?.isDirectory == true else { return }
+      guard let status = try files.status(folder), status.isDirectory else { return }
+      // A link to a folder above: all that is in it is found without it.
+      let leadsUp = above.contains { $0.inode == status.inode && $0.device == status.device }
+      if leadsUp, status.device != 0 {
+        scan.problems.append(
+          problem(.topicFolder, name, "\(name) leads to a folder above it and is left out"))
+        return
+      }
       scan.folders.append(folder)
       for entry in try files.list(folder) where !entry.hasPrefix(".") {
         let (path, shown) = ("\(folder)/\(entry)", "\(name)/\(entry)")
         do throws(FileError) {
-          try look(at: path, name: shown, entry, topic, depth, into: &scan)
+          try look(at: path, name: shown, entry, topic, above + [status], into: &scan)
         } catch {
           // A link that leads to itself must not keep what comes behind it from being read.
           scan.problems.append(
@@ -64,7 +74,8 @@ public struct EventDirectory: Sendable {
   }
 
   private func look(
-    at path: String, name: String, _ entry: String, _ topic: TopicName?, _ depth: Int, into scan: inout Scan
+    at path: String, name: String, _ entry: String, _ topic: TopicName?, _ above: [FileStatus],
+    into scan: inout Scan
   ) throws(FileError) {
     // Deleted between list and status: nothing is there.
     guard let status = try files.status(path) else { return }
@@ -74,7 +85,7 @@ public struct EventDirectory: Sendable {
         scan.problems.append(problem(.topicFolder, name, rule))
         return
       }
-      walk(path, name: name, topic: topic, depth: depth + 1, into: &scan)
+      walk(path, name: name, topic: topic, above: above, into: &scan)
     } else if entry.hasSuffix(".jsonl") || entry.hasSuffix(".jsonl.gz") {
       guard status.isRegular else {
         scan.problems.append(problem(.sourceFile, name, "\(name) is a pipe or a device, not a file"))

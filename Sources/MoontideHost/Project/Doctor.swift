@@ -20,7 +20,7 @@ public struct Doctor {
   /// Hands a row for each thing that was looked at to `sink`; true when all of it is well.
   public func examine(to sink: any RowSink) throws(Diagnostic) -> Bool {
     try sink.columns(["check", "result", "found", "next"])
-    let report = DoctorReport(sink)
+    let report = DoctorReport(sink, root: paths.root)
     let scripts = try LoadedScripts.load(paths, files: files)
     try self.scripts(report)
     let isRunning = try ProjectLock.isHeld(paths.lock)
@@ -46,6 +46,7 @@ public struct Doctor {
       try report.add("settings", .wrong, changed.title, HostCode.partitions.mend)
     }
     for look in looks { try look.judge(by: log, lost: lost, isRunning: isRunning, report) }
+    try strays(scripts.catalog, report)
     if isFull { try folds(scripts.catalog, report) }
     try quarantine(log, report)
     return report.isHealthy
@@ -70,16 +71,39 @@ public struct Doctor {
         "process", .notable, "another process holds the project and does not answer on .moontide/socket",
         "its pid is in data/lock")
     }
-    let handlers = CollectingSink()
-    try run.query(QueryRequest("select kind, name, state from sys.handlers"), to: handlers)
-    let unwell = handlers.rows.filter { ["halted", "waiting"].contains($0["state"] ?? "") }
+    let handlers = try states(run)
     try report.add("process", .well, "it runs, and answers", "")
-    for row in unwell {
+    for row in handlers where ["halted", "waiting"].contains(row["state"] ?? "") {
       let isHalted = row["state"] == "halted"
       try report.add(
         "\(row["kind"] ?? "") \(row["name"] ?? "")", isHalted ? .wrong : .notable,
         "it \(isHalted ? "halted" : "waits")",
         isHalted ? "the run's stderr says why; mend it and start the run again" : "df -h · ulimit -n")
+    }
+    try progress(of: handlers.filter { $0["state"] == "running" && $0["lag"] != "0" }, run, report)
+  }
+
+  private func states(_ run: any ProjectAccess) throws(Diagnostic) -> [[String: String]] {
+    let sink = CollectingSink()
+    try run.query(QueryRequest("select kind, name, state, checkpoint, lag from sys.handlers"), to: sink)
+    return sink.rows
+  }
+
+  /// I10: who lags comes further.
+  private func progress(
+    of lagging: [[String: String]], _ run: any ProjectAccess, _ report: DoctorReport
+  ) throws(Diagnostic) {
+    if lagging.isEmpty { return }
+    SystemSurroundings.clock.sleep(for: .seconds(2))
+    let later = try states(run)
+    for row in lagging {
+      guard let now = later.first(where: { $0["name"] == row["name"] }), now["state"] == "running",
+        now["lag"] != "0", now["checkpoint"] == row["checkpoint"]
+      else { continue }
+      try report.add(
+        "\(row["kind"] ?? "") \(row["name"] ?? "")", .notable,
+        "\(now["lag"] ?? "") events before it, and it did not move for 2 s",
+        "slow events take long by themselves; else stop the run and start it again")
     }
   }
 
@@ -109,6 +133,25 @@ public struct Doctor {
         + "every checksum "
         + "right, every id once, no \(verified.lost > 0 ? "other " : "")position missing", "")
     return verified.lost
+  }
+
+  /// Files that no handler of today owns: their handlers were deleted, or renamed without `was`.
+  private func strays(_ catalog: ProjectCatalog, _ report: DoctorReport) throws(Diagnostic) {
+    for (kind, folder) in [(HandlerKind.projection, paths.readModels), (.consumer, paths.handlerFiles)] {
+      let names = try FileError.told { () throws(FileError) in
+        try files.status(folder) == nil ? [] : try files.list(folder)
+      }
+      for file in names where file.hasSuffix(".sqlite") && !file.hasPrefix(".") {
+        let name = String(file.dropLast(".sqlite".count))
+        let owner = catalog.definitions.first { $0.kind == kind && ($0.name == name || $0.was == name) }
+        guard owner == nil else { continue }
+        try report.add(
+          "file of \(name)", .notable, "no \(kind.rawValue) of today owns \(paths.relative(folder))/\(file)",
+          kind == .projection
+            ? "delete it, or say was = \"\(name)\" where it was renamed"
+            : "say was = \"\(name)\" where it was renamed; else it keeps state that nobody uses")
+      }
+    }
   }
 
   /// I3 by a fresh fold.

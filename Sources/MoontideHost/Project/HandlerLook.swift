@@ -15,13 +15,16 @@ struct HandlerLook {
     var fault: String?
     /// Tables whose rows are not those that were sealed.
     var changed: [String]
+    /// Where a read model once stood, by its seal, when it is not so far now.
+    var wentBackFrom: Position?
   }
 
   private let definition: HandlerDefinition
   private let paths: ProjectPaths
   private let path: String
   private let sight: Sight?
-  private let problem: String?
+  /// What kept it from being looked at, and what to do about that.
+  private let problem: (found: String, next: String)?
 
   /// Reads all of the file.
   init(_ definition: HandlerDefinition, _ paths: ProjectPaths, _ files: any FileSystem) {
@@ -30,11 +33,16 @@ struct HandlerLook {
     let isProjection = definition.kind == .projection
     path = isProjection ? paths.readModel(definition.name) : paths.handlerFile(definition.name)
     var sight: Sight?
-    var problem: String?
+    var problem: (found: String, next: String)?
     do throws(Diagnostic) {
       let isThere = try FileError.told { [path] () throws(FileError) in try files.status(path) != nil }
       if isThere { sight = try HandlerLook.look(path, isProjection, files) }
-    } catch { problem = error.title }
+    } catch {
+      // That the system refuses it, or is short of something, is no fault of the file.
+      let isRefused = error.isPassing || error.code == HostCode.file.code
+      let help = isRefused ? error.details.first { $0.label == "help" }?.text : nil
+      problem = (error.title, help ?? HandlerLook.mend(isProjection, paths.relative(path)))
+    }
     self.sight = sight
     self.problem = problem
   }
@@ -56,9 +64,13 @@ struct HandlerLook {
         {
           changed = seal.differences(try reader.contents())
         }
-        return Sight(
+        var sight = Sight(
           identity: reader.identity, ledger: ledger, outbox: try reader.outboxRange(),
           mark: try reader.logMark(), fault: fault, changed: changed)
+        if let seal, seal.scriptVersion == reader.identity.scriptVersion, seal.position > position {
+          sight.wentBackFrom = seal.position
+        }
+        return sight
       }
     } catch {
       if case .empty = error { return nil }
@@ -71,7 +83,9 @@ struct HandlerLook {
   private var isProjection: Bool { definition.kind == .projection }
 
   /// What to do about a file that cannot stay.
-  private var mend: String {
+  private var mend: String { HandlerLook.mend(isProjection, file) }
+
+  private static func mend(_ isProjection: Bool, _ file: String) -> String {
     isProjection ? "nothing: the next run folds it anew (or delete \(file))" : HostCode.storeSwapped.mend
   }
 
@@ -79,7 +93,7 @@ struct HandlerLook {
   func judge(
     by log: LogReader, lost: UInt64, isRunning: Bool, _ report: DoctorReport
   ) throws(Diagnostic) {
-    if let problem { return try report.add(name, .wrong, problem, mend) }
+    if let problem { return try report.add(name, .wrong, problem.found, problem.next) }
     guard let sight else { return try report.add(name, .well, "has not run yet", "moontide run") }
     if let fault = sight.fault {
       return try report.add(name, .wrong, "SQLite finds \(file) broken: \(fault)", mend)
@@ -108,8 +122,8 @@ struct HandlerLook {
           + "flipped, or "
           + "somebody changed them", "delete \(file); the next run folds it anew")
     }
-    if let lost = lostOutbox(sight) { return try report.add(name, .wrong, lost, mend) }
     let relayed = log.sequenceEnd(of: definition.outboxProducer) ?? 0
+    if let lost = lostOutbox(sight, relayed) { return try report.add(name, .wrong, lost, mend) }
     if !isProjection, relayed > sight.ledger.nextOutbox {
       return try report.add(
         name, .notable,
@@ -118,12 +132,23 @@ struct HandlerLook {
           + "repeats",
         "")
     }
+    if let before = sight.wentBackFrom {
+      try report.add(
+        name, .notable,
+        "its checkpoint went back from \(before): an older copy, or a power cut",
+        "nothing: the next run folds the rest")
+    }
     try account(sight, log, lost: lost, report)
   }
 
   /// I4 and I7: what was emitted is in the outbox or in the log; nothing lies between.
-  private func lostOutbox(_ sight: Sight) -> String? {
+  private func lostOutbox(_ sight: Sight, _ relayed: UInt64) -> String? {
     guard !isProjection else { return nil }
+    let waiting = sight.outbox?.first ?? sight.ledger.nextOutbox
+    if relayed < waiting {
+      return
+        "\(Counted.text(waiting - relayed, "event")) that it emitted are neither in its outbox nor in the log"
+    }
     guard let outbox = sight.outbox else { return nil }
     let isDense = outbox.first + outbox.count == sight.ledger.nextOutbox
     return isDense

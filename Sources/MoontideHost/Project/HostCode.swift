@@ -82,7 +82,8 @@ public enum HostCode: String, ExplainedCode {
         + "acknowledged is on disk."
     case .versions: "A command talks to the running process in a format that both must know."
     case .locked:
-      "data/lock is held by another moontide process: two writers would tear the log. Commands "
+      "Another moontide process holds data/ by a lock on the folder and on data/lock; deleting that file "
+        + "does not undo it. Two writers would tear the log. Commands "
         + "that read, and "
         + "append, go through the running process by themselves; this one cannot."
     case .output: "stdout or stderr was closed or its disk is full. The project itself is not harmed."

@@ -35,6 +35,22 @@ public final class MoontideProject: Sendable {
     }
   }
 
+  /// The same, again and again while the system is short of what it needs: room on the disk, descriptors.
+  /// `waiting` is told of it about once a second and says whether to go on; nil when not.
+  public static func open(
+    _ paths: ProjectPaths, waiting: (Diagnostic) throws(ProjectFault) -> Bool
+  ) throws(ProjectFault) -> MoontideProject? {
+    while true {
+      do throws(ProjectFault) { return try open(paths) } catch {
+        guard let short = error.problems.first(where: { $0.severity == .error }), short.isPassing else {
+          throw error
+        }
+        if try !waiting(short.asWarning) { return nil }
+      }
+      SystemClock().sleep(for: Limits.fullDiskPause)
+    }
+  }
+
   /// The settings ask for another number of partitions than a topic was made with: said before anything runs,
   /// not when the first event of that topic comes.
   var changedPartitions: Diagnostic? { MoontideProject.changedPartitions(settings, log.topics()) }
@@ -103,9 +119,14 @@ public final class MoontideProject: Sendable {
     return sink.rows
   }
 
-  /// Writes down what makes the next opening quick. Not needed for safety.
-  public func close() throws(Diagnostic) {
-    try LogError.told { () throws(LogError) in try segmentedLog.close() }
+  /// Writes down what makes the next opening quick. Not needed for safety: should the system be short of room
+  /// for it, that is what it returns, for showing.
+  @discardableResult public func close() throws(Diagnostic) -> Diagnostic? {
+    do throws(Diagnostic) { try LogError.told { () throws(LogError) in try segmentedLog.close() } } catch {
+      guard error.isPassing else { throw error }
+      return error.asWarning("nothing is lost; the next opening reads the end of the log again")
+    }
+    return nil
   }
 
   /// Everything that is wrong with a project's scripts, settings and schemas. Takes no lock, runs nothing.
@@ -135,7 +156,7 @@ public final class MoontideProject: Sendable {
       // Files are durable only in a directory that is.
       for folder in [paths.data, paths.root] { try files.syncDirectory(folder) }
     }
-    switch try ProjectLock.take(paths.lock, .exclusive, patience: .milliseconds(500)) {
+    switch try ProjectLock.take(paths.lock, patience: .milliseconds(500)) {
     case .success(let lock): return lock
     case .failure(let held):
       let owner = held.pid.map { "process \($0)" } ?? "another process"
@@ -155,7 +176,8 @@ public struct CheckResult: Sendable {
 }
 
 extension ProjectFault {
-  static func told<T>(_ body: () throws(Diagnostic) -> T) throws(ProjectFault) -> T {
+  /// Runs `body` and tells a failure as a fault of one problem.
+  public static func told<T>(_ body: () throws(Diagnostic) -> T) throws(ProjectFault) -> T {
     do throws(Diagnostic) { return try body() } catch { throw ProjectFault([error]) }
   }
 }

@@ -16,8 +16,8 @@ public enum ProjectDoor {
     guard request.after == nil, !mayReadSystem(request.sql) else {
       return try access(paths).query(request, to: sink)
     }
-    try QuerySession(paths: paths, files: PosixFileSystem(), clock: SystemClock(), tables: []).run(
-      request, to: sink)
+    try QuerySession(paths: paths, files: PosixFileSystem(), clock: SystemClock(), tables: nil)
+      .run(request, to: sink)
   }
 
   /// Whether a system table's name appears in the text, with or without its schema.

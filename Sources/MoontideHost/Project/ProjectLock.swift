@@ -1,66 +1,119 @@
 import Glibc
 import MoontideCore
 
-/// Who may touch `data/`: one writer, or any number of readers. A `flock` on a file kept open; the writer's
-/// pid stands in it for messages. Released when the object is.
+/// Who may touch `data/`: one process. A `flock` on a file kept open, with the pid in it for messages, and
+/// another on the folder, which nobody can unlink while there is something in it: should the file be deleted
+/// under a running process, the next one still meets it. Both are of inodes: another mount or a link of the
+/// same folder is the same. Released when the object is.
 final class ProjectLock: @unchecked Sendable {
-  // Unchecked: the descriptor is set once and only closed in deinit.
-  enum Mode: Sendable, Hashable {
-    case exclusive
-    case shared
-  }
+  // Unchecked: the descriptors are set once and only closed in deinit.
 
   /// How it ended when the lock could not be had.
   struct Held: Error, Sendable, Hashable {
-    /// Of the writer, if it left one.
+    /// Of who holds it, as far as it is known.
     var pid: Int32?
   }
 
   private let descriptor: Int32
+  private let folder: Int32
 
-  private init(descriptor: Int32) { self.descriptor = descriptor }
+  private init(descriptor: Int32, folder: Int32) {
+    self.descriptor = descriptor
+    self.folder = folder
+  }
 
-  deinit { close(descriptor) }
+  deinit {
+    close(folder)
+    close(descriptor)
+  }
 
   /// Takes the lock at `path`, trying again for up to `patience`. The directory must exist.
-  static func take(
-    _ path: String, _ mode: Mode, patience: Duration
-  ) throws(Diagnostic) -> Result<ProjectLock, Held> {
+  static func take(_ path: String, patience: Duration) throws(Diagnostic) -> Result<ProjectLock, Held> {
     let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else {
-      let reason = String(cString: strerror(errno))
-      throw FileError(operation: "open", path: path, errno: errno, reason: reason).diagnostic
+    guard descriptor >= 0 else { throw FileError.system("open", path).diagnostic }
+    let folder = open(above(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard folder >= 0 else {
+      let fault = FileError.system("open", above(path))
+      close(descriptor)
+      throw fault.diagnostic
     }
-    let lock = ProjectLock(descriptor: descriptor)
-    let flag = (mode == .exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB
+    let lock = ProjectLock(descriptor: descriptor, folder: folder)
     var waited = Duration.zero
-    while flock(descriptor, flag) != 0 {
-      if errno != EWOULDBLOCK && errno != EINTR {
-        let reason = String(cString: strerror(errno))
-        throw FileError(operation: "lock", path: path, errno: errno, reason: reason).diagnostic
+    while true {
+      let blocked: Int32
+      if try !tryLock(descriptor, path) {
+        blocked = descriptor
+      } else if try !tryLock(folder, above(path)) {
+        blocked = folder
+      } else {
+        break
       }
-      if waited >= patience { return .failure(Held(pid: lock.pid())) }
+      if waited >= patience { return .failure(Held(pid: lock.pid(of: blocked))) }
       usleep(20_000)
       waited += .milliseconds(20)
     }
-    if mode == .exclusive { lock.write(pid: getpid()) }
+    lock.write(pid: getpid())
     return .success(lock)
   }
 
-  /// Whether a writer holds the project now. Creates nothing; the lock file's folder may be missing.
+  /// Whether a process holds the project now. Creates nothing; the lock file and its folder may be missing.
   static func isHeld(_ path: String) throws(Diagnostic) -> Bool {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else {
-      // No lock was ever taken here.
-      if errno == ENOENT { return false }
-      let reason = String(cString: strerror(errno))
-      throw FileError(operation: "open", path: path, errno: errno, reason: reason).diagnostic
+    for (name, flags) in [(path, O_RDONLY), (above(path), O_RDONLY | O_DIRECTORY)] {
+      let descriptor = open(name, flags | O_CLOEXEC)
+      guard descriptor >= 0 else {
+        // No lock was ever taken here.
+        if errno == ENOENT { continue }
+        throw FileError.system("open", name).diagnostic
+      }
+      defer { close(descriptor) }
+      if flock(descriptor, LOCK_SH | LOCK_NB) != 0, errno == EWOULDBLOCK { return true }
     }
-    let lock = ProjectLock(descriptor: descriptor)
-    return flock(lock.descriptor, LOCK_SH | LOCK_NB) != 0
+    return false
   }
 
-  private func pid() -> Int32? {
+  private static func above(_ path: String) -> String {
+    path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
+  }
+
+  /// False when somebody else has it. A file system that locks no folders, as NFS, is content with the file.
+  private static func tryLock(_ descriptor: Int32, _ path: String) throws(Diagnostic) -> Bool {
+    if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return true }
+    switch errno {
+    case EWOULDBLOCK, EINTR: return false
+    default:
+      let fault = FileError.system("lock", path)
+      if isFolder(descriptor), [EBADF, EINVAL, EOPNOTSUPP].contains(fault.errno) { return true }
+      throw fault.diagnostic
+    }
+  }
+
+  private static func isFolder(_ descriptor: Int32) -> Bool {
+    var status = stat()
+    return fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+  }
+
+  /// Who holds what `descriptor` is open on: as the kernel lists its locks, and else as the file says.
+  private func pid(of blocked: Int32) -> Int32? { ProjectLock.listed(blocked) ?? written() }
+
+  /// `/proc/locks` has a line for each: `1: FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF`, with the pid, and
+  /// the device (in base 16) and inode. <https://man7.org/linux/man-pages/man5/proc_locks.5.html>
+  private static func listed(_ descriptor: Int32) -> Int32? {
+    var status = stat()
+    guard fstat(descriptor, &status) == 0, let list = fopen("/proc/locks", "re") else { return nil }
+    defer { fclose(list) }
+    var line = [CChar](repeating: 0, count: 256)
+    while fgets(&line, Int32(line.count), list) != nil {
+      let bytes = line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+      let words = String(decoding: bytes, as: UTF8.self).split(separator: " ")
+      guard words.count > 5, words[1] == "FLOCK", let pid = Int32(words[4]), pid > 0,
+        let inode = words[5].split(separator: ":").last, UInt64(inode) == UInt64(status.st_ino)
+      else { continue }
+      return pid
+    }
+    return nil
+  }
+
+  private func written() -> Int32? {
     var buffer = [UInt8](repeating: 0, count: 16)
     let count = pread(descriptor, &buffer, buffer.count, 0)
     guard count > 0 else { return nil }
@@ -71,5 +124,13 @@ final class ProjectLock: @unchecked Sendable {
     let text = Array("\(pid)\n".utf8)
     // Only for messages: a lock without a pid still locks.
     if ftruncate(descriptor, 0) == 0 { _ = pwrite(descriptor, text, text.count, 0) }
+  }
+}
+
+extension FileError {
+  /// What `errno` says now.
+  fileprivate static func system(_ operation: String, _ path: String) -> FileError {
+    let code = Glibc.errno
+    return FileError(operation: operation, path: path, errno: code, reason: String(cString: strerror(code)))
   }
 }

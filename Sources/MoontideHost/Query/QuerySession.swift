@@ -6,11 +6,14 @@ struct QuerySession {
   let paths: ProjectPaths
   let files: any FileSystem
   let clock: any WallClock
-  let tables: [any SystemTable]
+  let tables: SystemTables?
 
   func run(_ request: QueryRequest, to sink: any RowSink) throws(Diagnostic) {
     let engine: QueryEngine
-    do throws(StoreError) { engine = try QueryEngine(try catalog(), tables: tables, clock: clock) } catch {
+    var unreadable: [String] = []
+    do throws(StoreError) {
+      engine = try QueryEngine(try catalog(&unreadable), tables: tables?.all ?? [], clock: clock)
+    } catch {
       throw error.diagnostic
     }
     var fault: Diagnostic?
@@ -30,13 +33,14 @@ struct QuerySession {
           return false
         }
       }
-    } catch { throw fault ?? diagnostic(error, request) }
+    } catch { throw fault ?? tables?.fault.told ?? diagnostic(error, request, unreadable) }
     if let fault { throw fault }
   }
 
-  /// The read models whose files are there.
-  private func catalog() throws(StoreError) -> QueryCatalog {
+  /// The read models whose files are there; what keeps one from being read goes into `unreadable`.
+  private func catalog(_ unreadable: inout [String]) throws(StoreError) -> QueryCatalog {
     var models: [QueryCatalog.Model] = []
+    var short: StoreError?
     do throws(FileError) {
       guard try files.status(paths.readModels) != nil else { return QueryCatalog() }
       for file in try files.list(paths.readModels) where file.hasSuffix(".sqlite") && !file.hasPrefix(".") {
@@ -48,24 +52,33 @@ struct QuerySession {
           }
           models.append(.init(name: String(file.dropLast(".sqlite".count)), path: path, tables: names))
         } catch {
+          // What the system is short of must not look as if there were no such table.
+          if case .store(let fault) = error, fault.isPassing { short = fault }
           // A file that is just being made, or is damaged, has no tables to offer: a query that names one of
-          // them hears that there is none, and `doctor` says why.
-          continue
+          // them hears that there is none, and why.
+          unreadable.append(error.diagnostic(path).title)
         }
       }
     } catch {
       throw error.isPassing
         ? .exhausted(path: error.path, reason: error.reason) : .io(path: error.path, reason: error.reason)
     }
+    if let short { throw short }
     return QueryCatalog(models)
   }
 
-  private func diagnostic(_ error: QueryError, _ request: QueryRequest) -> Diagnostic {
+  private func diagnostic(
+    _ error: QueryError, _ request: QueryRequest, _ unreadable: [String]
+  ) -> Diagnostic {
     switch error {
     case .wrong(let message, let byteOffset, let suggestion):
-      return Diagnostic(
+      var wrong = Diagnostic(
         .query, message, at: byteOffset.map { QuerySession.place(in: request.sql, byteOffset: $0) },
         help: suggestion.map { "did you mean \($0)?" })
+      if message.hasPrefix("no such table") {
+        wrong.details += unreadable.map { .init("note", "\($0); moontide doctor") }
+      }
+      return wrong
     case .ambiguous(let name, let candidates):
       return Diagnostic(
         .query, "\(name) is in several read models",

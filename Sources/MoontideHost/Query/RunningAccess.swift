@@ -24,7 +24,7 @@ final class RunningAccess: ProjectAccess, Sendable {
   func query(_ request: QueryRequest, to sink: any RowSink) throws(Diagnostic) {
     if let after = request.after { try wait(past: after, for: request.timeout) }
     let tables = SystemTables(survey: HandlerSurvey(project, groups: groups), log: project.log)
-    try QuerySession(paths: project.paths, files: project.files, clock: project.clock, tables: tables.all)
+    try QuerySession(paths: project.paths, files: project.files, clock: project.clock, tables: tables)
       .run(request, to: sink)
   }
 

@@ -6,6 +6,8 @@ import MoontideSQLite
 struct SystemTables {
   let survey: HandlerSurvey
   let log: any EventLog
+  /// What keeps a table from being read; SQLite hands on its text only.
+  let fault = TableFault()
 
   /// The schema, and the tables in it.
   static let names: Set = ["sys", "events", "handlers", "checkpoints", "dead_letters"]
@@ -22,8 +24,8 @@ struct SystemTables {
         .init("dead", .integer),
         .init("degraded_since", .integer), .init("rate", .integer), .init("p99_ms", .real),
       ]
-    ) { [survey] () throws(StoreError) in
-      try Self.stored { () throws(Diagnostic) in try survey.summaries() }.map { handler in
+    ) { [survey, fault] () throws(StoreError) in
+      try fault.stored { () throws(Diagnostic) in try survey.summaries() }.map { handler in
         [
           .text(handler.name), .text(handler.kind.rawValue), .text(handler.version), .text(handler.state),
           .number(handler.checkpoint.value), .number(handler.lag), .number(handler.applied),
@@ -43,8 +45,8 @@ struct SystemTables {
         .init("handler", .text), .init("topic", .text), .init("partition", .integer),
         .init("position", .integer),
       ]
-    ) { [survey] () throws(StoreError) in
-      try Self.stored { () throws(Diagnostic) in try survey.entries() }.flatMap { entry in
+    ) { [survey, fault] () throws(StoreError) in
+      try fault.stored { () throws(Diagnostic) in try survey.entries() }.flatMap { entry in
         entry.ledger.checkpoints.sorted { $0.key < $1.key }.map { partition, position in
           [
             .text(entry.identity.handler), .text(partition.topic.text), .integer(Int64(partition.partition)),
@@ -57,13 +59,22 @@ struct SystemTables {
 
   private var deadLetters: StaticSystemTable {
     let letters = DeadLetterTable(survey: survey, log: log)
-    return StaticSystemTable("dead_letters", columns: DeadLetterTable.columns) { () throws(StoreError) in
-      try Self.stored { () throws(Diagnostic) in try letters.rows() }
+    return StaticSystemTable("dead_letters", columns: DeadLetterTable.columns) {
+      [fault] () throws(StoreError) in
+      try fault.stored { () throws(Diagnostic) in try letters.rows() }
     }
   }
+}
 
-  private static func stored<T>(_ body: () throws(Diagnostic) -> T) throws(StoreError) -> T {
-    do throws(Diagnostic) { return try body() } catch { throw .refused(error.title) }
+/// Why a system table could not be read, beside the error that goes through SQLite. One thread.
+final class TableFault {
+  private(set) var told: Diagnostic?
+
+  func stored<T>(_ body: () throws(Diagnostic) -> T) throws(StoreError) -> T {
+    do throws(Diagnostic) { return try body() } catch {
+      told = error
+      throw .refused(error.title)
+    }
   }
 }
 

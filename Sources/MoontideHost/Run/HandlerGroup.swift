@@ -32,7 +32,10 @@ final class HandlerGroup: Sendable {
       relayBoard = nil
       threads = [HandlerGroup.projection(definition, boards[0], rebuilding, setting)]
     }
-    for thread in threads { thread.start() }
+    do throws(Diagnostic) { for thread in threads { try thread.start() } } catch {
+      stop(settled: false)
+      throw error
+    }
   }
 
   private static func projection(

@@ -8,7 +8,7 @@ final class IngestThreads {
   private var problemsTold = 0
 
   /// - Parameter bell: rung when events have become durable.
-  init(_ project: MoontideProject, once: Bool, strict: Bool, bell: Bell) {
+  init(_ project: MoontideProject, once: Bool, strict: Bool, bell: Bell) throws(Diagnostic) {
     var options = IngestOptions(once: once, strict: strict, partitions: project.settings.partitions)
     if case .every(let interval) = project.settings.flush { options.flushInterval = interval }
     let worker = IngestWorker(
@@ -27,7 +27,10 @@ final class IngestThreads {
         },
         make: { [worker = stage.worker] in worker })
     }
-    for thread in threads { thread.start() }
+    do throws(Diagnostic) { for thread in threads { try thread.start() } } catch {
+      stop()
+      throw error
+    }
   }
 
   var counts: IngestCounts { worker.progress.counts }

@@ -14,6 +14,7 @@ final class ProjectRun {
   private let progressed = Bell()
   private var ingest: IngestThreads?
   private var maintainer: WorkerThread?
+  private var server: ControlServer?
   private var groups: [HandlerGroup] = []
   private var isStopped = false
   private let metrics: MetricsFile?
@@ -35,21 +36,8 @@ final class ProjectRun {
   ) throws(Diagnostic) -> RunReport {
     let definitions = try chosen()
     defer { stopAll(settled: false) }
-    maintainer = WorkerThread(
-      name: "index", pause: StagePause(project.segmentedLog.maintainer), progressed: {},
-      failed: { [inbox] in inbox.put(.problem($0)) },
-      make: { [project] in project.segmentedLog.maintainer })
-    maintainer?.start()
-    for offer in try MendedHandlers(project).offers(definitions) { inbox.put(.problem(offer)) }
-    try startHandlers(definitions)
-    let access = RunningAccess(project, groups: groups, bell: bell, progressed: progressed)
-    let server = try ControlServer(folder: project.paths.cache) { access }
-    defer { server.stop() }
-    if options.ingests {
-      ingest = IngestThreads(project, once: options.once, strict: options.strict, bell: bell)
-    }
-    started(access)
-    let isDone = try watch(until: stop)
+    defer { server?.stop() }
+    let isDone = try start(definitions, until: stop, started) ? watch(until: stop) : false
     let counts = ingest?.counts ?? IngestCounts()
     stopAll(settled: isDone && options.once)
     try writeMetrics(isDone)
@@ -58,6 +46,55 @@ final class ProjectRun {
     return RunReport(
       ingested: counts.events, repeats: counts.repeats, quarantined: counts.quarantined + counts.conflicts,
       end: project.log.durableEnd, handlers: try HandlerSurvey(project, groups: groups).summaries())
+  }
+
+  /// Starts everything; false when it is asked to end before all of it could be.
+  private func start(
+    _ definitions: [HandlerDefinition], until stop: () -> Bool,
+    _ started: (any ProjectAccess & Sendable) -> Void
+  ) throws(Diagnostic) -> Bool {
+    let isReady = try whenPossible(until: stop) { () throws(Diagnostic) in
+      if maintainer == nil { try startMaintainer() }
+      for offer in try MendedHandlers(project).offers(definitions) { inbox.put(.problem(offer)) }
+    }
+    guard isReady, try startHandlers(definitions, until: stop) else { return false }
+    let access = RunningAccess(project, groups: groups, bell: bell, progressed: progressed)
+    let isServed = try whenPossible(until: stop) { () throws(Diagnostic) in
+      if server == nil { server = try ControlServer(folder: project.paths.cache) { access } }
+      guard options.ingests else { return }
+      ingest = try IngestThreads(project, once: options.once, strict: options.strict, bell: bell)
+    }
+    if isServed { started(access) }
+    return isServed
+  }
+
+  /// Does it again and again while the system is short of what it needs; false when it is to end before.
+  private func whenPossible(
+    until stop: () -> Bool, _ body: () throws(Diagnostic) -> Void
+  ) throws(Diagnostic) -> Bool {
+    var isTold = false
+    while true {
+      do throws(Diagnostic) {
+        try body()
+        return true
+      } catch {
+        guard error.isPassing else { throw error }
+        if !isTold { try observer.problem(error.asWarning) }
+        isTold = true
+      }
+      try deliver()
+      if stop() { return false }
+      project.clock.sleep(for: Limits.fullDiskPause)
+    }
+  }
+
+  private func startMaintainer() throws(Diagnostic) {
+    let maintainer = WorkerThread(
+      name: "index", pause: StagePause(project.segmentedLog.maintainer), progressed: {},
+      failed: { [inbox] in inbox.put(.problem($0)) },
+      make: { [project] in project.segmentedLog.maintainer })
+    try maintainer.start()
+    self.maintainer = maintainer
   }
 
   private func chosen() throws(Diagnostic) -> [HandlerDefinition] {
@@ -70,7 +107,10 @@ final class ProjectRun {
     return project.catalog.definitions.filter { only.contains($0.name) }
   }
 
-  private func startHandlers(_ definitions: [HandlerDefinition]) throws(Diagnostic) {
+  /// False when it is to end before all of them could be started.
+  private func startHandlers(
+    _ definitions: [HandlerDefinition], until stop: () -> Bool
+  ) throws(Diagnostic) -> Bool {
     let inbox = self.inbox
     var surroundings = HandlerSurroundings(
       clock: project.clock, randomness: project.randomness, report: { inbox.put(.problem($0)) },
@@ -79,7 +119,13 @@ final class ProjectRun {
     surroundings.batchRecords = options.batchRecords
     let setting = HandlerGroup.Setting(
       project: project, surroundings: surroundings, bell: bell, progressed: progressed)
-    for definition in definitions { groups.append(try HandlerGroup(definition, setting)) }
+    for definition in definitions {
+      let hasStarted = try whenPossible(until: stop) { () throws(Diagnostic) in
+        groups.append(try HandlerGroup(definition, setting))
+      }
+      if !hasStarted { return false }
+    }
+    return true
   }
 
   // MARK: Watching

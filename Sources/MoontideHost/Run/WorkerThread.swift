@@ -5,7 +5,7 @@ import Synchronization
 /// Drives one worker on a thread of its own until it finishes or is asked to stop. The worker is made on that
 /// thread and dies there: one thread owns one Lua state and one connection from birth to death.
 final class WorkerThread: @unchecked Sendable {
-  // Unchecked: the thread handle is written before the thread starts and read by `join` alone; all else is
+  // Unchecked: the thread handle is written by `start` and read by `join` alone, of one thread; all else is
   // atomic or behind the wake lock.
   private let name: String
   private let make: () throws(Diagnostic) -> any Worker
@@ -16,6 +16,7 @@ final class WorkerThread: @unchecked Sendable {
   private let pause: any WorkerPause
   private let progressed: @Sendable () -> Void
   private var thread = pthread_t()
+  private var hasStarted = false
 
   /// - Parameters:
   ///   - pause: how it waits while it is idle.
@@ -36,7 +37,8 @@ final class WorkerThread: @unchecked Sendable {
 
   var isDone: Bool { done.load(ordering: .acquiring) }
 
-  func start() {
+  /// Throws what passes when the system has no memory or no number for another thread.
+  func start() throws(Diagnostic) {
     var attributes = pthread_attr_t()
     pthread_attr_init(&attributes)
     // Lua's C calls nest up to 200 deep: 2 MiB or more, see trust.
@@ -50,7 +52,13 @@ final class WorkerThread: @unchecked Sendable {
         return nil
       }, context.toOpaque())
     pthread_attr_destroy(&attributes)
-    precondition(result == 0, "cannot start thread \(name): \(String(cString: strerror(result)))")
+    guard result == 0 else {
+      context.release()
+      throw Diagnostic(
+        passing: "cannot start a thread for \(name): \(String(cString: strerror(result)))",
+        help: "end other processes, or raise ulimit -u and ulimit -v")
+    }
+    hasStarted = true
   }
 
   /// Asks the worker to end after its current step; see `ClosingWorker` for `settled`.
@@ -60,7 +68,8 @@ final class WorkerThread: @unchecked Sendable {
     pause.wake()
   }
 
-  func join() { pthread_join(thread, nil) }
+  /// Returns at once when it was never started.
+  func join() { if hasStarted { pthread_join(thread, nil) } }
 
   private func run() {
     defer {

@@ -89,6 +89,8 @@ struct AppendCommand: ParsableCommand {
       data == "-"
       ? try TextFile.bytes("-")
       : data.hasPrefix("@") ? try TextFile.bytes(String(data.dropFirst())) : Array(data.utf8)
-    return bytes.map { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") ? UInt8(ascii: " ") : $0 }
+    return try GivenJSON.checked(bytes).map {
+      $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") ? UInt8(ascii: " ") : $0
+    }
   }
 }

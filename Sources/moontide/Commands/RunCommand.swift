@@ -40,18 +40,28 @@ struct RunCommand: ParsableCommand {
     try session.perform {
       let paths = try session.project(directory)
       Signals.install()
-      let project = try MoontideProject.open(paths)
-      try session.show(project.warnings)
       let watcher = RunWatcher(options, tails: !once)
+      guard let project = try open(paths, watcher) else { return }
+      try session.show(project.warnings)
       var settings = RunOptions()
       settings.once = once
       settings.strict = strict
       settings.metricsFile = metricsFile
       settings.only = only.isEmpty ? nil : Set(only)
       let report = try project.run(settings, observer: watcher, until: { Signals.received > 0 })
-      try project.close()
+      if let left = try project.close() { try session.show([left]) }
       try watcher.finish(report)
       if failOnDead, report.deadLetters + report.quarantined > 0 { throw ExitCodes.findings }
+    }
+  }
+
+  /// Waits for room on a full disk and the like; nil when it was asked to end before.
+  private func open(_ paths: ProjectPaths, _ watcher: RunWatcher) throws -> MoontideProject? {
+    var isTold = false
+    return try MoontideProject.open(paths) { problem throws(ProjectFault) in
+      if !isTold { try ProjectFault.told { () throws(Diagnostic) in try watcher.problem(problem) } }
+      isTold = true
+      return Signals.received == 0
     }
   }
 }
