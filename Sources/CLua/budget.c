@@ -132,6 +132,7 @@ void mt_trip(mt_lua *state, lua_State *L, int32_t kind) {
   } else if (kind != MT_REFUSED) {
     mt_fault_place(state, L, 0);
   }
+  if (state->abandoned) return;
   lua_sethook(L, hook, LUA_MASKCOUNT, 1);
   lua_sethook(state->L, hook, LUA_MASKCOUNT, 1);
   if (kind == MT_INSTRUCTIONS || kind == MT_TIME) lua_pushlstring(L, fault->message, fault->message_count);

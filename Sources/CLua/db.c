@@ -184,7 +184,7 @@ int32_t mt_lua_bind_begin(mt_lua *state) {
   if (state->tripped) return state->fault.kind;
   mt_budget_begin(state);
   lua_pushcfunction(state->L, bind_begin);
-  return mt_fault_finish(state, lua_pcall(state->L, 0, 0, 1));
+  return mt_fault_finish(state, mt_protected_call(state, 0));
 }
 
 int32_t mt_lua_bind_table(
@@ -195,5 +195,5 @@ int32_t mt_lua_bind_table(
   mt_budget_begin(state);
   lua_pushcfunction(state->L, bind);
   lua_pushlightuserdata(state->L, &to);
-  return mt_fault_finish(state, lua_pcall(state->L, 1, 0, 1));
+  return mt_fault_finish(state, mt_protected_call(state, 1));
 }

@@ -144,6 +144,9 @@ public enum Limits {
   public static let instructionsDefault: UInt64 = 50_000_000
   /// What the instruction count does not see: C functions and SQL.
   public static let handlerTimeDefault = Duration.seconds(2)
+  /// How late a call may be before it is left from outside, in the middle of an instruction: ordinary ones end
+  /// within a few milliseconds. A look every 20 ms and this must stay well below the 250 ms that are promised.
+  public static let luaGraceTime = Duration.milliseconds(50)
   /// Of one state: sixteen of the largest events as Lua tables.
   public static let memoryBytesDefault = 64 << 20
   /// A text in Lua: as long as one event.

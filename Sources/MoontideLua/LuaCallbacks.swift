@@ -18,11 +18,15 @@ enum LuaCallbacks {
     return owner
   }
 
+  private static func nanoseconds(_ time: Duration) -> Int64 {
+    let (seconds, attoseconds) = time.components
+    return seconds * 1_000_000_000 + attoseconds / 1_000_000_000
+  }
+
   static func limits(_ budget: LuaBudget) -> mt_limits {
-    let (seconds, attoseconds) = budget.time.components
-    return mt_limits(
-      instructions: budget.instructions, nanoseconds: seconds * 1_000_000_000 + attoseconds / 1_000_000_000,
-      memory_bytes: budget.memoryBytes, string_bytes: Limits.luaTextBytesMax, range: Limits.luaRangeMax,
+    mt_limits(
+      instructions: budget.instructions, nanoseconds: nanoseconds(budget.time),
+      grace_nanoseconds: nanoseconds(Limits.luaGraceTime), memory_bytes: budget.memoryBytes, string_bytes: Limits.luaTextBytesMax, range: Limits.luaRangeMax,
       values: Limits.luaValuesMax, event_bytes: Limits.eventBytesMax,
       emitted_bytes: Limits.emittedBytesPerEventMax, print_bytes: Limits.printBytesMax,
       error_bytes: Limits.errorTextBytesMax, value_depth: UInt32(Limits.valueDepthMax),

@@ -39,6 +39,7 @@ typedef struct mt_rows {
 typedef struct mt_limits {
   uint64_t instructions;
   int64_t nanoseconds;
+  int64_t grace_nanoseconds;  // how late a call may be before it is left from outside
   size_t memory_bytes;
   size_t string_bytes;
   size_t range;
