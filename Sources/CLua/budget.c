@@ -40,6 +40,12 @@ static void check(mt_lua *state, lua_State *L) {
   }
 }
 
+int64_t mt_lua_time_left(mt_lua *state) {
+  int64_t now = monotonic();
+  if (state->deadline == 0) state->deadline = now + state->limits.nanoseconds;
+  return state->deadline > now ? state->deadline - now : 0;
+}
+
 static void hook(lua_State *L, lua_Debug *frame) {
   (void)frame;
   mt_lua *state = mt_self(L);

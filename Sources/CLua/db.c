@@ -30,8 +30,9 @@ static void run(lua_State *L, mt_lua *state) {
   // A statement may take long: the time begins before it, and is looked at behind it.
   mt_look(L);
   state->result_columns = 0;
-  if (state->host.sql(state->host.context, (const uint8_t *)text, count) < 0) mt_raise_refusal(L);
+  int32_t status = state->host.sql(state->host.context, (const uint8_t *)text, count);
   mt_look(L);
+  if (status < 0) mt_raise_refusal(L);
 }
 
 static int db_query(lua_State *L) {

@@ -230,6 +230,13 @@ public enum Limits {
   /// Steps of SQLite's machine that one statement of a script may take, some seconds: counted, not timed, so
   /// that every replay stops at the same place.
   public static let statementStepsMax = 300_000_000
+  /// One statement of a script. SQLite looks at no clock between two comparisons of a statement without a loop:
+  /// a thousand of them on the longest texts take 0.2 s.
+  public static let statementTextBytesMax = 16 << 10
+  /// Bytes of a pattern times those of the text that `like`, `glob` and `trim` go over in one call: 0.1 s.
+  public static let patternWorkMax: Int64 = 32 << 20
+  /// Each text of a statement that searches a full-text table: 60 words, each compared at every place of a row.
+  public static let searchBytesMax = 256
   /// Values that one `each` or `query` of a script may return: they are all held in memory.
   public static let resultCellsMax = 4_000_000
   /// Statements of different texts that a store keeps prepared for `db:query` and `db:exec`.

@@ -206,6 +206,7 @@ extension LuaState {
     }
     return answer { (host) throws(HostRefusal) in
       takeArguments()
+      if operation == .each { host.timeLeft = timeLeft }
       let found = try host.row(operation, table: Int(table), arguments: arguments, result: result)
       if operation == .each || operation == .get { try giveResult() }
       return found
@@ -216,11 +217,14 @@ extension LuaState {
     answer { (host) throws(HostRefusal) in
       takeArguments()
       let text = String(decoding: text, as: UTF8.self)
+      host.timeLeft = timeLeft
       let columns = try host.sql(text, arguments: arguments, result: result)
       try giveResult(columns: columns)
       return true
     }
   }
+
+  private var timeLeft: Duration { .nanoseconds(mt_lua_time_left(state)) }
 
   func loadState() -> Int32 {
     answer { (host) throws(HostRefusal) in

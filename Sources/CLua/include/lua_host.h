@@ -170,6 +170,8 @@ void mt_lua_refuse(
     mt_lua *state, const char *code, size_t code_count, const char *message, size_t message_count,
     int32_t fatal);
 
+/// Nanoseconds until the deadline of the running call; 0 when it is over.
+int64_t mt_lua_time_left(mt_lua *state);
 size_t mt_lua_memory(const mt_lua *state);
 /// A budget tripped, or the blocks that were given back and cannot be used for others outgrew the memory
 /// budget: the state is to be thrown away.
