@@ -191,7 +191,11 @@ static void add_key(lua_State *L, int index, const mt_table *table, mt_rows *row
 static int ask(lua_State *L, mt_lua *state, int operation, const mt_table *table) {
   mt_charge(L, 20);
   int32_t answer = state->host.row(state->host.context, operation, table->index);
-  if (answer < 0) mt_raise_refusal(L);
+  if (answer < 0) {
+    // It may have been refused because the time is over.
+    mt_look(L);
+    mt_raise_refusal(L);
+  }
   return answer;
 }
 

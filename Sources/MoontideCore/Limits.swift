@@ -233,6 +233,10 @@ public enum Limits {
   /// One statement of a script. SQLite looks at no clock between two comparisons of a statement without a loop:
   /// a thousand of them on the longest texts take 0.2 s.
   public static let statementTextBytesMax = 16 << 10
+  /// Columns of one answer, two of the widest tables: each may hold a text of `luaTextBytesMax` at once.
+  public static let statementColumnsMax: Int32 = 128
+  /// Arguments of one function: each place in a JSON text of `luaTextBytesMax` takes 2 ms to find.
+  public static let statementArgumentsMax: Int32 = 64
   /// Bytes of a pattern times those of the text that `like`, `glob` and `trim` go over in one call: 0.1 s.
   public static let patternWorkMax: Int64 = 32 << 20
   /// Each text of a statement that searches a full-text table: 60 words, each compared at every place of a row.

@@ -26,7 +26,8 @@ enum LuaCallbacks {
   static func limits(_ budget: LuaBudget) -> mt_limits {
     mt_limits(
       instructions: budget.instructions, nanoseconds: nanoseconds(budget.time),
-      grace_nanoseconds: nanoseconds(Limits.luaGraceTime), memory_bytes: budget.memoryBytes, string_bytes: Limits.luaTextBytesMax, range: Limits.luaRangeMax,
+      grace_nanoseconds: nanoseconds(Limits.luaGraceTime), memory_bytes: budget.memoryBytes,
+      string_bytes: Limits.luaTextBytesMax, range: Limits.luaRangeMax,
       values: Limits.luaValuesMax, event_bytes: Limits.eventBytesMax,
       emitted_bytes: Limits.emittedBytesPerEventMax, print_bytes: Limits.printBytesMax,
       error_bytes: Limits.errorTextBytesMax, value_depth: UInt32(Limits.valueDepthMax),

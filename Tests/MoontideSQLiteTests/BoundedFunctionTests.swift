@@ -24,7 +24,9 @@ import Testing
     BoundedFunctions.install(on: bounded)
     let seed = UInt64.random(in: 0...UInt64.max)
     var generator = SplitMix(state: seed)
-    let letters = ["a", "b", "A", "é", "É", "ab", "", "%", "_", "*", "?", "[ab]", "[^a]", "[a-c]", "\u{1F600}"]
+    let letters = [
+      "a", "b", "A", "é", "É", "ab", "", "%", "_", "*", "?", "[ab]", "[^a]", "[a-c]", "\u{1F600}",
+    ]
     func value() -> String {
       switch Int.random(in: 0..<12, using: &generator) {
       case 0: return "null"
