@@ -8,6 +8,8 @@
 // A table object is a `mt_table` with three user values: column → position (from 1), the list of columns, its
 // name.
 
+/// Shorter texts are not worth a look at the budget.
+enum { CHARGED_TEXT = 4 << 10 };
 enum { PUT = 1, GET = 2, UPDATE = 3, DELETE = 4, ADD = 5, EACH = 6 };
 
 static mt_cell *add_cells(lua_State *L, mt_rows *rows, size_t count) {
@@ -24,7 +26,11 @@ static void set_cell(lua_State *L, int index, mt_rows *rows, mt_cell *cell, cons
   case LUA_TSTRING: {
     size_t count;
     const char *text = lua_tolstring(L, index, &count);
-    if (count + rows->text.count > UINT32_MAX) luaL_error(L, "the row is too long");
+    size_t cap = mt_self(L)->limits.row_bytes;
+    if (count + rows->text.count > cap) {
+      luaL_error(L, "the values have more than %I bytes together", (lua_Integer)cap);
+    }
+    if (count > CHARGED_TEXT) mt_charge(L, count / 8);
     cell->kind = MT_TEXT;
     cell->start = (uint32_t)rows->text.count;
     cell->count = (uint32_t)count;

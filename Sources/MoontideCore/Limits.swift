@@ -243,6 +243,8 @@ public enum Limits {
   public static let searchBytesMax = 256
   /// Values that one `each` or `query` of a script may return: they are all held in memory.
   public static let resultCellsMax = 4_000_000
+  /// Bytes of their texts: no more than `memoryBytesDefault` could go into Lua.
+  public static let resultBytesMax = 64 << 20
   /// Statements of different texts that a store keeps prepared for `db:query` and `db:exec`.
   public static let preparedStatementsMax = 256
   /// Databases that SQLite attaches at once, as it is built on Debian.

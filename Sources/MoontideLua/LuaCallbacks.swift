@@ -29,6 +29,7 @@ enum LuaCallbacks {
       grace_nanoseconds: nanoseconds(Limits.luaGraceTime), memory_bytes: budget.memoryBytes,
       string_bytes: Limits.luaTextBytesMax, range: Limits.luaRangeMax,
       values: Limits.luaValuesMax, event_bytes: Limits.eventBytesMax,
+      row_bytes: Int(Limits.storeValueBytesMax),
       emitted_bytes: Limits.emittedBytesPerEventMax, print_bytes: Limits.printBytesMax,
       error_bytes: Limits.errorTextBytesMax, value_depth: UInt32(Limits.valueDepthMax),
       value_nodes: UInt32(Limits.valueNodesMax), value_bytes: UInt32(Limits.valueBytesMax),

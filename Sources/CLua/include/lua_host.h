@@ -45,6 +45,7 @@ typedef struct mt_limits {
   size_t range;
   size_t values;
   size_t event_bytes;
+  size_t row_bytes;  // of all texts of one call of the host
   size_t emitted_bytes;
   size_t print_bytes;
   size_t error_bytes;
