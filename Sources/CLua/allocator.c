@@ -11,11 +11,14 @@
 
 enum { CHUNK_BYTES = 64 << 10, CHARGED_MIN = 4 << 10, CHARGED_BYTES = 16, HURRY_WORK = 20000, DENIALS_MAX = 32 };
 
-/// In front of a block from malloc; keeps what is behind it aligned.
-typedef struct large_block {
+/// In front of a block from malloc; keeps what is behind it aligned. All are linked, so that a state that was
+/// left in the middle of something is given back without asking Lua.
+struct mt_large_block {
+  mt_large_block *next;
+  mt_large_block **from;
   size_t is_long_text;
   size_t unused;
-} large_block;
+};
 
 void mt_allocator_begin(mt_allocator *a, size_t cap, mt_lua *owner) {
   memset(a, 0, sizeof *a);
@@ -31,6 +34,29 @@ void mt_allocator_end(mt_allocator *a) {
     chunk = next;
   }
   a->chunks = NULL;
+  while (a->large != NULL) {
+    mt_large_block *next = a->large->next;
+    free(a->large);
+    a->large = next;
+  }
+}
+
+static void link(mt_allocator *a, mt_large_block *block) {
+  block->next = a->large;
+  block->from = &a->large;
+  if (block->next != NULL) block->next->from = &block->next;
+  a->large = block;
+}
+
+/// Where a block lies anew.
+static void relink(mt_large_block *block) {
+  *block->from = block;
+  if (block->next != NULL) block->next->from = &block->next;
+}
+
+static void unlink(mt_large_block *block) {
+  *block->from = block->next;
+  if (block->next != NULL) block->next->from = block->from;
 }
 
 static size_t rounded(size_t size) {
@@ -62,8 +88,9 @@ static void *take_small(mt_allocator *a, size_t size) {
 }
 
 static void *take_large(mt_allocator *a, size_t size, int is_text) {
-  large_block *block = malloc(sizeof *block + size);
+  mt_large_block *block = malloc(sizeof *block + size);
   if (block == NULL) return NULL;
+  link(a, block);
   block->is_long_text = is_text && size >= MT_TEXT_WATCHED;
   a->large_bytes += size;
   if (block->is_long_text && a->texts++ == 0) mt_hurry(a->owner);
@@ -72,7 +99,8 @@ static void *take_large(mt_allocator *a, size_t size, int is_text) {
 
 static void give(mt_allocator *a, void *block, size_t size) {
   if (size > MT_SMALL_MAX) {
-    large_block *large = (large_block *)block - 1;
+    mt_large_block *large = (mt_large_block *)block - 1;
+    unlink(large);
     a->large_bytes -= size;
     if (large->is_long_text) a->texts--;
     free(large);
@@ -138,8 +166,9 @@ void *mt_allocate(void *context, void *block, size_t old, size_t new) {
   if (after > before && is_beyond(a, after - before)) return deny(a, after - before);
   void *result;
   if (block != NULL && before > MT_SMALL_MAX && after > MT_SMALL_MAX) {
-    large_block *moved = realloc((large_block *)block - 1, sizeof *moved + after);
+    mt_large_block *moved = realloc((mt_large_block *)block - 1, sizeof *moved + after);
     if (moved == NULL) return after < before ? block : deny(a, after - before);
+    relink(moved);
     a->large_bytes += after - before;
     result = moved + 1;
   } else {

@@ -40,6 +40,12 @@ static void check(mt_lua *state, lua_State *L) {
   }
 }
 
+int64_t mt_lua_time_left(mt_lua *state) {
+  int64_t now = monotonic();
+  if (state->deadline == 0) state->deadline = now + state->limits.nanoseconds;
+  return state->deadline > now ? state->deadline - now : 0;
+}
+
 static void hook(lua_State *L, lua_Debug *frame) {
   (void)frame;
   mt_lua *state = mt_self(L);
@@ -132,6 +138,7 @@ void mt_trip(mt_lua *state, lua_State *L, int32_t kind) {
   } else if (kind != MT_REFUSED) {
     mt_fault_place(state, L, 0);
   }
+  if (state->abandoned) return;
   lua_sethook(L, hook, LUA_MASKCOUNT, 1);
   lua_sethook(state->L, hook, LUA_MASKCOUNT, 1);
   if (kind == MT_INSTRUCTIONS || kind == MT_TIME) lua_pushlstring(L, fault->message, fault->message_count);

@@ -30,8 +30,9 @@ static void run(lua_State *L, mt_lua *state) {
   // A statement may take long: the time begins before it, and is looked at behind it.
   mt_look(L);
   state->result_columns = 0;
-  if (state->host.sql(state->host.context, (const uint8_t *)text, count) < 0) mt_raise_refusal(L);
+  int32_t status = state->host.sql(state->host.context, (const uint8_t *)text, count);
   mt_look(L);
+  if (status < 0) mt_raise_refusal(L);
 }
 
 static int db_query(lua_State *L) {
@@ -184,7 +185,7 @@ int32_t mt_lua_bind_begin(mt_lua *state) {
   if (state->tripped) return state->fault.kind;
   mt_budget_begin(state);
   lua_pushcfunction(state->L, bind_begin);
-  return mt_fault_finish(state, lua_pcall(state->L, 0, 0, 1));
+  return mt_fault_finish(state, mt_protected_call(state, 0));
 }
 
 int32_t mt_lua_bind_table(
@@ -195,5 +196,5 @@ int32_t mt_lua_bind_table(
   mt_budget_begin(state);
   lua_pushcfunction(state->L, bind);
   lua_pushlightuserdata(state->L, &to);
-  return mt_fault_finish(state, lua_pcall(state->L, 1, 0, 1));
+  return mt_fault_finish(state, mt_protected_call(state, 1));
 }

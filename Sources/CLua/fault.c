@@ -196,6 +196,7 @@ int32_t mt_fault_finish(mt_lua *state, int status) {
   lua_State *L = state->L;
   mt_fault *fault = &state->fault;
   if (status == LUA_OK) return MT_OK;
+  if (state->abandoned) return fault->kind;
   if (!state->tripped) {
     size_t count = 0;
     const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &count) : "";

@@ -8,6 +8,8 @@
 // A table object is a `mt_table` with three user values: column → position (from 1), the list of columns, its
 // name.
 
+/// Shorter texts are not worth a look at the budget.
+enum { CHARGED_TEXT = 4 << 10 };
 enum { PUT = 1, GET = 2, UPDATE = 3, DELETE = 4, ADD = 5, EACH = 6 };
 
 static mt_cell *add_cells(lua_State *L, mt_rows *rows, size_t count) {
@@ -24,7 +26,11 @@ static void set_cell(lua_State *L, int index, mt_rows *rows, mt_cell *cell, cons
   case LUA_TSTRING: {
     size_t count;
     const char *text = lua_tolstring(L, index, &count);
-    if (count + rows->text.count > UINT32_MAX) luaL_error(L, "the row is too long");
+    size_t cap = mt_self(L)->limits.row_bytes;
+    if (count + rows->text.count > cap) {
+      luaL_error(L, "the values have more than %I bytes together", (lua_Integer)cap);
+    }
+    if (count > CHARGED_TEXT) mt_charge(L, count / 8);
     cell->kind = MT_TEXT;
     cell->start = (uint32_t)rows->text.count;
     cell->count = (uint32_t)count;
@@ -191,7 +197,11 @@ static void add_key(lua_State *L, int index, const mt_table *table, mt_rows *row
 static int ask(lua_State *L, mt_lua *state, int operation, const mt_table *table) {
   mt_charge(L, 20);
   int32_t answer = state->host.row(state->host.context, operation, table->index);
-  if (answer < 0) mt_raise_refusal(L);
+  if (answer < 0) {
+    // It may have been refused because the time is over.
+    mt_look(L);
+    mt_raise_refusal(L);
+  }
   return answer;
 }
 

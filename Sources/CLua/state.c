@@ -44,6 +44,7 @@ mt_lua *mt_lua_new(mt_limits limits, mt_callbacks callbacks) {
   state->host = callbacks;
   state->generation = 1;
   mt_allocator_begin(&state->allocator, limits.memory_bytes, state);
+  mt_watchdog_add(state);
   state->documents[0] = mt_document_new();
   state->documents[1] = mt_document_new();
   if (state->documents[0] != NULL && state->documents[1] != NULL) {
@@ -65,8 +66,8 @@ mt_lua *mt_lua_new(mt_limits limits, mt_callbacks callbacks) {
 }
 
 void mt_lua_free(mt_lua *state) {
-  state->running = NULL;
-  if (state->L != NULL) lua_close(state->L);
+  mt_watchdog_remove(state);
+  // There are no finalisers: what Lua holds is memory, and goes without a walk through it.
   mt_allocator_end(&state->allocator);
   if (state->documents[0] != NULL) mt_document_free(state->documents[0]);
   if (state->documents[1] != NULL) mt_document_free(state->documents[1]);
@@ -110,7 +111,7 @@ int32_t mt_lua_add_module(
   mt_budget_begin(state);
   lua_pushcfunction(state->L, add_module);
   lua_pushlightuserdata(state->L, &from);
-  return mt_fault_finish(state, lua_pcall(state->L, 1, 0, 1)) == MT_OK;
+  return mt_fault_finish(state, mt_protected_call(state, 1)) == MT_OK;
 }
 
 static int run_script(lua_State *L) {
@@ -145,7 +146,7 @@ int32_t mt_lua_run(
   state->printed = 0;
   lua_pushcfunction(state->L, run_script);
   lua_pushlightuserdata(state->L, &from);
-  int status = lua_pcall(state->L, 1, 0, 1);
+  int status = mt_protected_call(state, 1);
   state->phase = MT_IDLE;
   int32_t kind = mt_fault_finish(state, status);
   // A syntax error is raised by code of ours after the parser has spoken; its text holds the place.
@@ -201,7 +202,7 @@ int32_t mt_lua_handle(mt_lua *state, int32_t function, int32_t power, const mt_e
   begin_event(state, event);
   lua_pushcfunction(state->L, handle);
   lua_pushlightuserdata(state->L, &from);
-  return end_event(state, lua_pcall(state->L, 1, 0, 1));
+  return end_event(state, mt_protected_call(state, 1));
 }
 
 static int upcast(lua_State *L) {
@@ -244,7 +245,7 @@ int32_t mt_lua_upcast(mt_lua *state, const int32_t *functions, int32_t count, co
   begin_event(state, event);
   lua_pushcfunction(state->L, upcast);
   lua_pushlightuserdata(state->L, &from);
-  return end_event(state, lua_pcall(state->L, 1, 0, 1));
+  return end_event(state, mt_protected_call(state, 1));
 }
 
 const mt_bytes *mt_lua_value(const mt_lua *state) { return &state->value; }
@@ -278,7 +279,7 @@ size_t mt_lua_memory(const mt_lua *state) { return state->allocator.used; }
 int32_t mt_lua_spent(const mt_lua *state) {
   return state->tripped != 0 || state->allocator.chunk_bytes > state->allocator.cap;
 }
-int32_t mt_lua_stack_height(const mt_lua *state) { return lua_gettop(state->L); }
+int32_t mt_lua_stack_height(const mt_lua *state) { return state->abandoned ? 1 : lua_gettop(state->L); }
 
 void mt_lua_required(mt_lua *state) {
   // Reads two tables without allocating in Lua, so it needs no protected call.

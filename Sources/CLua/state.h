@@ -3,6 +3,9 @@
 
 // What the files of this target share. Nothing here is seen by Swift.
 
+#include <setjmp.h>
+#include <sys/types.h>
+
 #include <lauxlib.h>
 #include <lua.h>
 #include <lualib.h>
@@ -14,11 +17,14 @@ enum { MT_SMALL_MAX = 512, MT_CLASS_BYTES = 16, MT_CLASSES = MT_SMALL_MAX / MT_C
 /// From this length on single instructions on a text take long: comparing two of 4 MiB of NULs takes 20 ms.
 enum { MT_TEXT_WATCHED = 32 << 10 };
 
+typedef struct mt_large_block mt_large_block;
+
 /// Free lists by size over chunks; what is larger comes from malloc. `used` never passes `cap`, and chunks
 /// together with larger blocks never twice of it.
 typedef struct mt_allocator {
   void *free[MT_CLASSES];
   void *chunks;
+  mt_large_block *large;
   uint8_t *fresh;
   size_t fresh_count;
   size_t used;
@@ -96,6 +102,18 @@ struct mt_lua {
   int32_t tripped;
   size_t allocated;  // work of the allocator since the last look at the budget
   int32_t hurried;   // the hook was told to come at the next instruction
+
+  // Of the watchdog. `call` rises at the beginning and at the end of each call: odd while one runs.
+  uint64_t call;
+  uint64_t overdue;     // the call that is to be left
+  int32_t abandoned;    // one was left: Lua is not to be run again
+  pid_t thread;         // that runs the call
+  sigjmp_buf way_out;
+  mt_lua *outer;        // whose call this thread runs around this one
+  mt_lua *next_watched;
+  uint64_t seen_call;   // from here on: of the watching thread, under its lock
+  int64_t seen_at;
+  int64_t late_worked;  // how long the thread had worked when the call was first seen to be late; -1 before
 
   int32_t phase;
   int32_t module_depth;
@@ -200,6 +218,13 @@ void mt_watch(mt_lua *state, lua_State *L);
 void mt_trip(mt_lua *state, lua_State *L, int32_t kind);
 /// After a failed protected call: a lack of memory trips; raises again once tripped.
 void mt_after_failure(lua_State *L, int status);
+
+// watchdog.c
+/// Calls the function below its `arguments` at the top of the stack without results; the message handler is at 1.
+/// Returns Lua's status; LUA_ERRERR with `abandoned` set when the call had to be left.
+int mt_protected_call(mt_lua *state, int arguments);
+void mt_watchdog_add(mt_lua *state);
+void mt_watchdog_remove(mt_lua *state);
 
 // fault.c
 int mt_message_handler(lua_State *L);

@@ -21,6 +21,12 @@ public protocol EffectTransaction: AnyObject {
   func row(
     _ operation: RowOperation, table: Int, arguments: RowBuffer, result: RowBuffer
   ) throws(StoreError) -> Bool
+  /// How long each `sql` and `each` from now on may take. What takes longer is stopped, wherever it is, and
+  /// throws `refused`; the transaction may then be lost.
+  var timeLeft: Duration { get set }
+  /// The store undid all of it by itself, since it had to stop a statement that wrote: only `rollback` may
+  /// follow.
+  var isLost: Bool { get }
   /// Runs one SQL statement on the handler's own tables; `result` gets the rows one after another. Returns
   /// the names of the columns (empty for a statement without rows).
   func sql(_ text: String, arguments: RowBuffer, result: RowBuffer) throws(StoreError) -> [String]
@@ -32,6 +38,15 @@ public protocol EffectTransaction: AnyObject {
   func rollbackToSavepoint() throws(StoreError)
   func commit() throws(StoreError)
   func rollback() throws(StoreError)
+}
+
+/// For what runs no SQL.
+extension EffectTransaction {
+  public var timeLeft: Duration {
+    get { Limits.handlerTimeDefault }
+    set {}
+  }
+  public var isLost: Bool { false }
 }
 
 /// The shape of one table, as `db.NAME` shows it.

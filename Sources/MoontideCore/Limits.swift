@@ -150,6 +150,9 @@ public enum Limits {
   public static let instructionsDefault: UInt64 = 50_000_000
   /// What the instruction count does not see: C functions and SQL.
   public static let handlerTimeDefault = Duration.seconds(2)
+  /// How late a call may be before it is left from outside, in the middle of an instruction: ordinary ones end
+  /// within a few milliseconds. A look every 20 ms and this must stay well below the 250 ms that are promised.
+  public static let luaGraceTime = Duration.milliseconds(50)
   /// Of one state: sixteen of the largest events as Lua tables.
   public static let memoryBytesDefault = 64 << 20
   /// A text in Lua: as long as one event.
@@ -233,8 +236,21 @@ public enum Limits {
   /// Steps of SQLite's machine that one statement of a script may take, some seconds: counted, not timed, so
   /// that every replay stops at the same place.
   public static let statementStepsMax = 300_000_000
+  /// One statement of a script. SQLite looks at no clock between two comparisons of a statement without a loop:
+  /// a thousand of them on the longest texts take 0.2 s.
+  public static let statementTextBytesMax = 16 << 10
+  /// Columns of one answer, two of the widest tables: each may hold a text of `luaTextBytesMax` at once.
+  public static let statementColumnsMax: Int32 = 128
+  /// Arguments of one function: each place in a JSON text of `luaTextBytesMax` takes 2 ms to find.
+  public static let statementArgumentsMax: Int32 = 64
+  /// Bytes of a pattern times those of the text that `like`, `glob` and `trim` go over in one call: 0.1 s.
+  public static let patternWorkMax: Int64 = 32 << 20
+  /// Each text of a statement that searches a full-text table: 60 words, each compared at every place of a row.
+  public static let searchBytesMax = 256
   /// Values that one `each` or `query` of a script may return: they are all held in memory.
   public static let resultCellsMax = 4_000_000
+  /// Bytes of their texts: no more than `memoryBytesDefault` could go into Lua.
+  public static let resultBytesMax = 64 << 20
   /// Statements of different texts that a store keeps prepared for `db:query` and `db:exec`.
   public static let preparedStatementsMax = 256
   /// Databases that SQLite attaches at once, as it is built on Debian.

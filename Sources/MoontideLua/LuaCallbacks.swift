@@ -18,12 +18,18 @@ enum LuaCallbacks {
     return owner
   }
 
+  private static func nanoseconds(_ time: Duration) -> Int64 {
+    let (seconds, attoseconds) = time.components
+    return seconds * 1_000_000_000 + attoseconds / 1_000_000_000
+  }
+
   static func limits(_ budget: LuaBudget) -> mt_limits {
-    let (seconds, attoseconds) = budget.time.components
-    return mt_limits(
-      instructions: budget.instructions, nanoseconds: seconds * 1_000_000_000 + attoseconds / 1_000_000_000,
-      memory_bytes: budget.memoryBytes, string_bytes: Limits.luaTextBytesMax, range: Limits.luaRangeMax,
+    mt_limits(
+      instructions: budget.instructions, nanoseconds: nanoseconds(budget.time),
+      grace_nanoseconds: nanoseconds(Limits.luaGraceTime), memory_bytes: budget.memoryBytes,
+      string_bytes: Limits.luaTextBytesMax, range: Limits.luaRangeMax,
       values: Limits.luaValuesMax, event_bytes: Limits.eventBytesMax,
+      row_bytes: Int(Limits.storeValueBytesMax),
       emitted_bytes: Limits.emittedBytesPerEventMax, print_bytes: Limits.printBytesMax,
       error_bytes: Limits.errorTextBytesMax, value_depth: UInt32(Limits.valueDepthMax),
       value_nodes: UInt32(Limits.valueNodesMax), value_bytes: UInt32(Limits.valueBytesMax),
@@ -202,6 +208,7 @@ extension LuaState {
     }
     return answer { (host) throws(HostRefusal) in
       takeArguments()
+      if operation == .each { host.timeLeft = timeLeft }
       let found = try host.row(operation, table: Int(table), arguments: arguments, result: result)
       if operation == .each || operation == .get { try giveResult() }
       return found
@@ -212,11 +219,14 @@ extension LuaState {
     answer { (host) throws(HostRefusal) in
       takeArguments()
       let text = String(decoding: text, as: UTF8.self)
+      host.timeLeft = timeLeft
       let columns = try host.sql(text, arguments: arguments, result: result)
       try giveResult(columns: columns)
       return true
     }
   }
+
+  private var timeLeft: Duration { .nanoseconds(mt_lua_time_left(state)) }
 
   func loadState() -> Int32 {
     answer { (host) throws(HostRefusal) in

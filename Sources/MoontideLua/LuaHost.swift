@@ -3,6 +3,8 @@ public import MoontideCore
 /// What a running script can ask of the host. Called on the thread of the state, in the middle of a handler;
 /// an error thrown here is raised in Lua after the Swift frame has returned.
 public protocol LuaHost: AnyObject {
+  /// What is left of the call's time; set before each `sql`, and before a `row` of operation `each`.
+  var timeLeft: Duration { get set }
   /// `db.T:put` and its like. Buffers as `RowOperation` says; they belong to the state.
   func row(
     _ operation: RowOperation, table: Int, arguments: RowBuffer, result: RowBuffer

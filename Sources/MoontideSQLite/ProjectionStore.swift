@@ -81,6 +81,7 @@ public final class ProjectionStore: EffectStore {
     do {
       let shapes = try TableShape.all(in: connection)
       DateFunctions.install(on: connection)
+      BoundedFunctions.install(on: connection)
       for shape in shapes { try probe(shape, connection) }
       try probeViews(connection)
       return shapes
@@ -124,6 +125,7 @@ public final class ProjectionStore: EffectStore {
     bookkeeping = Bookkeeping(connection: connection)
     tables = shapes.map { $0.table }
     DateFunctions.install(on: connection)
+    BoundedFunctions.install(on: connection)
     try connection.meetTableFunctions()
     connection.authorizer.fullTextTables = Set(
       shapes.filter { $0.kind == .fullText }.map { $0.name.lowercased() })

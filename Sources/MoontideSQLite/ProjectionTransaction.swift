@@ -11,7 +11,9 @@ final class ProjectionTransaction: EffectTransaction {
   @exclusivity(unchecked) private var hasSavepoint = false
   @exclusivity(unchecked) private var isOpen = false
   /// SQLite rolled back by itself: nothing may follow but `rollback`, or it would be committed on its own.
-  @exclusivity(unchecked) private var isLost = false
+  @exclusivity(unchecked) private(set) var isLost = false
+  @exclusivity(unchecked) var timeLeft = Limits.handlerTimeDefault
+  private let watch = StatementWatch()
   private var kept: [String: Statement] = [:]
 
   init(_ connection: Connection, _ rows: [any RowTable]) {
@@ -42,6 +44,7 @@ final class ProjectionTransaction: EffectTransaction {
     try checkOpen()
     precondition(rows.indices.contains(table), "table \(table) of \(rows.count)")
     result.removeAll()
+    if operation == .each { return try each(table, arguments, result) }
     do {
       return try arguments.withSpan { (span) throws(StoreError) in
         if let known = plain[table] {
@@ -51,6 +54,20 @@ final class ProjectionTransaction: EffectTransaction {
       }
     } catch { throw noticing(error) }
   }
+
+  /// A scan may take long.
+  private func each(_ table: Int, _ arguments: RowBuffer, _ result: RowBuffer) throws(StoreError) -> Bool {
+    do {
+      return try watch.run(connection, within: timeLeft, valueBytesMax: Limits.storeValueBytesMax) {
+        () throws(StoreError) in
+        try arguments.withSpan { (span) throws(StoreError) in
+          try rows[table].run(.each, span, into: result)
+        }
+      }
+    } catch { throw noticing(watch.isLate ? late : error) }
+  }
+
+  private var late: StoreError { .refused("the statement took longer than its event may") }
 
   @inline(__always)
   private func checkOpen() throws(StoreError) {
@@ -70,16 +87,29 @@ final class ProjectionTransaction: EffectTransaction {
   func sql(_ text: String, arguments: RowBuffer, result: RowBuffer) throws(StoreError) -> [String] {
     try checkOpen()
     result.removeAll()
-    do { return try runSQL(text, arguments, result) } catch { throw noticing(error) }
+    guard text.utf8.count <= Limits.statementTextBytesMax else {
+      throw .refused("a statement of a script has at most \(Limits.statementTextBytesMax) bytes")
+    }
+    do { try flush() } catch { throw noticing(error) }
+    do {
+      // Nothing longer could go back to the script.
+      return try watch.run(connection, within: timeLeft, valueBytesMax: Int32(Limits.luaTextBytesMax)) {
+        () throws(StoreError) in try runSQL(text, arguments, result)
+      }
+    } catch { throw noticing(watch.isLate ? late : error) }
   }
 
   private func runSQL(
     _ text: String, _ arguments: RowBuffer, _ result: RowBuffer
   ) throws(StoreError) -> [String] {
-    try flush()
     let steps = StepBudget(connection)
     defer { steps.end() }
     let authorizer = connection.authorizer
+    if !authorizer.fullTextTables.isEmpty,
+      let reason = FullTextSearch.refusal(SQLWords(text), arguments, tables: authorizer.fullTextTables)
+    {
+      throw .refused(reason)
+    }
     authorizer.changedFullText.removeAll()
     let names = try authorizer.under(.rows) { () throws(StoreError) -> [String] in
       let statement = try prepared(text)

@@ -42,6 +42,7 @@ public final class QueryEngine {
     sqlite3_limit(connection.handle, SQLITE_LIMIT_WORKER_THREADS, 0)
     try connection.script("pragma temp_store=memory; pragma foreign_keys=off;")
     try connection.meetTableFunctions()
+    BoundedFunctions.install(on: connection)
   }
 
   /// Runs one statement. `columns` is called once with the names; `row` for each row, with a buffer that is
@@ -71,12 +72,16 @@ public final class QueryEngine {
           statement.bind(index + 1, span[index], span.bytes)
         }
         try connection.authorizer.under(.reading) { () throws(StoreError) in
-          while try statement.step() {
-            buffer.removeAll()
-            statement.read(into: buffer)
-            rows += 1
-            bytes += buffer.bytes.count + buffer.cells.count * 8
-            if rows > bounds.rows || bytes > bounds.bytes || !row(buffer) { break }
+          // The progress handler watches loops, this what takes long without one.
+          try watch.statement.run(connection, within: bounds.time, valueBytesMax: Limits.storeValueBytesMax) {
+            () throws(StoreError) in
+            while try statement.step() {
+              buffer.removeAll()
+              statement.read(into: buffer)
+              rows += 1
+              bytes += buffer.bytes.count + buffer.cells.count * 8
+              if rows > bounds.rows || bytes > bounds.bytes || !row(buffer) { break }
+            }
           }
         }
       }
@@ -220,6 +225,7 @@ public final class QueryEngine {
     _ error: StoreError, _ sql: String, _ words: SQLWords, _ watch: QueryGuard
   ) -> QueryError {
     if let reason = watch.reason { return reason }
+    if watch.statement.isLate { return .timedOut(after: watch.limit) }
     guard case .refused(let message) = error else { return .store(error) }
     let named =
       message.split(separator: ":", maxSplits: 1).last.map { String($0).trimmingCharacters(" ") } ?? ""

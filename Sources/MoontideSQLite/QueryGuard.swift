@@ -8,7 +8,9 @@ final class QueryGuard {
   private static let stepsBetweenLooks: Int32 = 1_000
 
   private let clock: any WallClock
-  private let limit: Duration
+  let limit: Duration
+  /// For what is late where no progress handler is asked.
+  let statement = StatementWatch()
   private let end: Duration
   private let cancellation: QueryCancellation?
   /// Why the query was interrupted.

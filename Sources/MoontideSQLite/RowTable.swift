@@ -35,6 +35,10 @@ extension Statement {
         reset()
         throw .refused("a result has at most \(Limits.resultCellsMax) values: ask for fewer rows or columns")
       }
+      if result.bytes.count > Limits.resultBytesMax {
+        reset()
+        throw .refused("a result has at most \(Limits.resultBytesMax) bytes: ask for fewer rows or columns")
+      }
     }
     reset()
   }

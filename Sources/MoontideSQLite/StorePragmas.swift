@@ -17,6 +17,8 @@ enum StorePragmas {
   static func apply(_ durability: Durability, to connection: Connection) throws(StoreError) {
     sqlite3_limit(connection.handle, SQLITE_LIMIT_LENGTH, Limits.storeValueBytesMax)
     sqlite3_limit(connection.handle, SQLITE_LIMIT_ATTACHED, 0)
+    sqlite3_limit(connection.handle, SQLITE_LIMIT_COLUMN, Limits.statementColumnsMax)
+    sqlite3_limit(connection.handle, SQLITE_LIMIT_FUNCTION_ARG, Limits.statementArgumentsMax)
     switch durability {
     case .derived:
       try connection.script("pragma journal_mode=wal; pragma synchronous=normal;")
@@ -25,9 +27,10 @@ enum StorePragmas {
     case .bulk:
       try connection.script("pragma journal_mode=memory; pragma synchronous=off;")
     }
+    // Sorts and temporary tables leave memory once they outgrow the cache: a script may sort what it likes.
     try connection.script(
       """
-      pragma secure_delete=off; pragma temp_store=memory; pragma foreign_keys=on;
+      pragma secure_delete=off; pragma temp_store=file; pragma foreign_keys=on;
       pragma cache_size=-\(Limits.storeCacheKibibytes);
       pragma wal_autocheckpoint=\(Limits.storeCheckpointPages);
       """)

@@ -20,6 +20,8 @@ struct Contest {
       tell("process, batch \(batch)")
       try process(batch, &report)
     }
+    tell("the price of safety")
+    try safety(batches.max() ?? 5_000, &report)
     if withScattered {
       tell("scattered keys")
       try processScattered(batches.max() ?? 5_000, &report)
@@ -87,6 +89,28 @@ struct Contest {
       report.add(name, "opponent: \(kind)", peer)
       report.compare("\(name): rate against the opponent, \(kind)", figure.rate / peer.rate, atLeast: goal)
     }
+  }
+
+  /// What it costs to count a script's instructions and to look at the clock: the same work in a process whose
+  /// Lua has no hooks. Matcher, libraries and bounds are those of always.
+  private func safety(_ batch: Int, _ report: inout Report) throws {
+    let project = path("process")
+    let hookless = try workload.hooklessLua()
+    var watched: [Figure] = []
+    var unwatched: [Figure] = []
+    for _ in 0..<rounds {
+      for library in [nil, hookless] {
+        try remove(project + "/data/readmodels")
+        let figure = try work(["process", project, "--batch", "\(batch)"], preloading: library)
+        if library == nil { watched.append(figure) } else { unwatched.append(figure) }
+      }
+    }
+    let (figure, bare) = (Figure.median(watched), Figure.median(unwatched))
+    report.add("safety", "moontide: one projection", figure)
+    report.add("safety", "the same without a hook", bare)
+    report.compare(
+      "safety: CPU against the same without a hook", figure.cpuMicroseconds / bare.cpuMicroseconds,
+      atMost: 1.1)
   }
 
   /// The same events in random order: what is left where merging by key spares nothing.
@@ -187,8 +211,9 @@ struct Contest {
   }
 
   /// One piece of work in a process of its own, so that its memory is its own.
-  private func work(_ arguments: [String]) throws -> Figure {
-    let output = try Command.run(CommandLine.arguments[0], ["work"] + arguments)
+  private func work(_ arguments: [String], preloading library: String? = nil) throws -> Figure {
+    let command = [CommandLine.arguments[0], "work"] + arguments
+    let output = try Command.run("env", (library.map { ["LD_PRELOAD=\($0)"] } ?? []) + command)
     return try JSONDecoder().decode(Figure.self, from: Data(output.utf8))
   }
 

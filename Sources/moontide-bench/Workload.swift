@@ -70,6 +70,16 @@ struct Workload {
       .trimmingCharacters(in: .whitespacesAndNewlines)
   }
 
+  /// A library that takes the place of `lua_sethook` and sets none; its path.
+  func hooklessLua() throws -> String {
+    let source = scratch.appending(path: "hookless.c")
+    let library = scratch.appending(path: "hookless.so")
+    let text = "void lua_sethook(void *L, void *hook, int mask, int count) {}\n"
+    try text.write(to: source, atomically: true, encoding: .utf8)
+    try Command.run("cc", ["-O2", "-shared", "-fPIC", "-o", library.path, source.path])
+    return library.path
+  }
+
   /// Throws unless the two tables in the database give the digest of the right answer.
   func check(_ database: String, scattered: Bool = false) throws {
     let digest = (scattered ? scatteredAnswer : answer).split(separator: " ").last ?? ""

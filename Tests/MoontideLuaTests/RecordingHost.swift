@@ -4,6 +4,7 @@ import MoontideCore
 
 /// A host that remembers what it was asked, and answers what it was told.
 final class RecordingHost: LuaHost {
+  var timeLeft = Duration.zero
   struct RowCall: Equatable {
     var operation: RowOperation
     var table: Int

@@ -54,6 +54,7 @@ import Testing
 extension Bench {
   /// A host that does nothing.
   final class Quiet: LuaHost {
+    var timeLeft = Duration.zero
     func row(
       _ operation: RowOperation, table: Int, arguments: RowBuffer, result: RowBuffer
     ) throws(HostRefusal) -> Bool { true }

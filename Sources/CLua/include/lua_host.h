@@ -39,11 +39,13 @@ typedef struct mt_rows {
 typedef struct mt_limits {
   uint64_t instructions;
   int64_t nanoseconds;
+  int64_t grace_nanoseconds;  // how late a call may be before it is left from outside
   size_t memory_bytes;
   size_t string_bytes;
   size_t range;
   size_t values;
   size_t event_bytes;
+  size_t row_bytes;  // of all texts of one call of the host
   size_t emitted_bytes;
   size_t print_bytes;
   size_t error_bytes;
@@ -169,6 +171,8 @@ void mt_lua_refuse(
     mt_lua *state, const char *code, size_t code_count, const char *message, size_t message_count,
     int32_t fatal);
 
+/// Nanoseconds until the deadline of the running call; 0 when it is over.
+int64_t mt_lua_time_left(mt_lua *state);
 size_t mt_lua_memory(const mt_lua *state);
 /// A budget tripped, or the blocks that were given back and cannot be used for others outgrew the memory
 /// budget: the state is to be thrown away.

@@ -1,6 +1,7 @@
 #ifndef MOONTIDE_SQLITE_H
 #define MOONTIDE_SQLITE_H
 #include <sqlite3.h>
+#include <stdint.h>
 
 // What Swift cannot say by itself: variadic calls, cast constants, and C structs that begin with SQLite's.
 
@@ -26,6 +27,25 @@ void mt_result_blob(sqlite3_context *context, const void *blob, int bytes);
 
 /// A message that SQLite frees, for the error fields of virtual tables.
 char *mt_message(const char *text);
+
+/// One statement, or several of one connection, that must end. The place stays where it is until `mt_watch_end`.
+typedef struct mt_watch {
+  sqlite3 *db;
+  int64_t end;
+  int fired;
+  int value_bytes;
+  struct mt_watch *next;
+} mt_watch;
+
+/// From now on no value may be longer than `value_bytes`, and after so many nanoseconds all is interrupted.
+/// By the thread that owns the connection, before the statement is prepared.
+void mt_watch_begin(mt_watch *watch, sqlite3 *db, int64_t nanoseconds, int value_bytes);
+/// Puts all back; whether it was late.
+int mt_watch_end(mt_watch *watch);
+
+/// Puts functions on texts in the place of SQLite's own; `*product_max` bounds the bytes of a pattern times
+/// those of its text, and lives as long as the connection. Returns SQLite's code.
+int mt_text_functions(sqlite3 *db, const int64_t *product_max);
 
 /// A virtual table and its cursor; `context` is a retained Swift object.
 typedef struct mt_vtab {

@@ -8,6 +8,8 @@ final class BatchRun {
   enum Failure: Error {
     /// Run the batch again, carefully.
     case again
+    /// Run the events before this place carefully and commit them.
+    case before(Position)
     case stop(WorkerStop)
   }
 
@@ -61,6 +63,7 @@ final class BatchRun {
     let selection = lane.selection
     // Nothing changes the records while they are handled: upcasters append to the bytes only.
     for record in batch.records {
+      if record.position >= end { return end }
       if !selection.knows(record.topic) {
         do throws(WorkerStop) { try lane.learnTopics() } catch { throw .stop(error) }
       }
@@ -92,6 +95,7 @@ final class BatchRun {
       case .correct(let data): record = HandlerLane.corrected(record, data, in: batch)
       }
     }
+    let isFirst = transaction == nil
     if isCareful {
       let transaction = try open()
       try store { () throws(StoreError) in try transaction.savepoint() }
@@ -103,10 +107,21 @@ final class BatchRun {
       applied += 1
       emitted += UInt64(lane.host.emitted)
     } catch {
-      if let storeError = lane.host.storeError { throw failure(storeError) }
+      let isLost = transaction?.isLost == true
+      if let storeError = lane.host.storeError, !isLost { throw failure(storeError) }
       guard isCareful else { throw .again }
+      // The transaction went with a statement that had to be stopped. What came before is committed by itself,
+      // so that this event is alone when it fails again.
+      if isLost, !isFirst { throw .before(record.position) }
       let transaction = try open()
-      try store { () throws(StoreError) in try transaction.rollbackToSavepoint() }
+      if isLost {
+        self.transaction = nil
+        lane.host.transaction = nil
+        lane.host.storeError = nil
+        try store { () throws(StoreError) in try transaction.rollback() }
+      } else {
+        try store { () throws(StoreError) in try transaction.rollbackToSavepoint() }
+      }
       do throws(WorkerStop) { try lane.renewProgramIfSpent() } catch { throw .stop(error) }
       try dispose(error, of: record)
     }

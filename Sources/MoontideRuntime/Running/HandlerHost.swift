@@ -6,6 +6,7 @@ import MoontideLua
 final class HandlerHost: LuaHost {
   /// Set while a batch runs.
   var transaction: (any EffectTransaction)?
+  var timeLeft = Limits.handlerTimeDefault
   /// Why the store failed in a way that is not the script's fault; the worker looks here first.
   var storeError: StoreError?
   private let definition: HandlerDefinition
@@ -59,6 +60,7 @@ final class HandlerHost: LuaHost {
     _ operation: RowOperation, table: Int, arguments: RowBuffer, result: RowBuffer
   ) throws(HostRefusal) -> Bool {
     let transaction = try open()
+    if operation == .each { transaction.timeLeft = timeLeft }
     do throws(StoreError) {
       return try transaction.row(operation, table: table, arguments: arguments, result: result)
     } catch {
@@ -68,6 +70,7 @@ final class HandlerHost: LuaHost {
 
   func sql(_ text: String, arguments: RowBuffer, result: RowBuffer) throws(HostRefusal) -> [String] {
     let transaction = try open()
+    transaction.timeLeft = timeLeft
     do throws(StoreError) {
       return try transaction.sql(text, arguments: arguments, result: result)
     } catch {

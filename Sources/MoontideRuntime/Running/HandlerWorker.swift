@@ -165,20 +165,23 @@ public final class HandlerWorker: Worker {
   }
 
   private func run(upTo end: Position) throws(WorkerStop) {
-    if try pass(upTo: end, isCareful: false) { return }
+    guard try pass(upTo: end, isCareful: false) != nil else { return }
     try lane.renewProgramIfSpent()
-    let isThrough = try pass(upTo: end, isCareful: true)
-    precondition(isThrough, "a careful run never asks for another")
+    guard let earlier = try pass(upTo: end, isCareful: true) else { return }
+    try lane.renewProgramIfSpent()
+    let rest = try pass(upTo: earlier, isCareful: true)
+    precondition(rest == nil, "the events before \(earlier) passed, and now ask for another run")
   }
 
-  /// False when the batch must be run again, carefully.
-  private func pass(upTo end: Position, isCareful: Bool) throws(WorkerStop) -> Bool {
+  /// Nil when it came through; else the place up to which to run again, carefully.
+  private func pass(upTo end: Position, isCareful: Bool) throws(WorkerStop) -> Position? {
     do throws(BatchRun.Failure) {
       try BatchRun(lane, batch, end: end, isCareful: isCareful).run()
-      return true
+      return nil
     } catch {
       switch error {
-      case .again: return false
+      case .again: return end
+      case .before(let position): return position
       case .stop(let stop): throw stop
       }
     }
