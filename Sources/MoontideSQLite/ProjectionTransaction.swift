@@ -5,6 +5,7 @@ final class ProjectionTransaction: EffectTransaction {
   private let connection: Connection
   private let bookkeeping: Bookkeeping
   private let rows: [any RowTable]
+  private let place: FoldMark
   /// Those of `rows` that are plain, by place; kept alive by it. Without a count of references per operation.
   private let plain: UnsafeMutablePointer<Unmanaged<PlainTable>?>
   @exclusivity(unchecked) private var isFolding = false
@@ -14,8 +15,9 @@ final class ProjectionTransaction: EffectTransaction {
   @exclusivity(unchecked) private var isLost = false
   private var kept: [String: Statement] = [:]
 
-  init(_ connection: Connection, _ rows: [any RowTable]) {
+  init(_ connection: Connection, _ rows: [any RowTable], _ place: FoldMark) {
     self.connection = connection
+    self.place = place
     self.rows = rows
     plain = .allocate(capacity: rows.count)
     for (place, table) in rows.enumerated() {
@@ -47,6 +49,8 @@ final class ProjectionTransaction: EffectTransaction {
         if let known = plain[table] {
           return try known._withUnsafeGuaranteedRef { $0.answer(operation, span, into: result) }.get()
         }
+        // A full-text table may write when it is read, too.
+        try place.beforeWriting()
         return try rows[table].run(operation, span, into: result)
       }
     } catch { throw noticing(error) }
@@ -76,6 +80,10 @@ final class ProjectionTransaction: EffectTransaction {
   private func runSQL(
     _ text: String, _ arguments: RowBuffer, _ result: RowBuffer
   ) throws(StoreError) -> [String] {
+    if place.isSet {
+      if rows.contains(where: { $0.hasPending }) { throw FoldMark.refusal }
+      try place.beforeWriting()
+    }
     try flush()
     let steps = StepBudget(connection)
     defer { steps.end() }
@@ -136,6 +144,11 @@ final class ProjectionTransaction: EffectTransaction {
 
   func savepoint() throws(StoreError) {
     try checkOpen()
+    if isFolding {
+      try place.set()
+      for table in rows { try table.mark() }
+      return
+    }
     try flush()
     if hasSavepoint { try connection.run("release mark") }
     try connection.run("savepoint mark")
@@ -143,11 +156,14 @@ final class ProjectionTransaction: EffectTransaction {
   }
 
   func rollbackToSavepoint() throws(StoreError) {
-    precondition(isOpen && hasSavepoint, "there is no savepoint to go back to")
-    for table in rows { table.discard() }
+    precondition(isOpen && (hasSavepoint || place.isSet), "there is no savepoint to go back to")
     if !connection.isInTransaction { throw lost }
+    if isFolding {
+      for table in rows { table.undo(inFile: place.isInFile) }
+      return try place.rollBack()
+    }
+    for table in rows { table.discard() }
     try connection.run("rollback to mark")
-    if isFolding { for table in rows { table.beginFolding() } }
   }
 
   func commit() throws(StoreError) {
@@ -171,6 +187,7 @@ final class ProjectionTransaction: EffectTransaction {
 
   private func end() {
     isOpen = false
+    place.forget()
     for table in rows { table.discard() }
   }
 }

@@ -14,7 +14,8 @@ final class ProjectRun {
   private let progressed = Bell()
   private var ingest: IngestThreads?
   private var maintainer: WorkerThread?
-  private var groups: [HandlerGroup] = []
+  private var running: RunningGroups?
+  private var groups: [HandlerGroup] { running?.all ?? [] }
   private var isStopped = false
   private let metrics: MetricsFile?
   /// Fields asked for in vain that nobody has been told of.
@@ -41,8 +42,8 @@ final class ProjectRun {
       make: { [project] in project.segmentedLog.maintainer })
     maintainer?.start()
     for offer in try MendedHandlers(project).offers(definitions) { inbox.put(.problem(offer)) }
-    try startHandlers(definitions)
-    let access = RunningAccess(project, groups: groups, bell: bell, progressed: progressed)
+    let running = try startHandlers(definitions)
+    let access = RunningAccess(project, running: running, bell: bell, progressed: progressed)
     let server = try ControlServer(folder: project.paths.cache) { access }
     defer { server.stop() }
     if options.ingests {
@@ -57,7 +58,10 @@ final class ProjectRun {
     try tellMissed()
     return RunReport(
       ingested: counts.events, repeats: counts.repeats, quarantined: counts.quarantined + counts.conflicts,
-      end: project.log.durableEnd, handlers: try HandlerSurvey(project, groups: groups).summaries())
+      end: project.log.durableEnd,
+      handlers: try HandlerSurvey(project, groups: groups).summaries().filter { summary in
+        definitions.contains { $0.name == summary.name }
+      })
   }
 
   private func chosen() throws(Diagnostic) -> [HandlerDefinition] {
@@ -70,16 +74,19 @@ final class ProjectRun {
     return project.catalog.definitions.filter { only.contains($0.name) }
   }
 
-  private func startHandlers(_ definitions: [HandlerDefinition]) throws(Diagnostic) {
+  private func startHandlers(_ definitions: [HandlerDefinition]) throws(Diagnostic) -> RunningGroups {
     let inbox = self.inbox
     var surroundings = HandlerSurroundings(
       clock: project.clock, randomness: project.randomness, report: { inbox.put(.problem($0)) },
       print: { handler, event, text in inbox.put(.printed("\(handler) \(event): \(text)")) })
     surroundings.missed = { inbox.put(.missed($0)) }
     surroundings.batchRecords = options.batchRecords
-    let setting = HandlerGroup.Setting(
-      project: project, surroundings: surroundings, bell: bell, progressed: progressed)
-    for definition in definitions { groups.append(try HandlerGroup(definition, setting)) }
+    let running = RunningGroups(
+      HandlerGroup.Setting(
+        project: project, surroundings: surroundings, bell: bell, progressed: progressed))
+    self.running = running
+    for definition in definitions { try running.start(definition) }
+    return running
   }
 
   // MARK: Watching
@@ -176,7 +183,7 @@ final class ProjectRun {
     if isStopped { return }
     isStopped = true
     ingest?.stop()
-    for group in groups { group.stop(settled: settled) }
+    running?.stop(settled: settled)
     maintainer?.stop()
     maintainer?.join()
   }

@@ -75,8 +75,8 @@ struct FaultReport {
       )
       .adding("note", note(record, in: batch, type: type))
       .adding("state", state)
-    // There is no dead letter to show while it is tried again, or where the handler stopped.
-    let show = plan == .park || plan == .halt ? "" : "moontide dead show d-\(record.position.value) · "
+    // There is no dead letter to show while it is tried again.
+    let show = plan == .park ? "" : "moontide dead show d-\(record.position.value) · "
     return diagnostic.adding("help", "\(show)moontide explain \(code)")
   }
 
@@ -98,7 +98,9 @@ struct FaultReport {
       }
       return "\(tried) → \(letter); \(events), other keys go on"
     case .deadAndGoOn: return "\(tried) → \(letter); key \(key) goes on"
-    case .halt: return "the handler stopped here, as exhausted = \"halt\" says"
+    case .halt:
+      let reason = "\(letter); the handler stopped here, as exhausted = \"halt\" says"
+      return definition.kind == .projection ? reason : "\(tried) → \(reason)"
     }
   }
 
