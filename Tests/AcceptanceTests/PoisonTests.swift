@@ -113,7 +113,8 @@ import Testing
     try project.runOnce()
     try project.write(Self.handlers(mended: true), to: "handlers/a.lua")
     var killed = 0
-    for _ in 0..<Self.kills where try kill(["dead", "retry", project.path, "--all"], within: took / 4 * 3, &random) {
+    let retry = ["dead", "retry", project.path, "--all"]
+    for _ in 0..<Self.kills where try kill(retry, within: took / 4 * 3, &random) {
       killed += 1
     }
     #expect(killed > 0, "no retry was killed in \(took) us")

@@ -116,7 +116,7 @@ struct Redrive {
   ) throws(Diagnostic) {
     let survey = HandlerSurvey(project)
     guard let entry = try survey.entry(letters.definition) else { return }
-    let isLater = try survey.isToBeRebuilt(entry, letters.definition)
+    let isLater = try survey.isToBeRebuilt(entry, letters.definition) && !(entry.isOfRebuild && !isRevived)
     let dead = Dictionary(
       entry.deadLetters.map { ($0.position, $0) }, uniquingKeysWith: { first, _ in first })
     let retrying = Set(entry.ledger.parked.filter { $0.status == .retrying }.map(\.position))

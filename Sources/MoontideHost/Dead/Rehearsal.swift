@@ -94,7 +94,9 @@ struct Rehearsal {
   private func projection(
     _ decisions: [Decision], _ letters: DeadSelection.Letters, at path: String
   ) throws(Diagnostic) {
-    let definition = letters.definition
+    var definition = letters.definition
+    // One that stops at what fails would not show the rows behind it.
+    definition.exhausted = .park
     let decided = try LogError.told { () throws(LogError) in
       try Rulings.load(of: definition.identityName, from: project.log).decisions
     }

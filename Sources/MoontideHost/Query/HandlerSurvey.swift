@@ -24,6 +24,8 @@ struct HandlerSurvey {
     var identity: StoreIdentity
     var ledger: HandlerLedger
     var deadLetters: [DeadLetter]
+    /// Whether those are of a rebuild that stopped beside.
+    var isOfRebuild = false
   }
 
   /// Handlers that are defined, then files whose handler is not defined any more.
@@ -54,6 +56,7 @@ struct HandlerSurvey {
       !stopped.deadLetters.isEmpty
     {
       entry.deadLetters = stopped.deadLetters
+      entry.isOfRebuild = true
     }
     return entry
   }

@@ -103,7 +103,12 @@ final class ProjectRun {
       if metrics?.isDue == true { try writeMetrics(progress.isCaughtUp) }
       if options.once {
         if isCaughtUp { return true }
-        if let halted = groups.lazy.compactMap(\.halted).first { throw halted }
+        if let halted = groups.lazy.compactMap(\.halted).first {
+          try deliver()
+          // This one is told by being thrown.
+          for other in halts where other != halted { try observer.problem(other) }
+          throw halted
+        }
         if let ended = groups.first(where: { $0.hasEnded }) {
           try deliver()
           throw Diagnostic(
@@ -150,6 +155,9 @@ final class ProjectRun {
       isCaughtUp: isCaughtUp || (isIngested && done >= end))
   }
 
+  /// Why handlers stopped.
+  private var halts: [Diagnostic] { groups.flatMap(\.boards).compactMap(\.status.halted) }
+
   private func writeMetrics(_ isCaughtUp: Bool) throws(Diagnostic) {
     guard let metrics else { return }
     let size = project.segmentedLog.statistics()
@@ -163,7 +171,9 @@ final class ProjectRun {
     for problem in ingest?.newProblems() ?? [] { try observer.problem(problem) }
     for item in inbox.take() {
       switch item {
-      case .problem(let problem): try observer.problem(problem)
+      case .problem(let problem):
+        if options.once, halts.contains(problem) { continue }
+        try observer.problem(problem)
       case .printed(let text): try observer.printed(text)
       case .missed(let field): missed.append(field)
       }

@@ -82,9 +82,10 @@ struct FaultReport {
 
   /// What becomes of an event, for people.
   func outcome(_ plan: FailurePlan, attempts: Int, key: String, position: Position, held: Int) -> String {
+    let asked = definition.exhausted == .halt ? "at a new start" : "asked for by a person"
     let tried =
       attempts > definition.retry.attempts
-      ? "attempt \(attempts), asked for by a person" : "attempt \(attempts) of \(definition.retry.attempts)"
+      ? "attempt \(attempts), \(asked)" : "attempt \(attempts) of \(definition.retry.attempts)"
     let letter = "dead letter d-\(position.value)"
     switch plan {
     case .setAside: return "\(letter); the read model is degraded since \(position) until it is rebuilt"

@@ -128,6 +128,9 @@ public final class HandlerWorker: Worker {
     case .halt(let diagnostic):
       isHalted = true
       lane.status.halted = diagnostic
+      lane.status.position = lane.selection.position ?? lane.status.position
+      // Shown on the board before it is told.
+      publish()
       lane.surroundings.report(diagnostic)
       return .finished
     }
