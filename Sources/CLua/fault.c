@@ -23,6 +23,7 @@ void mt_fault_clear(mt_lua *state) {
   fault->frame_count = 0;
   state->refusal_raised_count = 0;
   state->denied_line = 0;
+  state->finishing = LUA_NOREF;
   state->loading_path[0] = 0;
 }
 
@@ -34,6 +35,20 @@ static void name_function(const lua_Debug *frame, char *to, size_t room) {
   } else {
     snprintf(to, room, "function at line %d", frame->linedefined);
   }
+}
+
+/// What fails behind the end of a function is told where that begins.
+static void place_finished(mt_lua *state, lua_State *L) {
+  mt_fault *fault = &state->fault;
+  lua_Debug frame;
+  if (lua_rawgeti(L, LUA_REGISTRYINDEX, state->finishing) != LUA_TFUNCTION) {
+    lua_pop(L, 1);
+    return;
+  }
+  lua_getinfo(L, ">S", &frame);
+  if (frame.source[0] != '@' || frame.linedefined <= 0) return;
+  fault->line = frame.linedefined;
+  mt_copy_text(fault->path, sizeof fault->path, frame.source + 1, strlen(frame.source + 1));
 }
 
 void mt_fault_place(mt_lua *state, lua_State *L, int level) {
@@ -51,6 +66,8 @@ void mt_fault_place(mt_lua *state, lua_State *L, int level) {
   if (fault->frame_count > 0) {
     fault->line = fault->frames[0].line;
     memcpy(fault->path, fault->frames[0].path, sizeof fault->path);
+  } else if (state->finishing != LUA_NOREF) {
+    place_finished(state, L);
   }
 }
 

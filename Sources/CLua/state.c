@@ -192,7 +192,11 @@ static int handle(lua_State *L) {
   mt_push_event(state, L);
   mt_push_slot(state, L, from->power == 1 ? MT_SLOT_DB : MT_SLOT_CTX);
   lua_call(L, 2, 0);
-  if (from->power == 2) mt_ctx_finish(L, state);
+  if (from->power == 2) {
+    state->finishing = from->functions[0];
+    mt_ctx_finish(L, state);
+    state->finishing = LUA_NOREF;
+  }
   return 0;
 }
 

@@ -151,6 +151,7 @@ struct mt_lua {
   size_t keys_capacity;
 
   mt_fault fault;
+  int32_t finishing;  // the function that has returned while its state is kept; LUA_NOREF else
   int32_t denied_line;
   size_t denied_bytes;  // held and asked for when memory ran out; 0 when it never did in this call
   size_t denied_text;   // of the text that was too long; 0 when it was not that

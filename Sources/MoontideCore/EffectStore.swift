@@ -6,6 +6,8 @@ public protocol EffectStore: AnyObject {
   var tables: [StoreTable] { get }
   /// Everything that a worker must know before it goes on.
   func ledger() throws(StoreError) -> HandlerLedger
+  /// The code of the dead letter of that event, or nil when there is none.
+  func deadCode(_ position: Position) throws(StoreError) -> String?
   /// The outbox from that sequence number on (inclusive), oldest first.
   func outbox(from sequence: UInt64, limit: Int) throws(StoreError) -> [OutboxEvent]
   /// Begins the only transaction of this store. A folding one may hold back and merge row operations until

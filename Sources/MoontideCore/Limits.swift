@@ -126,8 +126,19 @@ public enum Limits {
   public static let decisionsPerBatch = 1
   /// Events that one decision about dead letters names: 8 KB of positions; more make more decisions.
   public static let decisionPositionsMax = 1_000
-  /// Events of parked keys that are tried in one step before the log is read again.
-  public static let retriesPerStep = 64
+  /// Events of parked keys that are tried in one transaction, before the log is read again: as many as a
+  /// commit is well paid by.
+  public static let retriesPerStep = 4_096
+  /// The same in time, so that new events do not wait long for old ones.
+  public static let retryTimeMax = Duration.milliseconds(200)
+  /// While others wait, tries of parked keys rest so many times as long as they were in vain.
+  public static let retryRest = 19
+  /// Records between two that are tried again which are rather read than left out: some ten microseconds,
+  /// what a read of its own takes.
+  public static let retryGapMax: UInt64 = 256
+  /// Batches of a projection that are run with care after one in which an event failed: a try without then
+  /// costs a few percent.
+  public static let carefulBatches = 16
   /// Event types whose handler is remembered; beyond it patterns are compared anew.
   public static let typesRememberedMax = 4_096
   /// Outbox events that go to the log at once.

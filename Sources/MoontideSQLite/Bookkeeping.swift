@@ -166,6 +166,13 @@ struct Bookkeeping {
     return ledger
   }
 
+  func deadCode(_ position: Position) throws(StoreError) -> String? {
+    let read = try connection.statement("select code from _mt_dead where position = ?1")
+    read.bind(1, Int64(position.value))
+    defer { read.reset() }
+    return try read.step() ? read.text(0) : nil
+  }
+
   func deadLetters() throws(StoreError) -> [DeadLetter] {
     var letters: [DeadLetter] = []
     let read = try connection.statement("select * from _mt_dead order by position")

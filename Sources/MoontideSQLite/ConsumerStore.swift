@@ -27,6 +27,10 @@ public final class ConsumerStore: EffectStore {
     return try records.ledger()
   }
 
+  public func deadCode(_ position: Position) throws(StoreError) -> String? {
+    try records.bookkeeping.deadCode(position)
+  }
+
   public func outbox(from sequence: UInt64, limit: Int) throws(StoreError) -> [OutboxEvent] {
     try records.outbox(from: sequence, limit: limit)
   }

@@ -17,6 +17,13 @@ final class FoldRows {
   }
 
   private let width: Int
+  @exclusivity(unchecked) private(set) var isMarked = false
+  /// What was there at the mark; 0 without one.
+  @exclusivity(unchecked) private var markedBytes = 0
+  private var markedCount = 0
+  /// Rows as they were before their changes since the mark, and their cells.
+  private var changed: [(index: Int, header: Header)] = []
+  private var changedCells: [Cell] = []
   @exclusivity(unchecked) private(set) var count = 0
   @exclusivity(unchecked) private var capacity = 0
   /// Of `count` rows.
@@ -50,6 +57,48 @@ final class FoldRows {
     if count > 0 { slots.update(repeating: 0, count: slotCount) }
     count = 0
     byteCount = 0
+    isMarked = false
+    markedBytes = 0
+    forgetChanges()
+  }
+
+  /// Marks a place to come back to; a second call moves the mark.
+  func mark() {
+    isMarked = true
+    markedBytes = byteCount
+    markedCount = count
+    forgetChanges()
+  }
+
+  private func forgetChanges() {
+    changed.removeAll(keepingCapacity: true)
+    changedCells.removeAll(keepingCapacity: true)
+  }
+
+  /// Before a row changes, once there is a mark.
+  func remember(_ index: Int) {
+    guard index < markedCount else { return }
+    changed.append((index, headers[index]))
+    for column in 0..<width { changedCells.append(row(index)[column]) }
+  }
+
+  /// Goes back to the mark, which stays. Slots are given back in the order opposite to that in which they were
+  /// taken, so that none is missing in the way of another.
+  func undo() {
+    while let (index, header) = changed.popLast() {
+      headers[index] = header
+      for column in stride(from: width - 1, through: 0, by: -1) {
+        row(index)[column] = changedCells.removeLast()
+      }
+    }
+    let wrap = slotCount - 1
+    while count > markedCount {
+      var slot = Int(truncatingIfNeeded: headers[count - 1].hash) & wrap
+      while slots[slot] & 0xffff_ffff != UInt64(count) { slot = (slot + 1) & wrap }
+      slots[slot] = 0
+      count -= 1
+    }
+    byteCount = markedBytes
   }
 
   /// The cells of row `index`.
@@ -84,7 +133,7 @@ final class FoldRows {
     return index
   }
 
-  /// Copies a cell's bytes here, over those of the cell it replaces if they fit.
+  /// Copies a cell's bytes here, over those of the cell it replaces if they fit and are not those of a mark.
   @inline(__always)
   func keep(_ cell: Cell, _ source: UnsafePointer<UInt8>, at place: UnsafeMutablePointer<Cell>) {
     var kept = cell
@@ -94,7 +143,9 @@ final class FoldRows {
     case .text, .blob:
       let count = Int(cell.part.count)
       let old = place.pointee
-      if old.kind.rawValue >= Cell.Kind.text.rawValue, old.part.count >= cell.part.count {
+      if old.kind.rawValue >= Cell.Kind.text.rawValue, old.part.count >= cell.part.count,
+        Int(old.part.start) >= markedBytes
+      {
         kept.part.start = old.part.start
       } else {
         if byteCapacity - byteCount < count { growBytes(count) }

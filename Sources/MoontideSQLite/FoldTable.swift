@@ -25,6 +25,7 @@ final class FoldTable {
   private let rows: FoldRows
   /// How many operations the pending rows stand for.
   @exclusivity(unchecked) private(set) var merged = 0
+  private var markedMerged = 0
 
   var count: Int { rows.count }
   var isLarge: Bool { rows.byteCount > Limits.foldedBytesMax }
@@ -72,6 +73,18 @@ final class FoldTable {
   func removeAll() {
     rows.removeAll()
     merged = 0
+  }
+
+  /// Marks a place to come back to; a second call moves the mark.
+  func mark() {
+    rows.mark()
+    markedMerged = merged
+  }
+
+  /// Goes back to the mark, which stays.
+  func undo() {
+    rows.undo()
+    merged = markedMerged
   }
 
   /// The pending rows in the order of their first touch: cells by column, known columns, added columns.
@@ -145,6 +158,7 @@ final class FoldTable {
   }
 
   private func sum(_ row: CellSpan, _ mask: UInt64, _ magnitude: UInt64, at index: Int) {
+    if rows.isMarked { rows.remember(index) }
     let header = rows.headers + index
     let own = rows.row(index)
     header.pointee.magnitude += magnitude
@@ -238,6 +252,7 @@ final class FoldTable {
 
   @inline(__always)
   private func store(_ row: CellSpan, _ mask: UInt64, at index: Int) {
+    if rows.isMarked { rows.remember(index) }
     let own = rows.row(index)
     var rest = mask
     while rest != 0 {

@@ -4,6 +4,7 @@ import MoontideCore
 final class PlainTable: RowTable {
   let shape: TableShape
   private let connection: Connection
+  private let place: FoldMark
   private let sql: RowSQL
   private let keyColumns: [Int]
   private let keyMask: UInt64
@@ -31,8 +32,9 @@ final class PlainTable: RowTable {
     static let merged: UInt8 = 9
   }
 
-  init(_ shape: TableShape, _ connection: Connection) {
+  init(_ shape: TableShape, _ connection: Connection, _ place: FoldMark) {
     self.shape = shape
+    self.place = place
     self.connection = connection
     sql = RowSQL(shape: shape)
     keyColumns = shape.table.keyColumns
@@ -62,12 +64,15 @@ final class PlainTable: RowTable {
       let answer = borrowedFold._withUnsafeGuaranteedRef { $0.run(operation, arguments, into: result) }
       switch answer {
       case .done(let answer):
-        if borrowedFold._withUnsafeGuaranteedRef({ $0.isLarge }) { try flush() }
+        if !place.isSet, borrowedFold._withUnsafeGuaranteedRef({ $0.isLarge }) { try flush() }
         return answer
       case .direct: break
-      case .flushFirst: try flush()
+      case .flushFirst:
+        if place.isSet, hasPending { throw FoldMark.refusal }
+        try flush()
       }
     }
+    if operation != .get, operation != .each { try place.beforeWriting() }
     switch operation {
     case .put: return try put(arguments)
     case .get: return try get(arguments, result)
@@ -243,6 +248,16 @@ final class PlainTable: RowTable {
       }
     }
   }
+
+  var hasPending: Bool { fold.map { $0.count > 0 } ?? false }
+
+  func mark() throws(StoreError) {
+    guard isFolding, let fold else { return }
+    if fold.isLarge { try flush() }
+    fold.mark()
+  }
+
+  func undo(inFile: Bool) { if isFolding { fold?.undo() } }
 
   func discard() {
     fold?.removeAll()

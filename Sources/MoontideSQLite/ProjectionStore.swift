@@ -129,14 +129,19 @@ public final class ProjectionStore: EffectStore {
     try connection.meetTableFunctions()
     connection.authorizer.fullTextTables = Set(
       shapes.filter { $0.kind == .fullText }.map { $0.name.lowercased() })
+    let place = FoldMark(connection)
     rows = shapes.map { shape -> any RowTable in
       if shape.kind == .fullText { return FullTextTable(shape, connection) }
-      return PlainTable(shape, connection)
+      return PlainTable(shape, connection, place)
     }
-    transaction = ProjectionTransaction(connection, rows)
+    transaction = ProjectionTransaction(connection, rows, place)
   }
 
   public func ledger() throws(StoreError) -> HandlerLedger { try bookkeeping.ledger() }
+
+  public func deadCode(_ position: Position) throws(StoreError) -> String? {
+    try bookkeeping.deadCode(position)
+  }
 
   /// Always empty: a projection emits nothing.
   public func outbox(from sequence: UInt64, limit: Int) throws(StoreError) -> [OutboxEvent] { [] }

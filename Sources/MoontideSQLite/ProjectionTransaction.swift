@@ -5,6 +5,7 @@ final class ProjectionTransaction: EffectTransaction {
   private let connection: Connection
   private let bookkeeping: Bookkeeping
   private let rows: [any RowTable]
+  private let place: FoldMark
   /// Those of `rows` that are plain, by place; kept alive by it. Without a count of references per operation.
   private let plain: UnsafeMutablePointer<Unmanaged<PlainTable>?>
   @exclusivity(unchecked) private var isFolding = false
@@ -16,8 +17,9 @@ final class ProjectionTransaction: EffectTransaction {
   private let watch = StatementWatch()
   private var kept: [String: Statement] = [:]
 
-  init(_ connection: Connection, _ rows: [any RowTable]) {
+  init(_ connection: Connection, _ rows: [any RowTable], _ place: FoldMark) {
     self.connection = connection
+    self.place = place
     self.rows = rows
     plain = .allocate(capacity: rows.count)
     for (place, table) in rows.enumerated() {
@@ -50,6 +52,8 @@ final class ProjectionTransaction: EffectTransaction {
         if let known = plain[table] {
           return try known._withUnsafeGuaranteedRef { $0.answer(operation, span, into: result) }.get()
         }
+        // A full-text table may write when it is read, too.
+        try place.beforeWriting()
         return try rows[table].run(operation, span, into: result)
       }
     } catch { throw noticing(error) }
@@ -90,7 +94,13 @@ final class ProjectionTransaction: EffectTransaction {
     guard text.utf8.count <= Limits.statementTextBytesMax else {
       throw .refused("a statement of a script has at most \(Limits.statementTextBytesMax) bytes")
     }
-    do { try flush() } catch { throw noticing(error) }
+    do {
+      if place.isSet {
+        if rows.contains(where: { $0.hasPending }) { throw FoldMark.refusal }
+        try place.beforeWriting()
+      }
+      try flush()
+    } catch { throw noticing(error) }
     do {
       // Nothing longer could go back to the script.
       return try watch.run(connection, within: timeLeft, valueBytesMax: Int32(Limits.luaTextBytesMax)) {
@@ -166,6 +176,11 @@ final class ProjectionTransaction: EffectTransaction {
 
   func savepoint() throws(StoreError) {
     try checkOpen()
+    if isFolding {
+      try place.set()
+      for table in rows { try table.mark() }
+      return
+    }
     try flush()
     if hasSavepoint { try connection.run("release mark") }
     try connection.run("savepoint mark")
@@ -173,11 +188,14 @@ final class ProjectionTransaction: EffectTransaction {
   }
 
   func rollbackToSavepoint() throws(StoreError) {
-    precondition(isOpen && hasSavepoint, "there is no savepoint to go back to")
-    for table in rows { table.discard() }
+    precondition(isOpen && (hasSavepoint || place.isSet), "there is no savepoint to go back to")
     if !connection.isInTransaction { throw lost }
+    if isFolding {
+      for table in rows { table.undo(inFile: place.isInFile) }
+      return try place.rollBack()
+    }
+    for table in rows { table.discard() }
     try connection.run("rollback to mark")
-    if isFolding { for table in rows { table.beginFolding() } }
   }
 
   func commit() throws(StoreError) {
@@ -201,6 +219,7 @@ final class ProjectionTransaction: EffectTransaction {
 
   private func end() {
     isOpen = false
+    place.forget()
     for table in rows { table.discard() }
   }
 }

@@ -10,6 +10,12 @@ protocol RowTable: AnyObject {
   func beginFolding()
   /// Writes everything that is held back. Throws `foldedConstraint` when a merged row is refused.
   func flush() throws(StoreError)
+  /// Whether operations are held back that SQLite has not seen.
+  var hasPending: Bool { get }
+  /// Marks a place to come back to in what is held back.
+  func mark() throws(StoreError)
+  /// Forgets what was held back since the mark; with `inFile`, SQLite has undone what was written since, too.
+  func undo(inFile: Bool)
   /// Forgets what is held back, for a rollback.
   func discard()
   /// SQL of the script changed the table, in the same transaction.
@@ -21,6 +27,9 @@ protocol RowTable: AnyObject {
 extension RowTable {
   func beginFolding() {}
   func flush() throws(StoreError) {}
+  var hasPending: Bool { false }
+  func mark() throws(StoreError) {}
+  func undo(inFile: Bool) { if inFile { discard() } }
   func discard() {}
   func changedOutside() throws(StoreError) {}
   func settle() throws(StoreError) {}

@@ -11,7 +11,7 @@ struct MoontideBench: ParsableCommand {
       Needs the workload folder (gen.py, ref.py, afternoon.c, afternoon.lua), python3, cc, and Debian's
       lua-cjson. A figure counts only when its read model is the right one.
       """,
-    subcommands: [Compare.self, Work.self], defaultSubcommand: Compare.self)
+    subcommands: [Compare.self, Poison.self, Work.self], defaultSubcommand: Compare.self)
 }
 
 /// The comparison that a person runs.

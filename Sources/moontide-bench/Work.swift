@@ -9,7 +9,7 @@ struct Work: ParsableCommand {
     commandName: "work", abstract: "One piece of work in this process, its figure as JSON.",
     shouldDisplay: false)
 
-  enum Kind: String, ExpressibleByArgument { case ingest, process, reopen, key, latency }
+  enum Kind: String, ExpressibleByArgument { case ingest, process, pass, reopen, key, latency }
 
   @Argument var kind: Kind
   @Argument var project: String
@@ -23,6 +23,7 @@ struct Work: ParsableCommand {
       switch kind {
       case .ingest: try once(paths, only: [])
       case .process: try once(paths, only: only.isEmpty ? nil : Set(only))
+      case .pass: try pass(paths)
       case .reopen: try reopen(paths)
       case .key: try key(paths)
       case .latency: try latency(paths)
@@ -43,6 +44,20 @@ struct Work: ParsableCommand {
       only?.isEmpty == true
       ? report.ingested + report.repeats : report.handlers.map(\.applied).max() ?? 0
     return stopwatch.figure(events: Int(events))
+  }
+
+  /// One run until every handler has come through the log, whatever it then still tries again.
+  private func pass(_ paths: ProjectPaths) throws -> Figure {
+    let project = try MoontideProject.open(paths)
+    var options = RunOptions()
+    options.once = true
+    options.ingests = false
+    options.only = Set(only)
+    let observer = PassObserver()
+    _ = try project.run(options, observer: observer, until: { observer.figure != nil })
+    try project.close()
+    guard let figure = observer.figure else { throw BenchFault("the handlers did not come through the log") }
+    return figure
   }
 
   private func reopen(_ paths: ProjectPaths) throws -> Figure {

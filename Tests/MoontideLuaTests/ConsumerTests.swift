@@ -55,7 +55,10 @@ import Testing
   ])
   func `what cannot be kept is refused`(body: String, message: String) throws {
     let bench = try Bench()
-    #expect(try bench.fault(body).message == message)
+    let fault = try bench.fault(body)
+    #expect(fault.message == message)
+    // What fails behind the end of the function is told where that begins.
+    #expect(fault.path == "handlers/t.lua" && (1...2).contains(fault.line ?? 0), "\(fault)")
     #expect(bench.host.saves.isEmpty)
   }
 

@@ -84,6 +84,7 @@ final class MortalStore: EffectStore {
 
   var tables: [StoreTable] { store.tables }
   func ledger() throws(StoreError) -> HandlerLedger { try store.ledger() }
+  func deadCode(_ position: Position) throws(StoreError) -> String? { try store.deadCode(position) }
   func outbox(from sequence: UInt64, limit: Int) throws(StoreError) -> [OutboxEvent] {
     try point.store { () throws(StoreError) in try store.outbox(from: sequence, limit: limit) }
   }

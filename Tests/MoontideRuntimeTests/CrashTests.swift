@@ -184,6 +184,7 @@ private final class FillingStore: EffectStore {
 
   var tables: [StoreTable] { store.tables }
   func ledger() throws(StoreError) -> HandlerLedger { try store.ledger() }
+  func deadCode(_ position: Position) throws(StoreError) -> String? { try store.deadCode(position) }
   func outbox(from sequence: UInt64, limit: Int) throws(StoreError) -> [OutboxEvent] { [] }
   func begin(folding: Bool) throws(StoreError) -> any EffectTransaction {
     if isFull { throw .full(path: "seen.sqlite") }

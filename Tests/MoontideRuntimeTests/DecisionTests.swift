@@ -128,10 +128,10 @@ struct DecisionTests {
     #expect(parked.next(at: .seconds(4)) == nil && parked.wait(from: .seconds(4)) == .seconds(1))
     #expect(parked.next(at: .seconds(5)) == 0)
     var seen: [Position] = []
-    while let next = parked.following(0, nowMicroseconds: 7) {
-      seen.append(next.position)
-      #expect(next.attempts == 0 && next.status == .retrying)
-      parked.moveOn(0, to: next, due: .zero)
+    while parked.moveOn(0, nowMicroseconds: 7, due: .zero) {
+      let key = parked.entries[0].key
+      seen.append(key.position)
+      #expect(key.attempts == 0 && key.status == .retrying && key.dueMicroseconds == 7)
     }
     #expect(seen == [Position(4), Position(9)])
     parked.remove(0)

@@ -156,8 +156,16 @@ struct HandlerWorkerTests {
     try rig.run()
     #expect(rig.workers[0].step() == .finished)
     #expect(try rig.rows("select id from orders") == ["o-1"])
-    #expect(rig.status.halted?.code.hasPrefix("E03") == true && rig.status.dead == 0)
-    #expect(Set(try rig.stores[0].ledger().checkpoints.values) == [Position(1)])
+    #expect(rig.status.halted?.code.hasPrefix("E03") == true)
+    let details = rig.status.halted?.details.filter { $0.label == "state" || $0.label == "help" }.map(\.text)
+    #expect(
+      details?.first == "dead letter d-1; the handler stopped here, as exhausted = \"halt\" says",
+      "\(details ?? [])")
+    #expect(details?.last?.hasPrefix("moontide dead show d-1 · ") == true)
+    // The event is a letter that a person can act on, and is not counted as lag, too.
+    let ledger = try rig.stores[0].ledger()
+    #expect(rig.status.dead == 1 && ledger.deadCodes.keys.sorted() == [Position(1)] && ledger.applied == 1)
+    #expect(Set(ledger.checkpoints.values) == [Position(2)])
   }
 
   @Test func `a tripped budget is a failure of its event only`() throws {

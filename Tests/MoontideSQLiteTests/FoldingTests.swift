@@ -79,7 +79,7 @@ struct SeededNumbers: RandomNumberGenerator {
     }
   }
 
-  private static func steps(_ numbers: inout SeededNumbers, _ count: Int) -> [Step] {
+  static func steps(_ numbers: inout SeededNumbers, _ count: Int) -> [Step] {
     (0..<count).map { _ in
       let table = Int.random(in: 0..<3, using: &numbers)
       let key = randomKey(&numbers, table)

@@ -14,6 +14,7 @@ final class BuggyStore: EffectStore {
 
   var tables: [StoreTable] { store.tables }
   func ledger() throws(StoreError) -> HandlerLedger { try store.ledger() }
+  func deadCode(_ position: Position) throws(StoreError) -> String? { try store.deadCode(position) }
   func outbox(from sequence: UInt64, limit: Int) throws(StoreError) -> [OutboxEvent] {
     try store.outbox(from: bug == .outboxIsReadOneAhead ? sequence + 1 : sequence, limit: limit)
   }

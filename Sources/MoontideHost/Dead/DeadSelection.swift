@@ -28,7 +28,9 @@ struct DeadSelection {
       guard let definition = entry.definition else { continue }
       let letters = entry.deadLetters.filter { letter in
         asks(
-          definition.name, "d-\(letter.position.value)", FaultGroup.name(handler: definition.name, letter))
+          definition.name, "d-\(letter.position.value)",
+          "d-\(letter.position.value)@\(definition.name)",
+          FaultGroup.name(handler: definition.name, letter))
       }
       if letters.isEmpty { continue }
       let held = entry.ledger.parked.map { ($0.position, $0.held.count) }

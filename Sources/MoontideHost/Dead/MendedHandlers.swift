@@ -7,11 +7,12 @@ struct MendedHandlers {
 
   init(_ project: MoontideProject) { self.project = project }
 
-  /// A note for each. A projection needs none: an edited one is rebuilt anyway.
+  /// A note for each. A projection needs none: an edited one is rebuilt anyway. Nor does one that stops at what
+  /// fails: it tries again when it is started.
   func offers(_ definitions: [HandlerDefinition]) throws(Diagnostic) -> [Diagnostic] {
     let survey = HandlerSurvey(project)
     var offers: [Diagnostic] = []
-    for definition in definitions where definition.kind == .consumer {
+    for definition in definitions where definition.kind == .consumer && definition.exhausted != .halt {
       guard let entry = try survey.entry(definition) else { continue }
       let old = entry.deadLetters.count { $0.scriptVersion != definition.scriptVersion }
       if old == 0 { continue }

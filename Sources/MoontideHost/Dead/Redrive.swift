@@ -7,8 +7,8 @@ import MoontideRuntime
 /// end.
 struct Redrive {
   let project: MoontideProject
-  /// Those at work; none when nothing runs.
-  let groups: [HandlerGroup]
+  /// The handlers at work; nil when nothing runs.
+  let running: RunningGroups?
   let bell: Bell
   let progressed: Bell
 
@@ -29,8 +29,10 @@ struct Redrive {
         request.decisions(letters).map { (letters.definition.identityName, $0) }
       })
     bell.ring()
-    try carryOut(selection.handlers, upTo: end)
-    for letters in selection.handlers { try tell(letters, request, to: answer) }
+    let revived = try carryOut(selection.handlers, upTo: end)
+    for letters in selection.handlers {
+      try tell(letters, request, isRevived: revived.contains(letters.definition.name), to: answer)
+    }
     try LineRetry(project: project, bell: bell).run(selection.lines, request, to: answer)
   }
 
@@ -51,29 +53,53 @@ struct Redrive {
     }
   }
 
-  private func carryOut(_ handlers: [DeadSelection.Letters], upTo end: Position) throws(Diagnostic) {
-    if handlers.isEmpty { return }
-    if groups.isEmpty {
-      var options = RunOptions()
-      options.once = true
-      options.ingests = false
-      options.only = Set(handlers.map(\.definition.name))
-      _ = try project.run(options, observer: QuietObserver(), until: { false })
-      return
+  /// Returns the handlers that had stopped and were started again.
+  private func carryOut(
+    _ handlers: [DeadSelection.Letters], upTo end: Position
+  ) throws(Diagnostic) -> Set<String> {
+    if handlers.isEmpty { return [] }
+    guard let running else {
+      try runToEnd(handlers)
+      return []
+    }
+    var revived: Set<String> = []
+    for letters in handlers where try running.revive(letters.definition.name) {
+      revived.insert(letters.definition.name)
     }
     let deadline = project.clock.monotonic + Limits.redriveTime
     let waiting = handlers.filter { $0.definition.kind == .consumer }
     while project.clock.monotonic < deadline {
       let seen = progressed.count
       var isDone = true
-      for letters in waiting where isDone { isDone = try isThrough(letters, end) }
-      if isDone { return }
+      for letters in waiting where isDone { isDone = try isThrough(letters, end, running.all) }
+      if isDone { return revived }
       progressed.wait(past: seen, for: .milliseconds(200))
+    }
+    return revived
+  }
+
+  /// Nothing runs: the handlers concerned do, to their end.
+  private func runToEnd(_ handlers: [DeadSelection.Letters]) throws(Diagnostic) {
+    var options = RunOptions()
+    options.once = true
+    options.ingests = false
+    options.only = Set(handlers.map(\.definition.name))
+    do throws(Diagnostic) {
+      _ = try project.run(options, observer: QuietObserver(), until: { false })
+    } catch {
+      // One that stops again at what fails is told with its letter.
+      let survey = HandlerSurvey(project)
+      for letters in handlers where letters.definition.exhausted == .halt {
+        if try survey.entry(letters.definition)?.ledger.deadLetters ?? 0 > 0 { return }
+      }
+      throw error
     }
   }
 
   /// Whether a running consumer has tried what it was asked to.
-  private func isThrough(_ letters: DeadSelection.Letters, _ end: Position) throws(Diagnostic) -> Bool {
+  private func isThrough(
+    _ letters: DeadSelection.Letters, _ end: Position, _ groups: [HandlerGroup]
+  ) throws(Diagnostic) -> Bool {
     guard let group = groups.first(where: { $0.definition.name == letters.definition.name }) else {
       return true
     }
@@ -86,11 +112,11 @@ struct Redrive {
   }
 
   private func tell(
-    _ letters: DeadSelection.Letters, _ request: DeadRequest, to answer: DeadAnswer
+    _ letters: DeadSelection.Letters, _ request: DeadRequest, isRevived: Bool, to answer: DeadAnswer
   ) throws(Diagnostic) {
     let survey = HandlerSurvey(project)
     guard let entry = try survey.entry(letters.definition) else { return }
-    let isLater = try survey.isToBeRebuilt(entry, letters.definition)
+    let isLater = try survey.isToBeRebuilt(entry, letters.definition) && !(entry.isOfRebuild && !isRevived)
     let dead = Dictionary(
       entry.deadLetters.map { ($0.position, $0) }, uniquingKeysWith: { first, _ in first })
     let retrying = Set(entry.ledger.parked.filter { $0.status == .retrying }.map(\.position))
@@ -101,7 +127,11 @@ struct Redrive {
       var detail = ""
       if isLater {
         result = "to be rebuilt"
-        detail = "the next start of run rebuilds \(letters.definition.name) beside and swaps it"
+        let name = letters.definition.name
+        detail =
+          isRevived
+          ? "\(name) had stopped: it is started again, and rebuilt beside now"
+          : "the next start of run rebuilds \(name) beside and swaps it"
       } else if let now = dead[position] {
         result = now.code == RuntimeCode.outboxConflict.rawValue ? "refused" : "dead"
         detail = now.message

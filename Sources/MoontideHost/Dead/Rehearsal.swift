@@ -63,8 +63,11 @@ struct Rehearsal {
     let after = try StoreError.told { () throws(StoreError) in try store.ledger() }
     let stillHeld = Set(after.parked.flatMap(\.held))
     let deadNow = Dictionary(dead.map { ($0.position, $0) }, uniquingKeysWith: { first, _ in first })
+    let types = Dictionary(grouping: emitted, by: \.cause).mapValues { events in
+      events.map { String(decoding: $0.type, as: UTF8.self) }
+    }
+    let isSkipped = decisions.first?.action == .skip
     for letter in letters.letters {
-      let isSkipped = decisions.first?.action == .skip
       let position = letter.position
       if let failed = deadNow[position] {
         try answer.add("d-\(position.value)", definition.name, "would fail", failed.message)
@@ -72,14 +75,11 @@ struct Rehearsal {
       }
       let held = waiting[position] ?? []
       let through = held.filter { !stillHeld.contains($0) && deadNow[$0] == nil }
-      let causes = Set([position] + through)
-      let types = emitted.filter { causes.contains($0.cause) }.map {
-        String(decoding: $0.type, as: UTF8.self)
-      }
+      let caused = ([position] + through).flatMap { types[$0] ?? [] }
       try answer.add(
         "d-\(position.value)", definition.name, isSkipped ? "would be skipped" : "would be applied",
         "\(through.count) of \(Counted.text(held.count, "event")) behind it too; emits "
-          + (types.isEmpty ? "nothing" : Rehearsal.counted(types)))
+          + (caused.isEmpty ? "nothing" : Rehearsal.counted(caused)))
     }
   }
 
@@ -94,7 +94,9 @@ struct Rehearsal {
   private func projection(
     _ decisions: [Decision], _ letters: DeadSelection.Letters, at path: String
   ) throws(Diagnostic) {
-    let definition = letters.definition
+    var definition = letters.definition
+    // One that stops at what fails would not show the rows behind it.
+    definition.exhausted = .park
     let decided = try LogError.told { () throws(LogError) in
       try Rulings.load(of: definition.identityName, from: project.log).decisions
     }
@@ -119,9 +121,11 @@ struct Rehearsal {
       try store.finish()
       return try store.ledger()
     }
-    let dead = try StoreError.told { () throws(StoreError) in try store.deadLetters() }
+    let dead = Dictionary(
+      try StoreError.told { () throws(StoreError) in try store.deadLetters() }.map { ($0.position, $0) },
+      uniquingKeysWith: { first, _ in first })
     for letter in letters.letters {
-      let failed = dead.first { $0.position == letter.position }
+      let failed = dead[letter.position]
       try answer.add(
         "d-\(letter.position.value)", definition.name,
         failed != nil

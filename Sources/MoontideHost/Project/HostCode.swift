@@ -90,7 +90,9 @@ public enum HostCode: String, ExplainedCode {
     case .query:
       "SQLite refused the statement, it reads something that is not there, or it is more than "
         + "the read-only connection allows."
-    case .noSuchDeadLetter: "A dead letter's id is d- and the position of its event or line in the log."
+    case .noSuchDeadLetter:
+      "A dead letter's id is d- and the position of its event or line in the log. Where several handlers "
+        + "failed on one event, d-5@receipts is that of one of them."
     case .noSuchEvent: "No event of the log has that position or id."
     case .setting:
       "The settings are one Lua table of data. A key that is not known, or a value of another "
@@ -157,8 +159,8 @@ public enum HostCode: String, ExplainedCode {
         + "data/lock under it."
     case .output: "Send the output to where there is room."
     case .query:
-      "moontide query DIR \"select * from sys.handlers\" lists the read models; each is a "
-        + "schema with its tables."
+      "Correct the statement where it is marked. moontide query DIR \"select * from sys.handlers\" lists the "
+        + "read models; each is a schema with its tables."
     case .noSuchDeadLetter: "moontide dead ls"
     case .noSuchEvent: "moontide events tail"
     case .setting: "Correct moontide.lua at the place shown; moontide check reports all problems at once."

@@ -24,6 +24,8 @@ struct HandlerSurvey {
     var identity: StoreIdentity
     var ledger: HandlerLedger
     var deadLetters: [DeadLetter]
+    /// Whether those are of a rebuild that stopped beside.
+    var isOfRebuild = false
   }
 
   /// Handlers that are defined, then files whose handler is not defined any more.
@@ -45,6 +47,21 @@ struct HandlerSurvey {
   func entry(_ definition: HandlerDefinition) throws(Diagnostic) -> Entry? {
     let path = file(of: definition)
     guard try FileError.told({ () throws(FileError) in try files.status(path) }) != nil else { return nil }
+    guard var entry = try read(path, definition) else { return nil }
+    // A rebuild that stopped at what fails is what a person has to deal with; the old read model is not.
+    let beside = paths.rebuilding(definition.name)
+    if definition.kind == .projection, definition.exhausted == .halt,
+      try FileError.told({ () throws(FileError) in try files.status(beside) }) != nil,
+      let stopped = try read(beside, definition), stopped.identity.scriptVersion == definition.scriptVersion,
+      !stopped.deadLetters.isEmpty
+    {
+      entry.deadLetters = stopped.deadLetters
+      entry.isOfRebuild = true
+    }
+    return entry
+  }
+
+  private func read(_ path: String, _ definition: HandlerDefinition) throws(Diagnostic) -> Entry? {
     do throws(StoreOpeningError) {
       let reader = try StoreReader(path: path)
       return try StoreOpeningError.told { () throws(StoreError) in
@@ -99,6 +116,7 @@ struct HandlerSurvey {
     if group?.isWaiting == true { return "waiting" }
     if group?.isRebuilding == true { return "rebuilding" }
     if group == nil, let entry, try isToBeRebuilt(entry, definition) { return "to be rebuilt" }
+    if definition.exhausted == .halt, ledger.deadLetters > 0, group == nil { return "halted" }
     if let since = ledger.degradedSince { return "degraded since \(since)" }
     if group != nil { return "running" }
     return entry == nil ? "new" : "stopped"

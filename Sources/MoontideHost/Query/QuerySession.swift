@@ -74,7 +74,7 @@ struct QuerySession {
     case .wrong(let message, let byteOffset, let suggestion):
       var wrong = Diagnostic(
         .query, message, at: byteOffset.map { QuerySession.place(in: request.sql, byteOffset: $0) },
-        help: suggestion.map { "did you mean \($0)?" })
+        help: suggestion.map { "did you mean \($0)?" } ?? QuerySession.help(message))
       if message.hasPrefix("no such table") {
         wrong.details += unreadable.map { .init("note", "\($0); moontide doctor") }
       }
@@ -96,6 +96,18 @@ struct QuerySession {
       return Diagnostic(.query, "a query gives at most \(limit) bytes", help: "add a limit, or ask for less")
     case .store(let error): return error.diagnostic
     }
+  }
+
+  /// The next step after what SQLite says.
+  private static func help(_ message: String) -> String {
+    if message.hasPrefix("no such table") {
+      return "moontide query \"select * from sys.handlers\" lists the read models; each is a schema with its "
+        + "tables"
+    }
+    if message.hasPrefix("no such column") {
+      return "select * from the table shows its columns; text stands in single quotes"
+    }
+    return "moontide explain \(HostCode.query.code)"
   }
 
   /// The line and column of a byte of the statement.

@@ -4,19 +4,20 @@ import MoontideRuntime
 /// A project that this process holds, running or not. Any thread; each call stands for itself.
 final class RunningAccess: ProjectAccess, Sendable {
   private let project: MoontideProject
-  private let groups: [HandlerGroup]
+  private let running: RunningGroups?
+  private var groups: [HandlerGroup] { running?.all ?? [] }
   private let bell: Bell
   private let progressed: Bell
 
   /// - Parameters:
-  ///   - groups: the handlers at work; none when nothing runs.
+  ///   - running: the handlers at work; nil when nothing runs.
   ///   - bell: rung when something was published.
   ///   - progressed: rings when a handler has come further.
   init(
-    _ project: MoontideProject, groups: [HandlerGroup] = [], bell: Bell = Bell(), progressed: Bell = Bell()
+    _ project: MoontideProject, running: RunningGroups? = nil, bell: Bell = Bell(), progressed: Bell = Bell()
   ) {
     self.project = project
-    self.groups = groups
+    self.running = running
     self.bell = bell
     self.progressed = progressed
   }
@@ -40,7 +41,7 @@ final class RunningAccess: ProjectAccess, Sendable {
   }
 
   func decide(_ request: DeadRequest, to sink: any RowSink) throws(Diagnostic) {
-    try Redrive(project: project, groups: groups, bell: bell, progressed: progressed).run(request, to: sink)
+    try Redrive(project: project, running: running, bell: bell, progressed: progressed).run(request, to: sink)
   }
 
   /// Until every handler's committed place is past the token.

@@ -12,7 +12,7 @@ final class HandlerGroup: Sendable {
   private let threads: [WorkerThread]
 
   /// What all handlers of a run share.
-  struct Setting {
+  struct Setting: Sendable {
     let project: MoontideProject
     let surroundings: HandlerSurroundings
     let bell: Bell

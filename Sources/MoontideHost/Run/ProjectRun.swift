@@ -15,7 +15,8 @@ final class ProjectRun {
   private var ingest: IngestThreads?
   private var maintainer: WorkerThread?
   private var server: ControlServer?
-  private var groups: [HandlerGroup] = []
+  private var running: RunningGroups?
+  private var groups: [HandlerGroup] { running?.all ?? [] }
   private var isStopped = false
   private let metrics: MetricsFile?
   /// Fields asked for in vain that nobody has been told of.
@@ -45,7 +46,10 @@ final class ProjectRun {
     try tellMissed()
     return RunReport(
       ingested: counts.events, repeats: counts.repeats, quarantined: counts.quarantined + counts.conflicts,
-      end: project.log.durableEnd, handlers: try HandlerSurvey(project, groups: groups).summaries())
+      end: project.log.durableEnd,
+      handlers: try HandlerSurvey(project, groups: groups).summaries().filter { summary in
+        definitions.contains { $0.name == summary.name }
+      })
   }
 
   /// Starts everything; false when it is asked to end before all of it could be.
@@ -58,7 +62,7 @@ final class ProjectRun {
       for offer in try MendedHandlers(project).offers(definitions) { inbox.put(.problem(offer)) }
     }
     guard isReady, try startHandlers(definitions, until: stop) else { return false }
-    let access = RunningAccess(project, groups: groups, bell: bell, progressed: progressed)
+    let access = RunningAccess(project, running: running, bell: bell, progressed: progressed)
     let isServed = try whenPossible(until: stop) { () throws(Diagnostic) in
       if server == nil { server = try ControlServer(folder: project.paths.cache) { access } }
       guard options.ingests else { return }
@@ -117,12 +121,12 @@ final class ProjectRun {
       print: { handler, event, text in inbox.put(.printed("\(handler) \(event): \(text)")) })
     surroundings.missed = { inbox.put(.missed($0)) }
     surroundings.batchRecords = options.batchRecords
-    let setting = HandlerGroup.Setting(
-      project: project, surroundings: surroundings, bell: bell, progressed: progressed)
+    let running = RunningGroups(
+      HandlerGroup.Setting(
+        project: project, surroundings: surroundings, bell: bell, progressed: progressed))
+    self.running = running
     for definition in definitions {
-      let hasStarted = try whenPossible(until: stop) { () throws(Diagnostic) in
-        groups.append(try HandlerGroup(definition, setting))
-      }
+      let hasStarted = try whenPossible(until: stop) { () throws(Diagnostic) in try running.start(definition) }
       if !hasStarted { return false }
     }
     return true
@@ -142,7 +146,12 @@ final class ProjectRun {
       if metrics?.isDue == true { try writeMetrics(progress.isCaughtUp) }
       if options.once {
         if isCaughtUp { return true }
-        if let halted = groups.lazy.compactMap(\.halted).first { throw halted }
+        if let halted = groups.lazy.compactMap(\.halted).first {
+          try deliver()
+          // This one is told by being thrown.
+          for other in halts where other != halted { try observer.problem(other) }
+          throw halted
+        }
         if let ended = groups.first(where: { $0.hasEnded }) {
           try deliver()
           throw Diagnostic(
@@ -189,6 +198,9 @@ final class ProjectRun {
       isCaughtUp: isCaughtUp || (isIngested && done >= end))
   }
 
+  /// Why handlers stopped.
+  private var halts: [Diagnostic] { groups.flatMap(\.boards).compactMap(\.status.halted) }
+
   private func writeMetrics(_ isCaughtUp: Bool) throws(Diagnostic) {
     guard let metrics else { return }
     let size = project.segmentedLog.statistics()
@@ -202,7 +214,9 @@ final class ProjectRun {
     for problem in ingest?.newProblems() ?? [] { try observer.problem(problem) }
     for item in inbox.take() {
       switch item {
-      case .problem(let problem): try observer.problem(problem)
+      case .problem(let problem):
+        if options.once, halts.contains(problem) { continue }
+        try observer.problem(problem)
       case .printed(let text): try observer.printed(text)
       case .missed(let field): missed.append(field)
       }
@@ -222,7 +236,7 @@ final class ProjectRun {
     if isStopped { return }
     isStopped = true
     ingest?.stop()
-    for group in groups { group.stop(settled: settled) }
+    running?.stop(settled: settled)
     maintainer?.stop()
     maintainer?.join()
   }

@@ -164,7 +164,8 @@ struct CodeExplanation {
       .init(
         "a handler stopped at an event that fails",
         what: "It says exhausted = \"halt\": nothing behind "
-          + "the event is handled until it passes.", help: "Mend the script and start again.")
+          + "the event is handled until it passes. The event is a dead letter: `moontide dead ls`.",
+        help: "Mend the script and start again, or `moontide dead retry`, `edit` or `skip`.")
     case .heldTooMany:
       .init(
         "too many events wait behind parked keys",

@@ -75,16 +75,17 @@ struct FaultReport {
       )
       .adding("note", note(record, in: batch, type: type))
       .adding("state", state)
-    // There is no dead letter to show while it is tried again, or where the handler stopped.
-    let show = plan == .park || plan == .halt ? "" : "moontide dead show d-\(record.position.value) · "
+    // There is no dead letter to show while it is tried again.
+    let show = plan == .park ? "" : "moontide dead show d-\(record.position.value) · "
     return diagnostic.adding("help", "\(show)moontide explain \(code)")
   }
 
   /// What becomes of an event, for people.
   func outcome(_ plan: FailurePlan, attempts: Int, key: String, position: Position, held: Int) -> String {
+    let asked = definition.exhausted == .halt ? "at a new start" : "asked for by a person"
     let tried =
       attempts > definition.retry.attempts
-      ? "attempt \(attempts), asked for by a person" : "attempt \(attempts) of \(definition.retry.attempts)"
+      ? "attempt \(attempts), \(asked)" : "attempt \(attempts) of \(definition.retry.attempts)"
     let letter = "dead letter d-\(position.value)"
     switch plan {
     case .setAside: return "\(letter); the read model is degraded since \(position) until it is rebuilt"
@@ -98,7 +99,9 @@ struct FaultReport {
       }
       return "\(tried) → \(letter); \(events), other keys go on"
     case .deadAndGoOn: return "\(tried) → \(letter); key \(key) goes on"
-    case .halt: return "the handler stopped here, as exhausted = \"halt\" says"
+    case .halt:
+      let reason = "\(letter); the handler stopped here, as exhausted = \"halt\" says"
+      return definition.kind == .projection ? reason : "\(tried) → \(reason)"
     }
   }
 

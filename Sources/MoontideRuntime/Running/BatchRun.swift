@@ -1,12 +1,10 @@
 import MoontideCore
 import MoontideLua
 
-/// One pass over a batch, in one transaction. The first pass is fast: any failure undoes all of it. The
-/// second is careful: it marks a place before every event, so that a failing one leaves nothing and the
-/// rest stays.
+/// One pass over a batch, in one transaction, with more or less care for events that fail.
 final class BatchRun {
   enum Failure: Error {
-    /// Run the batch again, carefully.
+    /// Run the batch again, with more care.
     case again
     /// Run the events before this place carefully and commit them.
     case before(Position)
@@ -16,7 +14,7 @@ final class BatchRun {
   private let lane: HandlerLane
   private let batch: RecordBatch
   private let end: Position
-  private let isCareful: Bool
+  private let care: Care
   private var transaction: (any EffectTransaction)?
   private var parked: ParkedKeys
   private var applied: UInt64 = 0
@@ -25,26 +23,29 @@ final class BatchRun {
   private var dead = 0
   private var degradedSince: Position?
   private var reports: [Diagnostic] = []
-  private var halt: Diagnostic? { didSet { isHalting = halt != nil } }
-  /// Asked after each event, where looking at `halt` would cost more.
-  private var isHalting = false
+  private var halt: Diagnostic?
+  /// Where the pass ends early: the first event that it leaves to another.
+  private var stop: Position?
 
   /// - Parameter end: where the log is read on behind this batch.
-  init(_ lane: HandlerLane, _ batch: RecordBatch, end: Position, isCareful: Bool) {
+  init(_ lane: HandlerLane, _ batch: RecordBatch, end: Position, care: Care) {
     self.lane = lane
     self.batch = batch
     self.end = end
-    self.isCareful = isCareful
+    self.care = care
     parked = lane.parked
   }
 
   /// Runs the events of the batch and commits; a batch of which nothing concerns the handler only moves the
   /// place in memory.
-  func run() throws(Failure) {
+  ///
+  /// Returns whether an event failed.
+  func run() throws(Failure) -> Bool {
     lane.host.storeError = nil
     do throws(Failure) {
       let reached = try pass()
       try commit(at: reached)
+      return !reports.isEmpty
     } catch {
       lane.host.transaction = nil
       if let transaction {
@@ -74,7 +75,7 @@ final class BatchRun {
       let route = lane.subscriptions.route(batch.bytes, record.envelope.type)
       guard route.subscription >= 0 else { continue }
       try handle(record, route)
-      if isHalting { return record.position }
+      if let stop { return stop }
       handled &+= 1
       if handled & 63 == 0, lane.surroundings.clock.monotonic > deadline { return record.position.next }
     }
@@ -96,7 +97,7 @@ final class BatchRun {
       }
     }
     let isFirst = transaction == nil
-    if isCareful {
+    if care != .none {
       let transaction = try open()
       try store { () throws(StoreError) in try transaction.savepoint() }
     } else if transaction == nil {
@@ -109,7 +110,7 @@ final class BatchRun {
     } catch {
       let isLost = transaction?.isLost == true
       if let storeError = lane.host.storeError, !isLost { throw failure(storeError) }
-      guard isCareful else { throw .again }
+      if care == .none { throw .again }
       // The transaction went with a statement that had to be stopped. What came before is committed by itself,
       // so that this event is alone when it fails again.
       if isLost, !isFirst { throw .before(record.position) }
@@ -132,7 +133,7 @@ final class BatchRun {
   private func decide(_ record: Record) throws(Failure) -> Bool {
     guard let decision = lane.decision(record, in: batch) else { return true }
     if transaction != nil { return false }
-    var run = DecisionRun(decision, lane: lane, parked: parked)
+    var run = DecisionRun(decision, at: record.position, lane: lane, parked: parked)
     do throws(WorkerStop) { try run.run() } catch { throw .stop(error) }
     for entry in run.entries { try write(entry) }
     parked = run.parked
@@ -143,7 +144,7 @@ final class BatchRun {
 
   private func open() throws(Failure) -> any EffectTransaction {
     if let transaction { return transaction }
-    let folding = lane.definition.kind == .projection && !isCareful
+    let folding = lane.definition.kind == .projection && care != .plain
     let store = lane.store
     do throws(StoreError) {
       let begun = try store.begin(folding: folding)
@@ -159,13 +160,18 @@ final class BatchRun {
   private func hold(_ record: Record, behind index: Int) throws(Failure) {
     let key = parked.entries[index].key
     guard parked.entries[index].heldCount < Limits.heldPerKeyMax else {
+      stop = record.position
+      // A key that is going through what waits makes room by itself.
+      if key.status == .retrying, key.attempts == 0 { return }
       halt = Diagnostic(
         code: RuntimeCode.heldTooMany.rawValue,
         "\(lane.title) stopped: \(Limits.heldPerKeyMax) events wait behind one parked key, the bound",
         at: lane.definition.place,
         details: [
           .init(
-            "help", "moontide dead show d-\(key.position.value) · mend the script, then moontide dead retry")
+            "help",
+            "moontide dead show d-\(key.position.value)@\(lane.definition.name) · mend the script, then "
+              + "moontide dead retry \(lane.definition.name)")
         ])
       return
     }
@@ -175,6 +181,18 @@ final class BatchRun {
 
   /// Does with a failed event what the policy says.
   private func dispose(_ fault: LuaFault, of record: Record) throws(Failure) {
+    if lane.definition.kind == .consumer, parked.entries.count >= Limits.parkedKeysMax {
+      stop = record.position
+      halt = Diagnostic(
+        code: RuntimeCode.heldTooMany.rawValue,
+        "\(lane.title) stopped: \(Limits.parkedKeysMax) keys are parked, which is the bound",
+        at: lane.definition.place,
+        details: [
+          .init(
+            "help", "moontide dead ls · mend the script, then moontide dead retry \(lane.definition.name)")
+        ])
+      return
+    }
     let topic = lane.selection.topics[Int(record.topic.value)].name
     let plan = FailurePlan.decide(lane.definition, attempts: 1)
     let letter = lane.report.deadLetter(fault, record: record, in: batch, topic: topic, attempts: 1)
@@ -184,38 +202,32 @@ final class BatchRun {
       state: lane.report.outcome(
         plan, attempts: 1, key: batch.bytes.text(record.envelope.key), position: record.position, held: 0))
     if plan == .park { diagnostic.severity = .warning }
-    switch plan {
-    case .halt:
+    let halts = plan == .halt
+    if halts {
       halt = diagnostic
-      return
-    case .setAside:
-      try write(.dead(letter))
-      degradedSince = degradedSince ?? record.position
-      dead += 1
-    case .deadAndGoOn:
-      try write(.dead(letter))
-      dead += 1
-    case .park, .deadAndHold:
-      guard parked.entries.count < Limits.parkedKeysMax else {
-        halt = Diagnostic(
-          code: RuntimeCode.heldTooMany.rawValue,
-          "\(lane.title) stopped: \(Limits.parkedKeysMax) keys are parked, which is the bound",
-          at: lane.definition.place,
-          details: [.init("help", "moontide dead ls · mend the script, then moontide dead retry")])
-        return
-      }
-      let due = lane.due(afterAttempt: 1)
-      let key = ParkedKey(
-        topic: topic, key: letter.key, position: record.position, status: plan == .park ? .retrying : .dead,
-        attempts: 1, dueMicroseconds: due.microseconds)
-      if plan == .deadAndHold {
-        try write(.dead(letter))
-        dead += 1
-      }
-      try write(.parked(key))
-      parked.add(key, topic: record.topic, due: due.monotonic)
+      stop = record.position.next
     }
-    reports.append(diagnostic)
+    if plan != .park {
+      try write(.dead(letter))
+      dead += 1
+    }
+    if lane.definition.kind == .projection {
+      degradedSince = degradedSince ?? record.position
+    } else if plan != .deadAndGoOn {
+      try park(record, letter.key, topic, isDead: plan != .park)
+    }
+    if !halts { reports.append(diagnostic) }
+  }
+
+  private func park(
+    _ record: Record, _ bytes: [UInt8], _ topic: TopicName, isDead: Bool
+  ) throws(Failure) {
+    let due = lane.due(afterAttempt: 1)
+    let key = ParkedKey(
+      topic: topic, key: bytes, position: record.position, status: isDead ? .dead : .retrying, attempts: 1,
+      dueMicroseconds: due.microseconds)
+    try write(.parked(key))
+    parked.add(key, topic: record.topic, due: due.monotonic)
   }
 
   private func commit(at reached: Position) throws(Failure) {
@@ -252,7 +264,7 @@ final class BatchRun {
   }
 
   private func failure(_ error: StoreError) -> Failure {
-    if case .foldedConstraint = error, !isCareful { return .again }
+    if case .foldedConstraint = error, care != .plain { return .again }
     return .stop(lane.stop(error))
   }
 }

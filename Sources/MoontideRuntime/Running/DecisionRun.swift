@@ -7,6 +7,8 @@ import MoontideCore
 struct DecisionRun {
   let lane: HandlerLane
   let decision: Decision
+  /// Where it stands in the log; nil: behind everything.
+  private let place: Position?
   /// What must be written with the checkpoint.
   private(set) var entries: [EffectEntry] = []
   private(set) var parked: ParkedKeys
@@ -14,27 +16,37 @@ struct DecisionRun {
   private(set) var dead = 0
   private(set) var skipped: UInt64 = 0
 
-  init(_ decision: Decision, lane: HandlerLane, parked: ParkedKeys) {
+  init(_ decision: Decision, at place: Position?, lane: HandlerLane, parked: ParkedKeys) {
     self.decision = decision
+    self.place = place
     self.lane = lane
     self.parked = parked
   }
 
   mutating func run() throws(WorkerStop) {
-    let codes = try ledgerCodes()
+    let wanted = Set(decision.positions)
     var places: [Position: Int] = [:]
-    for (index, entry) in parked.entries.enumerated() { places[entry.key.position] = index }
+    for (index, entry) in parked.entries.enumerated() where wanted.contains(entry.key.position) {
+      places[entry.key.position] = index
+    }
     for position in decision.positions {
+      let code = try deadCode(position)
       if let index = places[position] {
-        wake(index, isDead: codes[position] != nil)
-      } else if let code = codes[position] {
+        if !isCarriedOut(position) { wake(index, isDead: code != nil) }
+      } else if let code {
         try revive(position, code: code)
       }
     }
   }
 
-  private func ledgerCodes() throws(WorkerStop) -> [Position: String] {
-    do throws(StoreError) { return try lane.store.ledger().deadCodes } catch { throw lane.stop(error) }
+  private func deadCode(_ position: Position) throws(WorkerStop) -> String? {
+    do throws(StoreError) { return try lane.store.deadCode(position) } catch { throw lane.stop(error) }
+  }
+
+  /// Whether the lane did so at its start.
+  private func isCarriedOut(_ position: Position) -> Bool {
+    guard let place, place < lane.called.below else { return false }
+    return lane.called.positions.contains(position)
   }
 
   /// The key's first event is tried now; a ruling that it is to be skipped is followed there.

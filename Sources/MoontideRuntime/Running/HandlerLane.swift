@@ -18,12 +18,15 @@ final class HandlerLane {
   private(set) var rulings = Rulings()
   var status: HandlerStatus
   var latency = LatencySample()
-  /// What failed tries of one step leave to be written: in one commit, since a kill before it only means that
-  /// they are tried once more.
-  var failedTries: [EffectEntry] = []
+  /// While others wait, parked keys are not tried before.
+  var retriesRest = Duration.zero
+  /// Events whose keys are put on their way again at the start.
+  private var calls: Set<Position> = []
+  /// Those of them that were: what the log says of them up to there is carried out.
+  private(set) var called: (positions: Set<Position>, below: Position) = ([], .start)
   /// What the ledger said at the start.
   let ledger: HandlerLedger
-  private var calls = 0
+  private var callCount = 0
   private let power: LuaPower
   private var currentTopic: TopicID?
   private var topicBytes: [UInt8] = []
@@ -54,14 +57,15 @@ final class HandlerLane {
     } catch {
       throw .store(error, handler: "\(definition.kind.rawValue) \(definition.name)")
     }
+    let decisions: [(decision: Decision, place: Position)]
     do throws(LogError) {
       // A read model follows the decisions that were there when it was begun: later ones rebuild it.
-      rulings = try Rulings.load(
-        of: definition.identityName, from: log, count: definition.kind == .projection ? ledger.decided : nil
-      ).rulings
+      decisions = try Decision.all(
+        of: definition.identityName, from: log, count: definition.kind == .projection ? ledger.decided : nil)
     } catch {
       throw .log(error, handler: "\(definition.kind.rawValue) \(definition.name)")
     }
+    for (decision, place) in decisions { rulings.add(decision, at: place) }
     selection = LaneSelection(definition, lane: lane)
     status = HandlerStatus(
       name: definition.name, kind: definition.kind, scriptVersion: definition.scriptVersion, lane: lane,
@@ -76,6 +80,71 @@ final class HandlerLane {
     }
     try takeOverCheckpoints()
     takeOverParked(lane: lane)
+    if definition.kind == .consumer { gatherCalls(decisions) }
+  }
+
+  /// Why it must not begin: a read model that stops at what fails has stopped. It is rebuilt when its script is
+  /// mended, or when something is decided about the event.
+  var standing: Diagnostic? {
+    guard definition.kind == .projection, definition.exhausted == .halt, let position = ledger.degradedSince
+    else { return nil }
+    let id = "d-\(position.value)@\(definition.name)"
+    return Diagnostic(
+      code: RuntimeCode.halted.rawValue,
+      "\(title) stopped at \(position), as exhausted = \"halt\" says, and nothing was decided since",
+      at: definition.place,
+      details: [
+        .init("state", "nothing behind that event is handled; it is the dead letter \(id)"),
+        .init("help", "moontide dead show \(id) · mend the script, or moontide dead edit or skip \(id)"),
+      ])
+  }
+
+  /// Keys whose dead event a person decided about further on in the log than the lane has come: one that
+  /// cannot go on until they do would never come there. And where the handler stops at what fails, starting it
+  /// again means trying again.
+  private func gatherCalls(_ decisions: [(decision: Decision, place: Position)]) {
+    let reached = selection.position ?? .start
+    for (decision, place) in decisions where place >= reached && decision.action != .settle {
+      calls.formUnion(decision.positions)
+    }
+    if definition.exhausted == .halt { calls.formUnion(parked.entries.map(\.key.position)) }
+    called.below = log.durableEnd
+  }
+
+  /// Puts the keys on their way that wait for it since the start.
+  func wakeKeys() throws(WorkerStop) {
+    if calls.isEmpty { return }
+    var parked = parked
+    var woken: [ParkedKey] = []
+    for (index, entry) in parked.entries.enumerated()
+    where entry.key.status == .dead && calls.contains(entry.key.position) {
+      var key = entry.key
+      key.status = .retrying
+      key.dueMicroseconds = surroundings.clock.now.microseconds
+      parked.update(index, to: key, due: surroundings.clock.monotonic)
+      woken.append(key)
+    }
+    if !woken.isEmpty { try write(woken.map { .parked($0) }) }
+    self.parked = parked
+    status.dead -= woken.count
+    called.positions = Set(woken.map(\.position))
+    calls = []
+  }
+
+  /// In a transaction of their own.
+  private func write(_ entries: [EffectEntry]) throws(WorkerStop) {
+    do throws(StoreError) {
+      let transaction = try store.begin(folding: false)
+      do throws(StoreError) {
+        for entry in entries { try transaction.write(entry) }
+        try transaction.commit()
+      } catch {
+        try transaction.rollback()
+        throw error
+      }
+    } catch {
+      throw stop(error)
+    }
   }
 
   /// `consumer receipts`, as messages name it.
@@ -111,18 +180,7 @@ final class HandlerLane {
   func writePlace() throws(WorkerStop) {
     guard let position = selection.position else { return }
     status.position = position
-    do throws(StoreError) {
-      let transaction = try store.begin(folding: false)
-      do throws(StoreError) {
-        try transaction.write(.checkpoint(selection.partitions(at: position), position))
-        try transaction.commit()
-      } catch {
-        try transaction.rollback()
-        throw error
-      }
-    } catch {
-      throw stop(error)
-    }
+    try write([.checkpoint(selection.partitions(at: position), position)])
     status.isSettled = true
   }
 
@@ -175,9 +233,9 @@ final class HandlerLane {
   /// Runs the handler for one event: upcasters first, then the function.
   func apply(_ record: Record, _ route: SubscriptionTable.Route, in batch: RecordBatch) throws(LuaFault) {
     if record.topic != currentTopic { turn(to: record.topic) }
-    calls &+= 1
+    callCount &+= 1
     // The first call is among them, so that a handler with few events has a figure too.
-    let isSampled = calls & (LatencySample.every - 1) == 1
+    let isSampled = callCount & (LatencySample.every - 1) == 1
     let began = isSampled ? surroundings.clock.monotonic : .zero
     if route.chain >= 0 {
       let newest = try upcast(record, route.chain, in: batch)

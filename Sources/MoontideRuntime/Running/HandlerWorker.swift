@@ -13,6 +13,11 @@ public final class HandlerWorker: Worker {
   private let batch = RecordBatch()
   private let retryBatch = RecordBatch()
   private var isHalted = false
+  /// Why it does not begin: it stopped at an event of which nothing is decided.
+  private var standing: Diagnostic?
+  /// What the next batch is prepared for, and how many batches long.
+  private var care: Care
+  private var careLeft = 0
   private var settledAt: Duration
   private var rateSince: Duration
   private var rateApplied: UInt64
@@ -28,6 +33,7 @@ public final class HandlerWorker: Worker {
   ) throws(Diagnostic) {
     precondition((0..<definition.lanes).contains(lane), "lane \(lane) of \(definition.lanes)")
     self.board = board
+    care = definition.kind == .consumer ? .marked : .none
     settledAt = surroundings.clock.monotonic
     rateSince = settledAt
     do throws(WorkerStop) {
@@ -39,6 +45,7 @@ public final class HandlerWorker: Worker {
       }
     }
     rateApplied = self.lane.status.applied
+    standing = self.lane.standing
     publish()
   }
 
@@ -48,6 +55,8 @@ public final class HandlerWorker: Worker {
   public func step() -> StepOutcome {
     if isHalted { return .finished }
     do throws(WorkerStop) {
+      if let standing { throw .halt(standing) }
+      try lane.wakeKeys()
       // A state may have been left unfit by a step that ended in a full disk.
       try lane.renewProgramIfSpent()
       let retried = try retry()
@@ -97,7 +106,7 @@ public final class HandlerWorker: Worker {
   }
 
   private func rehearse(_ decision: Decision) throws(WorkerStop) {
-    var run = DecisionRun(decision, lane: lane, parked: lane.parked)
+    var run = DecisionRun(decision, at: nil, lane: lane, parked: lane.parked)
     try run.run()
     do throws(StoreError) {
       let transaction = try lane.store.begin(folding: false)
@@ -119,22 +128,22 @@ public final class HandlerWorker: Worker {
     case .halt(let diagnostic):
       isHalted = true
       lane.status.halted = diagnostic
+      lane.status.position = lane.selection.position ?? lane.status.position
+      // Shown on the board before it is told.
+      publish()
       lane.surroundings.report(diagnostic)
       return .finished
     }
   }
 
-  /// Tries the parked keys that are due; true when there was one.
+  /// Tries the parked keys that are due; true when there was one. While there are other events to handle, tries
+  /// that fail have a small part of the time.
   private func retry() throws(WorkerStop) -> Bool {
-    try RetryRun.settle(lane)
     if lane.parked.isEmpty { return false }
-    var tries = 0
-    while tries < Limits.retriesPerStep, let index = lane.parked.next(at: lane.surroundings.clock.monotonic) {
-      try RetryRun(lane: lane, index: index, batch: retryBatch).run()
-      tries += 1
-    }
-    try RetryRun.settle(lane)
-    return tries > 0
+    let isBehind = lane.selection.position.map { $0 < lane.log.durableEnd } ?? false
+    if isBehind, lane.surroundings.clock.monotonic < lane.retriesRest { return false }
+    var run = RetryRun(lane, retryBatch)
+    return try run.run()
   }
 
   /// Handles the next batch; false when nothing is there.
@@ -165,26 +174,32 @@ public final class HandlerWorker: Worker {
   }
 
   private func run(upTo end: Position) throws(WorkerStop) {
-    guard try pass(upTo: end, isCareful: false) != nil else { return }
-    try lane.renewProgramIfSpent()
-    guard let earlier = try pass(upTo: end, isCareful: true) else { return }
-    try lane.renewProgramIfSpent()
-    let rest = try pass(upTo: earlier, isCareful: true)
-    precondition(rest == nil, "the events before \(earlier) passed, and now ask for another run")
-  }
-
-  /// Nil when it came through; else the place up to which to run again, carefully.
-  private func pass(upTo end: Position, isCareful: Bool) throws(WorkerStop) -> Position? {
-    do throws(BatchRun.Failure) {
-      try BatchRun(lane, batch, end: end, isCareful: isCareful).run()
-      return nil
-    } catch {
-      switch error {
-      case .again: return end
-      case .before(let position): return position
-      case .stop(let stop): throw stop
+    var end = end
+    while true {
+      do throws(BatchRun.Failure) {
+        let hasFailed = try BatchRun(lane, batch, end: end, care: care).run()
+        return settleCare(hasFailed)
+      } catch {
+        switch error {
+        case .stop(let stop): throw stop
+        case .before(let position):
+          precondition(position < end, "the events before \(end) passed, and now ask for another run")
+          end = position
+        case .again:
+          precondition(care != .plain, "a batch run with all care asks for more")
+          care = care == .none ? .marked : .plain
+        }
+        try lane.renewProgramIfSpent()
+        careLeft = Limits.carefulBatches
       }
     }
+  }
+
+  /// Where events fail others are likely to: some batches more are run with the same care.
+  private func settleCare(_ hasFailed: Bool) {
+    if lane.definition.kind == .consumer { return }
+    careLeft = hasFailed ? Limits.carefulBatches : max(0, careLeft - 1)
+    if careLeft == 0 { care = .none }
   }
 
   /// A place that nothing matched at is written now and then, not once per poll.

@@ -78,7 +78,11 @@ struct DeadCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "show", abstract: "A dead letter or a quarantined line with event, error and place.",
       usage: "moontide dead show [<dir>] <id>",
-      discussion: "Example: moontide dead show shop d-12")
+      discussion: """
+        Where several handlers failed on one event, d-12 shows it for each, d-12@receipts for one.
+
+        Example: moontide dead show shop d-12
+        """)
 
     @OptionGroup var options: GlobalOptions
     @Argument(help: ArgumentHelp("The project, then an id such as d-48211.", valueName: "dir> <id"))
@@ -95,20 +99,23 @@ struct DeadCommand: ParsableCommand {
       try session.perform {
         let project = try session.project(words.count == 2 ? words[0] : nil)
         let id = words[words.count - 1]
-        guard id.hasPrefix("d-"), let position = UInt64(id.dropFirst(2)) else {
+        let parts = id.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false)
+        guard id.hasPrefix("d-"), let position = UInt64(parts[0].dropFirst(2)) else {
           throw Diagnostic(
             code: HostCode.noSuchDeadLetter.code, "a dead letter's id is d- and a position, unlike \(id)",
             details: [.init("help", "moontide dead ls shows the ids")])
         }
+        let one = parts.count == 2 ? " and letters.handler = \(SQLText.quoted(String(parts[1])))" : ""
         var vertical = options
         if !options.json && options.format == nil { vertical.format = .line }
         let sink = PrintingSink(vertical)
-        try ProjectDoor.access(project).query(
+        let access = try ProjectDoor.access(project)
+        try access.query(
           QueryRequest(
             """
             select letters.*, events.data, events.meta from sys.dead_letters letters
             left join sys.events events on events.position = letters.position
-            where letters.position = \(position)
+            where letters.position = \(position)\(one) order by letters.handler
             """), to: sink)
         guard sink.count > 0 else {
           throw Diagnostic(
@@ -116,7 +123,21 @@ struct DeadCommand: ParsableCommand {
             details: [.init("help", "moontide dead ls shows those that there are")])
         }
         try sink.finish()
+        if sink.count > 1 { try tellCandidates(position, access, session) }
       }
+    }
+
+    /// An event that several handlers failed on has one id for all of them.
+    private func tellCandidates(_ position: UInt64, _ access: any ProjectAccess, _ session: CommandSession)
+      throws
+    {
+      let rows = TextRowsSink()
+      try access.query(
+        QueryRequest("select handler from sys.dead_letters where position = \(position) order by handler"),
+        to: rows)
+      let names = rows.rows.map { "d-\(position)@\($0[0])" }.joined(separator: ", ")
+      try session.note(
+        "d-\(position) stands for \(rows.rows.count) dead letters, one of each handler that failed: \(names)")
     }
   }
 }

@@ -34,6 +34,7 @@ struct DeadExportCommand: ParsableCommand {
         names.isEmpty
         ? ""
         : " where letters.id in (\(list)) or letters.fault in (\(list)) or letters.handler in (\(list))"
+          + " or letters.id || '@' || letters.handler in (\(list))"
       let sink = LinesSink(isArray: options.rows == .json)
       try ProjectDoor.access(try session.project(directory)).query(
         QueryRequest(
