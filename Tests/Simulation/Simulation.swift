@@ -120,8 +120,9 @@ public final class Simulation {
   }
 
   /// A person looks at the dead letters of a handler, and decides about some of them, or has all tried again.
-  /// False when there are none.
+  /// False when there are none; true too when the process has just died, and it is to be asked again.
   @discardableResult private func decide(_ handler: HandlerLife, _ life: ProcessLife, all: Bool) -> Bool {
+    if disk.isDown { return true }
     disk.isPaused = true
     var letters: [Position] = []
     do throws(StoreError) { letters = try handler.deadLetters().map(\.position) } catch {
@@ -206,9 +207,16 @@ public final class Simulation {
     }
   }
 
+  /// Its end reaches the disk, where the probe looks at it: it must be out of its place by then.
+  private func drop() {
+    let gone = life
+    life = nil
+    withExtendedLifetime(gone) {}
+  }
+
   /// The process died at a crash point.
   private func fall() {
-    life = nil
+    drop()
     if plan.crashKind.map({ $0 == .powerCut }) ?? numbers.chance(0.6) {
       disk.cutPower()
       outcome.powerCuts += 1
@@ -237,7 +245,7 @@ public final class Simulation {
 
   private func kill() {
     disk.stopProcess()
-    life = nil
+    drop()
     forgetDerived(if: disk.faultCount > faultsAtBirth)
     disk.kill()
     outcome.kills += 1
@@ -253,7 +261,7 @@ public final class Simulation {
     if let error = problems.log { judge(error) }
     for problem in problems.handlers where !hasExcuse { violate("an end without a fault: \(problem.title)") }
     outcome.stops += 1
-    self.life = nil
+    drop()
     forgetDerived(if: disk.faultCount > faultsAtBirth)
     if disk.isDown { fall() } else { disk.kill() }
   }
