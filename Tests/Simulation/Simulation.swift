@@ -21,9 +21,7 @@ public final class Simulation {
   private var wasMended = false
   private let flushInterval: Duration
   private var turnsLeft: Int
-  private var faultsAtBirth = 0
-  private var flipsAtBirth = 0
-  private var failedBirths = 0
+  private var (faultsAtBirth, flipsAtBirth, failedBirths) = (0, 0, 0)
   private var isCalm = false
 
   public init(_ plan: SimulationPlan) {
@@ -317,8 +315,7 @@ public final class Simulation {
       decideAtRest()
       mend()
     }
-    guard let life, outcome.violations.isEmpty else { return }
-    if numbers.chance(0.5) { stop(life) }
+    if let life, outcome.violations.isEmpty, numbers.chance(0.5) { stop(life) }
   }
 
   /// Decisions about a read model and nothing else before the next start: it is rebuilt to where it was.
@@ -368,11 +365,8 @@ public final class Simulation {
   {
     guard handler.definition.kind == .projection else { return [] }
     let decided = evidence.decisions.count { $0.place < life.bornAt.value }
-    if !handler.isRebuilding, evidence.scriptVersion == handler.definition.scriptVersion,
-      evidence.ledger.decided >= decided
-    {
-      return []
-    }
+    let isNew = evidence.scriptVersion == handler.definition.scriptVersion
+    if isNew, !handler.isRebuilding, evidence.ledger.decided >= decided { return [] }
     return [
       "I10: \(evidence.name) is not rebuilt: it follows \(evidence.ledger.decided) of \(decided) decisions, "
         + "script \(evidence.scriptVersion)"
