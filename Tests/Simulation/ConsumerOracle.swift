@@ -40,8 +40,10 @@ struct ConsumerOracle {
     var data: String
     /// The id of what caused it.
     var cause: String {
-      let text = data.part(behind: "\"of\":\"")
-      return String(text.prefix { $0 != "\"" })
+      // It comes last, with a quote and a brace behind it.
+      let body = data.utf8.dropLast(2)
+      guard let quote = body.lastIndex(of: UInt8(ascii: "\"")) else { return "" }
+      return String(decoding: body[body.index(after: quote)...], as: UTF8.self)
     }
   }
 
@@ -182,17 +184,5 @@ struct ConsumerOracle {
       $0.isRuling && $0.positions.contains(position) && $0.place < evidence.checkpoint(record)
     }
     return isSettled ? ["I5: \(name) gave up the event at \(position) after a decision about it"] : []
-  }
-}
-
-extension String {
-  /// What follows the first occurrence of a text; empty when there is none.
-  fileprivate func part(behind text: String) -> Substring {
-    var rest = self[...]
-    while !rest.isEmpty {
-      if rest.hasPrefix(text) { return rest.dropFirst(text.count) }
-      rest = rest.dropFirst()
-    }
-    return ""
   }
 }

@@ -21,10 +21,7 @@ public final class Simulation {
   private var wasMended = false
   private let flushInterval: Duration
   private var turnsLeft: Int
-  private var faultsAtBirth = 0
-  private var graveFaultsAtBirth = 0
-  private var flipsAtBirth = 0
-  private var failedBirths = 0
+  private var (faultsAtBirth, graveFaultsAtBirth, flipsAtBirth, failedBirths) = (0, 0, 0, 0)
   private var isCalm = false
 
   public init(_ plan: SimulationPlan) {
@@ -121,8 +118,9 @@ public final class Simulation {
   }
 
   /// A person looks at the dead letters of a handler, and decides about some of them, or has all tried again.
-  /// False when there are none.
+  /// False when there are none; true too when the process has just died, and it is to be asked again.
   @discardableResult private func decide(_ handler: HandlerLife, _ life: ProcessLife, all: Bool) -> Bool {
+    if disk.isDown { return true }
     disk.isPaused = true
     var letters: [Position] = []
     do throws(StoreError) { letters = try handler.deadLetters().map(\.position) } catch {
@@ -208,9 +206,16 @@ public final class Simulation {
     }
   }
 
+  /// Its end reaches the disk, where the probe looks at it: it must be out of its place by then.
+  private func drop() {
+    let gone = life
+    life = nil
+    withExtendedLifetime(gone) {}
+  }
+
   /// The process died at a crash point.
   private func fall() {
-    life = nil
+    drop()
     if plan.crashKind.map({ $0 == .powerCut }) ?? numbers.chance(0.6) {
       disk.cutPower()
       outcome.powerCuts += 1
@@ -240,7 +245,7 @@ public final class Simulation {
 
   private func kill() {
     disk.stopProcess()
-    life = nil
+    drop()
     forgetDerived(if: disk.faultCount > faultsAtBirth)
     disk.kill()
     outcome.kills += 1
@@ -256,7 +261,7 @@ public final class Simulation {
     if let error = problems.log { judge(error) }
     for problem in problems.handlers where !hasExcuse { violate("an end without a fault: \(problem.title)") }
     outcome.stops += 1
-    self.life = nil
+    drop()
     forgetDerived(if: disk.faultCount > faultsAtBirth)
     if disk.isDown { fall() } else { disk.kill() }
   }
@@ -312,8 +317,7 @@ public final class Simulation {
       decideAtRest()
       mend()
     }
-    guard let life, outcome.violations.isEmpty else { return }
-    if numbers.chance(0.5) { stop(life) }
+    if let life, outcome.violations.isEmpty, numbers.chance(0.5) { stop(life) }
   }
 
   /// Decisions about a read model and nothing else before the next start: it is rebuilt to where it was.
@@ -363,11 +367,8 @@ public final class Simulation {
   {
     guard handler.definition.kind == .projection else { return [] }
     let decided = evidence.decisions.count { $0.place < life.bornAt.value }
-    if !handler.isRebuilding, evidence.scriptVersion == handler.definition.scriptVersion,
-      evidence.ledger.decided >= decided
-    {
-      return []
-    }
+    let isNew = evidence.scriptVersion == handler.definition.scriptVersion
+    if isNew, !handler.isRebuilding, evidence.ledger.decided >= decided { return [] }
     return [
       "I10: \(evidence.name) is not rebuilt: it follows \(evidence.ledger.decided) of \(decided) decisions, "
         + "script \(evidence.scriptVersion)"
