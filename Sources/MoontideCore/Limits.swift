@@ -70,11 +70,11 @@ public enum Limits {
   public static let offsetMarkInterval: UInt64 = 512
   /// Problems that one verification lists; damage that is everywhere need not be told byte by byte.
   public static let verifyProblemsMax = 1_000
-  /// Bytes of a record or preamble in which a repair looks for one flipped bit: all bits are tried, half a second
-  /// for this many, and of other damage one in 65,000 would pass for it.
+  /// Bytes of a record or preamble in which a repair looks for one flipped bit: all bits are tried, half a
+  /// second for this many, and of other damage one in 65,000 would pass for it.
   public static let repairRecordBytesMax = 8 << 10
-  /// Places and lost records that the report of a repair names; more are counted. What names ten thousand is read
-  /// by a program.
+  /// Places and lost records that the report of a repair names; more are counted. What names ten thousand is
+  /// read by a program.
   public static let repairPlacesMax = 10_000
 
   // MARK: Reading

@@ -33,8 +33,8 @@ enum BatchCheck {
     return nil
   }
 
-  /// The producer and the topics of the batch at `start`, which is sound, and of a gap where partitions go on;
-  /// nil when the preamble contradicts itself.
+  /// The producer and the topics of the batch at `start`, which is sound, and of a gap where partitions go
+  /// on; nil when the preamble contradicts itself.
   static func preamble(_ bytes: [UInt8], at start: Int, _ header: BatchHeader)
     -> (producer: ProducerID?, topics: [BatchEncoder.Declaration], jumps: [LogGap.Jump])?
   {

@@ -23,10 +23,10 @@ import MoontideCore
 /// The body is the preamble (producer's id; then each declared topic: id 2, partitions 2, bytes of name 2,
 /// name) and the records, see `RecordLayout`.
 ///
-/// A repair writes the two other kinds (decision 0012). A part is followed by more of the same batch: the next
-/// one has its number too. A gap stands for what is lost: `records` positions without a record, and in the place
-/// of the sequence the numbers of batches that it takes up. Its preamble ends with where partitions go on, each
-/// of them topic 2, partition 2 (as one number of 4, topic high) and next offset 8.
+/// A repair writes the two other kinds (decision 0012). A part is followed by more of the same batch: the
+/// next one has its number too. A gap stands for what is lost: `records` positions without a record, and in
+/// the place of the sequence the numbers of batches that it takes up. Its preamble ends with where partitions
+/// go on, each of them topic 2, partition 2 (as one number of 4, topic high) and next offset 8.
 struct BatchHeader: Hashable, Sendable {
   static let bytes = 88
   static let magic: UInt32 = 0x4254_4d9d

@@ -16,7 +16,7 @@ struct SegmentHeader: Hashable, Sendable {
   static let bytes = 64
   static let magic: UInt64 = 0x474f_4c54_4e4f_4f4d
   /// The newest that is read.
-  static let versionMax: UInt32 = 2
+  static let newestVersion: UInt32 = 2
 
   var log: Digest
   var basePosition: UInt64
@@ -53,8 +53,8 @@ struct SegmentHeader: Hashable, Sendable {
       throw file.damaged(at: 0, "the checksum of the segment's header does not match")
     }
     let version = bytes.number(UInt32.self, at: 8)
-    guard (1...Self.versionMax).contains(version) else {
-      throw .unsupportedFormat(file: file.path, version: version, supported: Self.versionMax)
+    guard (1...Self.newestVersion).contains(version) else {
+      throw .unsupportedFormat(file: file.path, version: version, supported: Self.newestVersion)
     }
     return SegmentHeader(
       log: Digest(high: bytes.number(UInt64.self, at: 16), low: bytes.number(UInt64.self, at: 24)),

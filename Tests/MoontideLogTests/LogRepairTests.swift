@@ -3,8 +3,8 @@ import MoontideCore
 import MoontideLog
 import Testing
 
-/// Damaged logs that are repaired: every sound record stays where it was, nothing that was lost is used again.
-/// `MOONTIDE_FLIPS` sets how many bits are flipped, and how many stretches overwritten.
+/// Damaged logs that are repaired: every sound record stays where it was, nothing that was lost is used
+/// again. `MOONTIDE_FLIPS` sets how many bits are flipped, and how many stretches overwritten.
 struct LogRepairTests {
   /// What a record is, and where it stands.
   private struct Place: Hashable {

@@ -2,10 +2,10 @@ import MoontideCore
 
 /// Which lines of one batch are to be set aside as conflicts, decided over the rounds of its append.
 ///
-/// An identity that the log holds it holds for ever: a conflict with it stays. A conflict with an earlier line of
-/// the same batch lasts only as long as that line is to be written: when somebody else publishes the other body
-/// in between, the earlier line is the one in conflict and the later one a repeat. So a new conflict with the
-/// log drops what was decided among the lines, and the next round decides it anew.
+/// An identity that the log holds it holds for ever: a conflict with it stays. A conflict with an earlier
+/// line of the same batch lasts only as long as that line is to be written: when somebody else publishes the
+/// other body in between, the earlier line is the one in conflict and the later one a repeat. So a new
+/// conflict with the log drops what was decided among the lines, and the next round decides it anew.
 struct ConflictRounds {
   /// The drafts as they were parsed.
   let drafts: [Draft]
@@ -30,8 +30,8 @@ struct ConflictRounds {
   /// The conflict that a parsed draft is set aside for, or nil.
   func conflict(_ index: Int) -> AppendOutcome.Conflict? { byLog[index] ?? byLine[index] }
 
-  /// Takes what an append answered about the request in `order`. Ends: each call adds a conflict with the log,
-  /// or one among the lines while none comes with the log.
+  /// Takes what an append answered about the request in `order`. Ends: each call adds a conflict with the
+  /// log, or one among the lines while none comes with the log.
   mutating func take(_ found: [AppendOutcome.Conflict]) {
     var isStale = false
     var among: [(Int, AppendOutcome.Conflict)] = []

@@ -2,8 +2,8 @@ public import MoontideCore
 import MoontideLog
 import MoontideSQLite
 
-/// Mends the damaged log of a project, on request only. Without `carriesOut` it says what would be given up and
-/// changes nothing. Holds the project's lock while it works.
+/// Mends the damaged log of a project, on request only. Without `carriesOut` it says what would be given up
+/// and changes nothing. Holds the project's lock while it works.
 public struct ProjectRepair {
   /// What somebody asked for.
   public struct Request: Sendable {

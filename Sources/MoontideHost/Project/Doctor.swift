@@ -107,8 +107,8 @@ public struct Doctor {
     }
   }
 
-  /// I1 and I2: each id once, bytes as they were written, positions and offsets dense. Returns how many positions
-  /// repairs have given up.
+  /// I1 and I2: each id once, bytes as they were written, positions and offsets dense. Returns how many
+  /// positions repairs have given up.
   private func bytes(_ isRunning: Bool, _ report: DoctorReport) throws(Diagnostic) -> UInt64 {
     let verified = try MoontideProject.verify(paths) { _, _ throws(Diagnostic) in }
     guard verified.problems.isEmpty else {

@@ -181,8 +181,9 @@ struct HandlerLook {
           isProjection
             ? "delete \(file); the next run folds it anew"
             : lost > 0
-              ? "a repair of the log gave up \(Counted.text(lost, "position")), which it may have handled before"
-              : "its script or its start was edited since it began, or the file was replaced: moontide dead ls"
+              ? "a repair of the log gave up \(Counted.text(lost, "position")), which it may have handled"
+              : "its script or its start was edited since it began, or the file was replaced: "
+                + "moontide dead ls"
         )
       }
       found = "\(published) published = \(found)"

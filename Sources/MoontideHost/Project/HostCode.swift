@@ -132,8 +132,8 @@ public enum HostCode: String, ExplainedCode {
       "Each producer numbers what it writes, so that nothing is written twice or left out. A "
         + "number is missing."
     case .logGap:
-      "Somebody repaired a damaged log. What could not be saved has left its positions without a record: they "
-        + "are never used again, so that no handler takes another event for one that it has handled."
+      "Somebody repaired a damaged log. What could not be saved has left its positions without a record: "
+        + "they are never used again, so that no handler takes another event for one that it has handled."
     case .storeDamaged:
       "SQLite finds the file's structure broken. A read model is derived and can be made anew; "
         + "a consumer's file holds what exists nowhere else. A run makes a damaged or swapped read "
@@ -179,8 +179,8 @@ public enum HostCode: String, ExplainedCode {
     case .afterToken: "moontide lag shows who is behind; start moontide run if nothing runs."
     case .logReadOnly: "See to the disk, then run again: recovery drops only what was never acknowledged."
     case .logDamaged:
-      "moontide events verify lists every damaged place. Restore a backup; without one, moontide events repair "
-        + "says what could be kept and what would be given up, and does so with --yes."
+      "moontide events verify lists every damaged place. Restore a backup; without one, moontide events "
+        + "repair says what could be kept and what would be given up, and does so with --yes."
     case .logFormat: "Install the version that wrote it, or a newer one."
     case .tooMuch: "Split the event, or put the large part elsewhere and its address into the event."
     case .logGap:

@@ -128,8 +128,8 @@ struct BatchSalvage {
       type: text(record.envelope.type), key: text(record.envelope.key))
   }
 
-  /// With all records there the batch's own checksum proves the preamble, or what it was before one bit of it,
-  /// or of the header's rest, flipped.
+  /// With all records there the batch's own checksum proves the preamble, or what it was before one bit of
+  /// it, or of the header's rest, flipped.
   private mutating func judgePreamble() {
     guard records.count == header.recordsHeld, bytes.count >= header.totalBytes,
       (records.last?.range.upperBound ?? header.recordsStart) == header.totalBytes

@@ -1,7 +1,7 @@
 import MoontideCore
 
-/// What a repair puts in the place of lost batches: positions and batch numbers that nobody will have again, and
-/// where partitions go on behind them.
+/// What a repair puts in the place of lost batches: positions and batch numbers that nobody will have again,
+/// and where partitions go on behind them.
 struct LogGap: Sendable, Equatable {
   /// Bytes of a jump in the preamble of a gap.
   static let jumpBytes = 12

@@ -1,8 +1,8 @@
 public import MoontideCore
 
-/// Mends a damaged log on request: keeps every record that is sound, puts single flipped bits right, and records
-/// what is lost as a gap in the log, so that no position or offset is ever used again (decision 0012). The
-/// caller holds the project. Not for a log that another process has open.
+/// Mends a damaged log on request: keeps every record that is sound, puts single flipped bits right, and
+/// records what is lost as a gap in the log, so that no position or offset is ever used again (decision
+/// 0012). The caller holds the project. Not for a log that another process has open.
 public struct LogRepair: Sendable {
   /// A record that is given up, as far as it can be read. Texts are empty where they cannot.
   public struct LostRecord: Sendable, Hashable {
@@ -82,8 +82,10 @@ public struct LogRepair: Sendable {
 
   /// Reads every byte and says what would be done.
   /// - Parameters:
-  ///   - floor: no position below it is used again, even if the log ends before it: where handlers have come to.
-  ///   - topics: names and partitions of topics whose declarations are lost, by id; partitions 0 is the default.
+  ///   - floor: no position below it is used again, even if the log ends before it: where handlers have come
+  /// to.
+  ///   - topics: names and partitions of topics whose declarations are lost, by id; partitions 0 is the
+  /// default.
   /// - Throws: `damaged` for what cannot be mended, `unsupportedFormat`, `file`.
   public func plan(
     floor: Position, topics: [TopicID: (name: TopicName, partitions: UInt16)] = [:],
@@ -102,8 +104,8 @@ public struct LogRepair: Sendable {
     return try walk.finish(directory: directory.path)
   }
 
-  /// Carries a plan out: copies what is replaced to the folder `aside`, which must be there, writes the segments
-  /// anew beside, and swaps them in. After a crash in between, another repair does the rest.
+  /// Carries a plan out: copies what is replaced to the folder `aside`, which must be there, writes the
+  /// segments anew beside, and swaps them in. After a crash in between, another repair does the rest.
   public func carryOut(_ plan: Plan, aside: String) throws(LogError) {
     guard plan.isNeeded else { return }
     let keep = LogDirectory(files: root.files, path: aside)

@@ -3,7 +3,8 @@ import MoontideCore
 /// Makes a batch of records that were saved from a damaged one: the same bytes but for the way back to the
 /// header, the index and the checksum.
 enum PartEncoder {
-  /// - Parameter header: base position, number, recorded time, durable ends, kind and sequence; the rest is set.
+  /// - Parameter header: base position, number, recorded time, durable ends, kind and sequence; the rest is
+  /// set.
   static func encode(
     _ header: BatchHeader, producer: ProducerID?, records: [ArraySlice<UInt8>], log: LogIdentity
   ) -> [UInt8] {

@@ -1,7 +1,7 @@
 import MoontideCore
 
-/// What a repair has come to on its way through the log: where it stands, what it gives up, and where partitions
-/// go on behind that.
+/// What a repair has come to on its way through the log: where it stands, what it gives up, and where
+/// partitions go on behind that.
 struct RepairAccount {
   private(set) var plan = LogRepair.Plan()
   private(set) var state = LogPoint()
@@ -178,7 +178,8 @@ struct RepairAccount {
 
   // MARK: The end
 
-  /// Nothing follows: partitions that were not seen behind the last gap go on where no offset can have been used.
+  /// Nothing follows: partitions that were not seen behind the last gap go on where no offset can have been
+  /// used.
   mutating func finish(_ path: String) throws(LogError) -> LogRepair.Plan {
     if !plan.gaps.isEmpty {
       try settle(checkpoint?.point.topics ?? [], path)

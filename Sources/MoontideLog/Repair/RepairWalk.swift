@@ -127,8 +127,8 @@ struct RepairWalk {
 
   // MARK: A batch whose header says what it was
 
-  /// Saves what is sound of the bad batch at `from`, when its header is right or one bit from it. Returns where it
-  /// ends.
+  /// Saves what is sound of the bad batch at `from`, when its header is right or one bit from it. Returns
+  /// where it ends.
   private mutating func save(
     _ scanner: SegmentScanner, _ from: UInt64, _ reason: String
   ) throws(LogError) -> UInt64? {
@@ -213,8 +213,8 @@ struct RepairWalk {
 
   // MARK: Noise
 
-  /// What is known to begin at `end` of the segment begins with this position and batch: gives up, or saves, what
-  /// lies before.
+  /// What is known to begin at `end` of the segment begins with this position and batch: gives up, or saves,
+  /// what lies before.
   private mutating func settle(
     before end: UInt64, upTo position: UInt64, _ batch: UInt64
   ) throws(LogError) {
@@ -231,8 +231,8 @@ struct RepairWalk {
   }
 
   /// Saves records of batches whose headers are lost, when it is certain which positions were theirs: each
-  /// record says where its batch began and which it was of it. One batch alone may miss some; of several, all must
-  /// be there, and only batches without records may lie between.
+  /// record says where its batch began and which it was of it. One batch alone may miss some; of several, all
+  /// must be there, and only batches without records may lie between.
   private mutating func saveWithoutHeaders(
     _ noise: Noise, _ end: UInt64, upTo position: UInt64, _ batch: UInt64
   ) throws(LogError) -> Bool {

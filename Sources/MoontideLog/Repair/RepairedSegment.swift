@@ -45,7 +45,7 @@ struct RepairedSegment: Sendable {
       case .batch(let bytes): bytes.number(UInt32.self, at: 84) == BatchHeader.Kind.whole.rawValue
       }
     }
-    if !isPlain { header.version = SegmentHeader.versionMax }
+    if !isPlain { header.version = SegmentHeader.newestVersion }
     var at: UInt64 = 0
     func add(_ bytes: [UInt8], _ count: Int) throws(LogError) {
       try file.write(bytes, 0..<count, at: at)

@@ -61,7 +61,8 @@ struct EventsRepair: ParsableCommand {
         return try session.note("the log is sound up to \(outcome.end): there is nothing to mend")
       }
       let figures =
-        "\(Figures.counted(outcome.records, "record")) kept, \(Figures.counted(outcome.lost, "record")) lost, "
+        "\(Figures.counted(outcome.records, "record")) kept, "
+        + "\(Figures.counted(outcome.lost, "record")) lost, "
         + "\(Figures.counted(UInt64(outcome.corrected), "bit")) put right"
       guard let folder = outcome.folder else {
         try session.note(
