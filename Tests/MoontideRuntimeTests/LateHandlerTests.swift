@@ -3,6 +3,8 @@ import Testing
 
 @testable import MoontideRuntime
 
+private let endless = "with recursive n(i) as (select 1 union all select i + 1 from n) "
+
 /// Events whose time is over amid SQL or amid one instruction of Lua.
 struct LateHandlerTests {
   private func script(_ work: String) -> String {
@@ -14,8 +16,6 @@ struct LateHandlerTests {
       end } }
     """
   }
-
-  private static let endless = "with recursive n(i) as (select 1 union all select i + 1 from n) "
 
   @Test(arguments: [
     // SQLite takes the whole transaction back when such a statement is stopped.

@@ -167,10 +167,13 @@ public final class HandlerWorker: Worker {
   private func run(upTo end: Position) throws(WorkerStop) {
     guard try pass(upTo: end, isCareful: false) != nil else { return }
     try lane.renewProgramIfSpent()
-    guard let earlier = try pass(upTo: end, isCareful: true) else { return }
-    try lane.renewProgramIfSpent()
-    let rest = try pass(upTo: earlier, isCareful: true)
-    precondition(rest == nil, "the events before \(earlier) passed, and now ask for another run")
+    // An event that loses its transaction is first in it in the end: each time fewer come before it.
+    var end = end
+    while let earlier = try pass(upTo: end, isCareful: true) {
+      precondition(earlier < end, "a careful run up to \(end) asks for another up to \(earlier)")
+      try lane.renewProgramIfSpent()
+      end = earlier
+    }
   }
 
   /// Nil when it came through; else the place up to which to run again, carefully.
