@@ -17,11 +17,14 @@ final class TestProject {
   let told = Told()
   private var nextID = 0
 
-  init(_ scripts: [String: String], modules: [String: String] = [:]) throws {
+  /// - Parameter time: what one event may take.
+  init(
+    _ scripts: [String: String], modules: [String: String] = [:], time: Duration = Limits.handlerTimeDefault
+  ) throws {
     scratch = try Scratch()
     log = try SegmentedLog(
       directory: scratch.file("log"), files: files, clock: clock, randomness: SeededRandomness(1))
-    catalog = TestProject.load(scripts, modules: modules)
+    catalog = TestProject.load(scripts, modules: modules, time: time)
   }
 
   /// The same log with files of its own: what a handler makes of it from the beginning.
@@ -31,8 +34,12 @@ final class TestProject {
     catalog = TestProject.load(scripts)
   }
 
-  static func load(_ scripts: [String: String], modules: [String: String] = [:]) -> ProjectCatalog {
-    ProjectCatalog.load(
+  static func load(
+    _ scripts: [String: String], modules: [String: String] = [:], time: Duration = Limits.handlerTimeDefault
+  ) -> ProjectCatalog {
+    var defaults = HandlerDefaults()
+    defaults.budget.time = time
+    return ProjectCatalog.load(
       handlers: scripts.sorted { $0.key < $1.key }.map {
         ScriptSource(path: $0.key, text: Array($0.value.utf8))
       },
@@ -41,6 +48,7 @@ final class TestProject {
           let path = name.split(separator: ".").joined(separator: "/") + ".lua"
           return (name, ScriptSource(path: path, text: Array(text.utf8)))
         }),
+      defaults: defaults,
       schemaCheck: { schema in
         do throws(MoontideSQLite.SchemaFault) {
           return .success(try ProjectionStore.checkSchema(schema))

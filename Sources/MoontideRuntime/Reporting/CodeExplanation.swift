@@ -123,7 +123,9 @@ struct CodeExplanation {
         help: "Look for the loop at the place shown, or raise budget.instructions in moontide.lua.")
     case .timeBudget:
       .init(
-        "a handler used up its time", what: "One event may take so long.",
+        "a handler used up its time",
+        what: "One event may take so long, its SQL included. What is late is stopped wherever it is: a "
+          + "statement in its loop, Lua amid an instruction.",
         help: "Look at the queries of the handler, or raise budget.time in moontide.lua.")
     case .memoryBudget:
       .init(
@@ -132,7 +134,8 @@ struct CodeExplanation {
     case .storeRefused:
       .init(
         "the store refused a call",
-        what: "The SQL or the values of a `db` or `ctx.state` call are wrong.",
+        what: "The SQL or the values of a `db` or `ctx.state` call are wrong, or beyond a bound: a statement "
+          + "has at most 16 KiB and 128 columns, a value 4 MiB, an answer 64 MiB; a search is short, without NEAR.",
         help: "The message is the database's; mend the call at the place shown.")
     case .constraint:
       .init(

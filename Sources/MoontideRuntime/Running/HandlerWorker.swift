@@ -183,7 +183,8 @@ public final class HandlerWorker: Worker {
         switch error {
         case .stop(let stop): throw stop
         case .before(let position):
-          precondition(position < end, "the events before \(end) passed, and now ask for another run")
+          // An event that loses its transaction is first in it in the end: each time fewer come before it.
+          precondition(position < end, "a careful run up to \(end) asks for another up to \(position)")
           end = position
         case .again:
           precondition(care != .plain, "a batch run with all care asks for more")
