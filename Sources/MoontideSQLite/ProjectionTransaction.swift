@@ -24,6 +24,7 @@ final class ProjectionTransaction: EffectTransaction {
       (plain + place).initialize(to: (table as? PlainTable).map(Unmanaged.passUnretained))
     }
     bookkeeping = Bookkeeping(connection: connection)
+    place.flush = { [unowned self] () throws(StoreError) in try flushMarked() }
   }
 
   deinit { plain.deallocate() }
@@ -80,11 +81,7 @@ final class ProjectionTransaction: EffectTransaction {
   private func runSQL(
     _ text: String, _ arguments: RowBuffer, _ result: RowBuffer
   ) throws(StoreError) -> [String] {
-    if place.isSet {
-      if rows.contains(where: { $0.hasPending }) { throw FoldMark.refusal }
-      try place.beforeWriting()
-    }
-    try flush()
+    try place.isSet ? flushMarked() : flush()
     let steps = StepBudget(connection)
     defer { steps.end() }
     let authorizer = connection.authorizer
@@ -129,6 +126,7 @@ final class ProjectionTransaction: EffectTransaction {
 
   func write(_ entry: EffectEntry) throws(StoreError) {
     try checkOpen()
+    try place.beforeWriting()
     do { try record(entry) } catch { throw noticing(error) }
   }
 
@@ -179,6 +177,14 @@ final class ProjectionTransaction: EffectTransaction {
     end()
     // SQLite rolls back by itself on some errors, such as a full disk.
     if connection.isInTransaction { try connection.run("rollback") }
+  }
+
+  /// In the middle of a marked event: what was before it is written before the place, what it did behind.
+  private func flushMarked() throws(StoreError) {
+    if place.isInFile, rows.contains(where: { $0.hasOlder }) { throw FoldMark.refusal }
+    for table in rows { try table.flushOlder() }
+    try place.beforeWriting()
+    for table in rows { try table.flushSince() }
   }
 
   private func flush() throws(StoreError) {
