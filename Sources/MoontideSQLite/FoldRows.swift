@@ -20,10 +20,10 @@ final class FoldRows {
   @exclusivity(unchecked) private(set) var isMarked = false
   /// What was there at the mark; 0 without one.
   @exclusivity(unchecked) private var markedBytes = 0
-  private(set) var markedCount = 0
+  @exclusivity(unchecked) private(set) var markedCount = 0
   /// Rows as they were before their changes since the mark, and their cells.
-  private var changed: [(index: Int, header: Header)] = []
-  private var changedCells: [Cell] = []
+  @exclusivity(unchecked) private var changed: [(index: Int, header: Header)] = []
+  @exclusivity(unchecked) private var changedCells: [Cell] = []
   @exclusivity(unchecked) private(set) var count = 0
   @exclusivity(unchecked) private var capacity = 0
   /// Of `count` rows.
@@ -70,7 +70,9 @@ final class FoldRows {
     forgetChanges()
   }
 
+  @inline(__always)
   private func forgetChanges() {
+    if changed.isEmpty { return }
     changed.removeAll(keepingCapacity: true)
     changedCells.removeAll(keepingCapacity: true)
   }

@@ -272,9 +272,19 @@ final class PlainTable: RowTable {
   }
 
   func mark() throws(StoreError) {
-    guard isFolding, let fold else { return }
-    if fold.isLarge { try flush() }
-    fold.mark()
+    if isFolding, fold?.isLarge == true { try flush() }
+    _ = hasMarked()
+  }
+
+  /// `mark` for a caller that only borrows this object, before every event; false when there is more to do.
+  @inline(__always)
+  func hasMarked() -> Bool {
+    guard isFolding, let borrowedFold else { return true }
+    return borrowedFold._withUnsafeGuaranteedRef { fold in
+      if fold.isLarge { return false }
+      fold.mark()
+      return true
+    }
   }
 
   func undo(inFile: Bool) { if isFolding { fold?.undo() } }

@@ -144,7 +144,10 @@ final class ProjectionTransaction: EffectTransaction {
     try checkOpen()
     if isFolding {
       try place.set()
-      for table in rows { try table.mark() }
+      for index in 0..<rows.count {
+        if let known = plain[index], known._withUnsafeGuaranteedRef({ $0.hasMarked() }) { continue }
+        try rows[index].mark()
+      }
       return
     }
     try flush()
