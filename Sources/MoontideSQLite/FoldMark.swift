@@ -1,14 +1,16 @@
 import MoontideCore
 
-/// A place in a transaction to come back to while row operations are held back. What is held back goes back by
-/// itself (`FoldTable`); SQLite marks the place only when it is to be changed behind it, which most events
-/// never ask for. Belongs to one transaction; its tables ask it before they write.
+/// A place in a transaction to come back to while row operations are held back. What is held back goes back
+/// by itself (`FoldTable`); SQLite marks the place only when it is to be changed behind it, which most
+/// events never ask for. Belongs to one transaction; its tables ask it before they write.
 final class FoldMark {
   private let connection: Connection
   /// Whether there is a place to come back to.
   @exclusivity(unchecked) private(set) var isSet = false
   /// Whether SQLite has marked it too.
   private(set) var isInFile = false
+  /// Writes what all tables hold back, with the place between what was held back before it and since.
+  var flush: () throws(StoreError) -> Void = {}
 
   init(_ connection: Connection) { self.connection = connection }
 
@@ -41,5 +43,5 @@ final class FoldMark {
   }
 
   /// Rows that were held back before the place cannot be written behind it: they would be undone with it.
-  static let refusal = StoreError.foldedConstraint("a marked batch reads or writes what is held back")
+  static let refusal = StoreError.foldedConstraint("a marked event wrote, and reads what is held back")
 }

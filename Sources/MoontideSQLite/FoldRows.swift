@@ -20,10 +20,10 @@ final class FoldRows {
   @exclusivity(unchecked) private(set) var isMarked = false
   /// What was there at the mark; 0 without one.
   @exclusivity(unchecked) private var markedBytes = 0
-  private var markedCount = 0
+  @exclusivity(unchecked) private(set) var markedCount = 0
   /// Rows as they were before their changes since the mark, and their cells.
-  private var changed: [(index: Int, header: Header)] = []
-  private var changedCells: [Cell] = []
+  @exclusivity(unchecked) private var changed: [(index: Int, header: Header)] = []
+  @exclusivity(unchecked) private var changedCells: [Cell] = []
   @exclusivity(unchecked) private(set) var count = 0
   @exclusivity(unchecked) private var capacity = 0
   /// Of `count` rows.
@@ -70,7 +70,9 @@ final class FoldRows {
     forgetChanges()
   }
 
+  @inline(__always)
   private func forgetChanges() {
+    if changed.isEmpty { return }
     changed.removeAll(keepingCapacity: true)
     changedCells.removeAll(keepingCapacity: true)
   }
@@ -82,8 +84,34 @@ final class FoldRows {
     for column in 0..<width { changedCells.append(row(index)[column]) }
   }
 
-  /// Goes back to the mark, which stays. Slots are given back in the order opposite to that in which they were
-  /// taken, so that none is missing in the way of another.
+  /// What was done to one row since the mark.
+  struct Since {
+    var sets: UInt64
+    var adds: UInt64
+    var cells: [Cell]
+  }
+
+  /// The changes since the mark: values that are known now, and of sums what was added. Their bytes stay
+  /// where they are until another row comes.
+  func since() -> [Since] {
+    var first: [Int: Int] = [:]
+    for (place, change) in changed.enumerated() where first[change.index] == nil {
+      first[change.index] = place
+    }
+    return (first.keys.sorted() + Array(markedCount..<count)).map { index in
+      var cells = (0..<width).map { row(index)[$0] }
+      if let place = first[index] {
+        let old = changed[place].header
+        for column in 0..<width where headers[index].adds & old.adds & 1 << UInt64(column) != 0 {
+          cells[column] = .integer(cells[column].bits - changedCells[place * width + column].bits)
+        }
+      }
+      return Since(sets: headers[index].sets, adds: headers[index].adds, cells: cells)
+    }
+  }
+
+  /// Goes back to the mark, which stays. Slots are given back in the order opposite to that in which they
+  /// were taken, so that none is missing in the way of another.
   func undo() {
     while let (index, header) = changed.popLast() {
       headers[index] = header

@@ -81,6 +81,28 @@ final class FoldTable {
     markedMerged = merged
   }
 
+  /// Whether rows were held back before the mark.
+  var hasOlder: Bool { rows.markedCount > 0 }
+
+  /// Takes away what came since the mark, so that what was before can be written, and then `forEach` of it.
+  func takeSince() -> [FoldRows.Since] {
+    let since = rows.since()
+    rows.undo()
+    return since
+  }
+
+  /// The changes since the mark, as `takeSince` gave them; nothing may come in between.
+  func forEach(
+    _ since: [FoldRows.Since], _ body: (CellSpan, UInt64, UInt64) throws(StoreError) -> Void
+  ) throws(StoreError) {
+    let cells = UnsafeMutablePointer<Cell>.allocate(capacity: width)
+    defer { cells.deallocate() }
+    for row in since {
+      for column in 0..<width { (cells + column).initialize(to: row.cells[column]) }
+      try body(CellSpan(cells: cells, count: width, bytes: rows.bytes), row.sets, row.adds)
+    }
+  }
+
   /// Goes back to the mark, which stays.
   func undo() {
     rows.undo()

@@ -19,6 +19,8 @@ final class PlainTable: RowTable {
   private let borrowedFold: Unmanaged<FoldTable>?
   @exclusivity(unchecked) private var isFolding = false
   private var pause = FoldPause()
+  /// What a marked event did to rows, between the two halves of a flush.
+  private var since: [FoldRows.Since] = []
 
   private enum Form {
     static let put: UInt8 = 1
@@ -68,8 +70,7 @@ final class PlainTable: RowTable {
         return answer
       case .direct: break
       case .flushFirst:
-        if place.isSet, hasPending { throw FoldMark.refusal }
-        try flush()
+        try place.isSet ? place.flush() : flush()
       }
     }
     if operation != .get, operation != .each { try place.beforeWriting() }
@@ -230,31 +231,60 @@ final class PlainTable: RowTable {
     guard let fold, fold.count > 0 else { return }
     pause.note(merged: fold.merged, rows: fold.count)
     defer { fold.removeAll() }
+    try fold.forEach { (row, set, add) throws(StoreError) in try merge(row, set, add) }
+  }
+
+  private func merge(_ row: CellSpan, _ set: UInt64, _ add: UInt64) throws(StoreError) {
     do {
-      try fold.forEach { (row, set, add) throws(StoreError) in
-        let statement = try slots.statement(Form.merged, set, add, connection) {
-          sql.merge(set: set, add: add, guarded: true)
-        }
-        bind(statement, row, add, from: bind(statement, row, set, from: 1))
-        try statement.finish()
-        if add != 0, connection.changes == 0 {
-          throw .foldedConstraint("sums in \(shape.name) cannot be merged exactly")
-        }
+      let statement = try slots.statement(Form.merged, set, add, connection) {
+        sql.merge(set: set, add: add, guarded: true)
       }
+      bind(statement, row, add, from: bind(statement, row, set, from: 1))
+      try statement.finish()
     } catch {
       switch error {
       case .constraint(let text), .refused(let text): throw .foldedConstraint(text)
       case .foldedConstraint, .full, .exhausted, .damaged, .io: throw error
       }
     }
+    if add != 0, connection.changes == 0 {
+      throw .foldedConstraint("sums in \(shape.name) cannot be merged exactly")
+    }
   }
 
-  var hasPending: Bool { fold.map { $0.count > 0 } ?? false }
+  var hasOlder: Bool { isFolding && fold?.hasOlder == true }
+
+  func flushOlder() throws(StoreError) {
+    guard isFolding, let fold, fold.count > 0 else { return }
+    pause.note(merged: fold.merged, rows: fold.count)
+    since = fold.takeSince()
+    try fold.forEach { (row, set, add) throws(StoreError) in try merge(row, set, add) }
+  }
+
+  func flushSince() throws(StoreError) {
+    guard isFolding, let fold else { return }
+    defer {
+      since = []
+      fold.removeAll()
+      fold.mark()
+    }
+    try fold.forEach(since) { (row, set, add) throws(StoreError) in try merge(row, set, add) }
+  }
 
   func mark() throws(StoreError) {
-    guard isFolding, let fold else { return }
-    if fold.isLarge { try flush() }
-    fold.mark()
+    if isFolding, fold?.isLarge == true { try flush() }
+    _ = hasMarked()
+  }
+
+  /// `mark` for a caller that only borrows this object, before every event; false when there is more to do.
+  @inline(__always)
+  func hasMarked() -> Bool {
+    guard isFolding, let borrowedFold else { return true }
+    return borrowedFold._withUnsafeGuaranteedRef { fold in
+      if fold.isLarge { return false }
+      fold.mark()
+      return true
+    }
   }
 
   func undo(inFile: Bool) { if isFolding { fold?.undo() } }

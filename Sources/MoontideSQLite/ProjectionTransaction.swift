@@ -26,6 +26,7 @@ final class ProjectionTransaction: EffectTransaction {
       (plain + place).initialize(to: (table as? PlainTable).map(Unmanaged.passUnretained))
     }
     bookkeeping = Bookkeeping(connection: connection)
+    place.flush = { [unowned self] () throws(StoreError) in try flushMarked() }
   }
 
   deinit { plain.deallocate() }
@@ -94,13 +95,7 @@ final class ProjectionTransaction: EffectTransaction {
     guard text.utf8.count <= Limits.statementTextBytesMax else {
       throw .refused("a statement of a script has at most \(Limits.statementTextBytesMax) bytes")
     }
-    do {
-      if place.isSet {
-        if rows.contains(where: { $0.hasPending }) { throw FoldMark.refusal }
-        try place.beforeWriting()
-      }
-      try flush()
-    } catch { throw noticing(error) }
+    do { try place.isSet ? flushMarked() : flush() } catch { throw noticing(error) }
     do {
       // Nothing longer could go back to the script.
       return try watch.run(connection, within: timeLeft, valueBytesMax: Int32(Limits.luaTextBytesMax)) {
@@ -161,6 +156,7 @@ final class ProjectionTransaction: EffectTransaction {
 
   func write(_ entry: EffectEntry) throws(StoreError) {
     try checkOpen()
+    try place.beforeWriting()
     do { try record(entry) } catch { throw noticing(error) }
   }
 
@@ -178,7 +174,10 @@ final class ProjectionTransaction: EffectTransaction {
     try checkOpen()
     if isFolding {
       try place.set()
-      for table in rows { try table.mark() }
+      for index in 0..<rows.count {
+        if let known = plain[index], known._withUnsafeGuaranteedRef({ $0.hasMarked() }) { continue }
+        try rows[index].mark()
+      }
       return
     }
     try flush()
@@ -211,6 +210,14 @@ final class ProjectionTransaction: EffectTransaction {
     end()
     // SQLite rolls back by itself on some errors, such as a full disk.
     if connection.isInTransaction { try connection.run("rollback") }
+  }
+
+  /// In the middle of a marked event: what was before it is written before the place, what it did behind.
+  private func flushMarked() throws(StoreError) {
+    if place.isInFile, rows.contains(where: { $0.hasOlder }) { throw FoldMark.refusal }
+    for table in rows { try table.flushOlder() }
+    try place.beforeWriting()
+    for table in rows { try table.flushSince() }
   }
 
   private func flush() throws(StoreError) {

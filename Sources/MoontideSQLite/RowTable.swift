@@ -10,8 +10,12 @@ protocol RowTable: AnyObject {
   func beginFolding()
   /// Writes everything that is held back. Throws `foldedConstraint` when a merged row is refused.
   func flush() throws(StoreError)
-  /// Whether operations are held back that SQLite has not seen.
-  var hasPending: Bool { get }
+  /// Whether operations from before the mark are held back.
+  var hasOlder: Bool { get }
+  /// Writes what was held back before the mark.
+  func flushOlder() throws(StoreError)
+  /// Writes what was held back since the mark, behind `flushOlder`.
+  func flushSince() throws(StoreError)
   /// Marks a place to come back to in what is held back.
   func mark() throws(StoreError)
   /// Forgets what was held back since the mark; with `inFile`, SQLite has undone what was written since, too.
@@ -27,7 +31,9 @@ protocol RowTable: AnyObject {
 extension RowTable {
   func beginFolding() {}
   func flush() throws(StoreError) {}
-  var hasPending: Bool { false }
+  var hasOlder: Bool { false }
+  func flushOlder() throws(StoreError) {}
+  func flushSince() throws(StoreError) {}
   func mark() throws(StoreError) {}
   func undo(inFile: Bool) { if inFile { discard() } }
   func discard() {}

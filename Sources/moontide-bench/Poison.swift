@@ -7,9 +7,9 @@ struct Poison: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "poison", abstract: "Other keys' rate beside poisoned keys, against a run without.",
     discussion: """
-      Two handlers, a consumer with a state a key and a projection, each alone over a log that is there. Timed \
-      is from the start of the run until the handler has come through the log: tries of parked keys in that time \
-      are in it, the waits for the last ones are not. Events of poisoned keys do not count.
+      Two handlers, a consumer with a state a key and a projection, each alone over a log that is there. \
+      Timed is from the start of the run until the handler has come through the log: tries of parked keys in \
+      that time are in it, the waits for the last ones are not. Events of poisoned keys do not count.
       """)
 
   @Option(help: "How many events.") var events = 200_000

@@ -30,8 +30,8 @@ import Testing
     var isBad: Bool
   }
 
-  /// The keys `k0` to `k999` with three events each, of which the first or the second is bad; and `hot` with 300,
-  /// of which the 20th is.
+  /// The keys `k0` to `k999` with three events each, of which the first or the second is bad; and `hot`
+  /// with 300, of which the 20th is.
   private static let lines: [Line] = {
     var lines: [Line] = []
     for index in 0..<3_300 {

@@ -19,8 +19,8 @@ private func script(mended: Bool) -> [String: String] {
 
 /// How a redrive goes through what is held.
 struct RedriveTests {
-  /// The keys `hot`, of which the second of 600 events is bad and the 300th worse, and `k0` to `k99`, of whose
-  /// three events the first is bad.
+  /// The keys `hot`, of which the second of 600 events is bad and the 300th worse, and `k0` to `k99`, of
+  /// whose three events the first is bad.
   private func stuck() throws -> TestProject {
     let project = try TestProject(script(mended: false))
     for index in 0..<900 {

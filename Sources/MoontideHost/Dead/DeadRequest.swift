@@ -10,7 +10,8 @@ public struct DeadRequest: Sendable, Hashable {
   }
 
   public var action: Action
-  /// Ids (`d-48211` of every handler, `d-48211@receipts` of one), groups (`g-…` as `dead ls` shows them) and names of handlers; empty: all.
+  /// Ids (`d-48211` of every handler, `d-48211@receipts` of one), groups (`g-…` as `dead ls` shows them)
+  /// and names of handlers; empty: all.
   public var names: [String]
   /// Why, for those who come later.
   public var reason: String

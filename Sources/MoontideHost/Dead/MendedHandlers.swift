@@ -7,8 +7,8 @@ struct MendedHandlers {
 
   init(_ project: MoontideProject) { self.project = project }
 
-  /// A note for each. A projection needs none: an edited one is rebuilt anyway. Nor does one that stops at what
-  /// fails: it tries again when it is started.
+  /// A note for each. A projection needs none: an edited one is rebuilt anyway. Nor does one that stops at
+  /// what fails: it tries again when it is started.
   func offers(_ definitions: [HandlerDefinition]) throws(Diagnostic) -> [Diagnostic] {
     let survey = HandlerSurvey(project)
     var offers: [Diagnostic] = []

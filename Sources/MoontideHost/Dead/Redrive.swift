@@ -141,6 +141,7 @@ struct Redrive {
         result = "waits"
       } else {
         result = request.action == .skip ? "skipped" : "applied"
+        if isRevived { detail = "\(letters.definition.name) had stopped: it is started again" }
         if let count = letters.held[position], count > 0 {
           detail = "\(Counted.text(count, "event")) behind it \(count == 1 ? "goes" : "go") on"
         }

@@ -83,8 +83,8 @@ final class HandlerLane {
     if definition.kind == .consumer { gatherCalls(decisions) }
   }
 
-  /// Why it must not begin: a read model that stops at what fails has stopped. It is rebuilt when its script is
-  /// mended, or when something is decided about the event.
+  /// Why it must not begin: a read model that stops at what fails has stopped. It is rebuilt when its
+  /// script is mended, or when something is decided about the event.
   var standing: Diagnostic? {
     guard definition.kind == .projection, definition.exhausted == .halt, let position = ledger.degradedSince
     else { return nil }
@@ -100,8 +100,8 @@ final class HandlerLane {
   }
 
   /// Keys whose dead event a person decided about further on in the log than the lane has come: one that
-  /// cannot go on until they do would never come there. And where the handler stops at what fails, starting it
-  /// again means trying again.
+  /// cannot go on until they do would never come there. And where the handler stops at what fails, starting
+  /// it again means trying again.
   private func gatherCalls(_ decisions: [(decision: Decision, place: Position)]) {
     let reached = selection.position ?? .start
     for (decision, place) in decisions where place >= reached && decision.action != .settle {

@@ -136,8 +136,8 @@ public final class HandlerWorker: Worker {
     }
   }
 
-  /// Tries the parked keys that are due; true when there was one. While there are other events to handle, tries
-  /// that fail have a small part of the time.
+  /// Tries the parked keys that are due; true when there was one. While there are other events to handle,
+  /// tries that fail have a small part of the time.
   private func retry() throws(WorkerStop) -> Bool {
     if lane.parked.isEmpty { return false }
     let isBehind = lane.selection.position.map { $0 < lane.log.durableEnd } ?? false

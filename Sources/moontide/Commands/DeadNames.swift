@@ -16,7 +16,8 @@ struct DeadNames {
     throw ValidationError(
       all
         ? "--all means all of them: nothing is named beside it"
-        : "say what is meant: an id (d-48211; d-48211@receipts of one handler), a group (g-… of dead ls), a handler's name, or --all"
+        : "say what is meant: an id (d-48211; d-48211@receipts of one handler), a group (g-… of dead ls), "
+          + "a handler's name, or --all"
     )
   }
 }
