@@ -213,11 +213,11 @@ struct RecoveryTests {
   @Test func `a newer format is named, not guessed at`() throws {
     let (fixture, _, _) = try torn()
     var bytes = fixture.files.bytes(fixture.lastSegment)
-    bytes[8] = 2
+    bytes[8] = 3
     let sum = CRC32C.checksum(bytes, 0..<60)
     for index in 0..<4 { bytes[60 + index] = UInt8(truncatingIfNeeded: sum >> (8 * UInt32(index))) }
     fixture.files.setBytes(fixture.lastSegment, bytes)
-    #expect(throws: LogError.unsupportedFormat(file: fixture.lastSegment, version: 2, supported: 1)) {
+    #expect(throws: LogError.unsupportedFormat(file: fixture.lastSegment, version: 3, supported: 2)) {
       try fixture.open()
     }
   }

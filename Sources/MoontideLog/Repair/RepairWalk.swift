@@ -188,6 +188,9 @@ struct RepairWalk {
         part, producer: kind == .whole ? producer : nil, records: found.map { salvage.bytes[$0.range] },
         log: log)
     }
+    // Where what was found last ends: what is lost begins there.
+    var edge = min(
+      bytes.lowerBound + UInt64(header.bodyBytes > 0 ? header.recordsStart : 0), bytes.upperBound)
     var first = 0
     while first < salvage.records.count {
       var end = first + 1
@@ -196,18 +199,24 @@ struct RepairWalk {
       }
       let index = salvage.records[first].index
       if index > next {
+        let stop = bytes.lowerBound + UInt64(salvage.records[first].range.lowerBound)
         try account.lose(
-          upTo: header.basePosition + UInt64(index), batch: header.batch, bytes, of: source.file, reason,
-          known: known(next..<index))
+          upTo: header.basePosition + UInt64(index), batch: header.batch, edge..<stop, of: source.file,
+          reason, known: known(next..<index))
       }
+      edge = bytes.lowerBound + UInt64(salvage.records[end - 1].range.upperBound)
       next = salvage.records[end - 1].index + 1
       try account.add(part(next == count ? .whole : .part, salvage.records[first..<end]), of: source.file)
       first = end
     }
-    if next == count, count > 0 { return try lose(bytes, reason) }
+    if next == count, count > 0 {
+      // All of its records are there: its header, producer or topics are not.
+      if salvage.records.count == count { try lose(bytes, reason) }
+      return
+    }
     try account.lose(
       upTo: header.basePosition + UInt64(count), batch: producer == nil ? header.batch + 1 : header.batch,
-      bytes, of: source.file, reason, known: known(next..<count))
+      edge..<bytes.upperBound, of: source.file, reason, known: known(next..<count))
     if producer != nil { try account.add(part(.whole, []), of: source.file) }
   }
 
