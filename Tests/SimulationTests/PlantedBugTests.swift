@@ -9,7 +9,7 @@ import Testing
   private static let first: [PlantedBug: UInt64] = [
     .failedSyncIsIgnored: 27, .failedSyncIsRetried: 27, .truncationIsOffByOne: 3,
     .fullDiskIsTakenForWritten: 3, .failedAppendIsTakenForDone: 3, .parkedKeyIsForgotten: 3,
-    .decisionIsReadTwice: 13,
+    .decisionIsReadTwice: 13, .packedPlaceIsTakenForUnpacked: 161,
   ]
 
   @Test(arguments: PlantedBug.allCases)
