@@ -17,10 +17,7 @@ struct BuggyFiles: FileSystem {
     if bug == .swapIsForgotten, from.contains(".rebuilding.") { return }
     try files.rename(from, to: to)
   }
-  func remove(_ path: String) throws(FileError) {
-    if bug == .oldDigestStays, path.hasSuffix(".digest") { return }
-    try files.remove(path)
-  }
+  func remove(_ path: String) throws(FileError) { try files.remove(path) }
   func syncDirectory(_ path: String) throws(FileError) {
     if bug != .directoriesAreNotSynced { try files.syncDirectory(path) }
   }

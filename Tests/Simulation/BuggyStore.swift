@@ -98,7 +98,8 @@ private final class BuggyTransaction: EffectTransaction {
       }
     case .decisionIsCarriedOutInTwo where later.contains(where: \.isRevival):
       try inner.rollback()
-      for isFirst in [true, false] {
+      // Now and then the second one does not come to pass, as after a kill between the two.
+      for isFirst in [true, false] where isFirst || !owner.numbers.chance(0.3) {
         inner = try owner.store.begin(folding: false)
         for entry in later where entry.isRevival == isFirst { try inner.write(entry) }
         try inner.commit()

@@ -14,7 +14,6 @@ public enum PlantedBug: String, CaseIterable, Sendable {
   case writeLandsTwoBytesLater
   case rebuiltFileIsNotSynced
   case swapIsForgotten
-  case oldDigestStays
   // Between the log and those who use it.
   case acknowledgedBeforeFlush
   case indexForgetsIdentities
@@ -55,7 +54,7 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     .logIsNotSynced, .storesAreNotSynced, .failedSyncIsIgnored, .failedSyncIsRetried,
     .directoriesAreNotSynced,
     .truncationIsOffByOne, .shortWriteIsTakenForWhole, .fullDiskIsTakenForWritten, .writeIsLost,
-    .writeLandsTwoBytesLater, .rebuiltFileIsNotSynced, .swapIsForgotten, .oldDigestStays,
+    .writeLandsTwoBytesLater, .rebuiltFileIsNotSynced, .swapIsForgotten,
   ]
   private static let ofLog: Set<PlantedBug> = [
     .acknowledgedBeforeFlush, .indexForgetsIdentities, .conflictsAreMerged, .readSkipsARecord,
