@@ -44,15 +44,18 @@ final class SmallDisk {
 
   private var filler: URL { folder.appending(path: "filler") }
 
-  /// Takes all room but so many kibibytes.
+  /// Takes all room but so many kibibytes. Somebody else may write meanwhile: then it is tried again.
   func fill(leaving kibibytes: Int) throws {
-    var status = statvfs()
-    guard statvfs(folder.path, &status) == 0 else { throw Fault("cannot ask for room") }
-    let free = Int(status.f_bavail) * Int(status.f_frsize)
-    let bytes = max(0, free - kibibytes << 10)
-    guard FileManager.default.createFile(atPath: filler.path, contents: Data(count: bytes)) else {
-      throw Fault("cannot fill the disk")
+    for _ in 0..<50 {
+      var status = statvfs()
+      guard statvfs(folder.path, &status) == 0 else { throw Fault("cannot ask for room") }
+      let free = Int(status.f_bavail) * Int(status.f_frsize)
+      let bytes = max(0, free - kibibytes << 10)
+      if FileManager.default.createFile(atPath: filler.path, contents: Data(count: bytes)) { return }
+      if FileManager.default.fileExists(atPath: filler.path) { try empty() }
+      usleep(20_000)
     }
+    throw Fault("cannot fill the disk")
   }
 
   func empty() throws { try FileManager.default.removeItem(at: filler) }

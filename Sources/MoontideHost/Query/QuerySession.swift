@@ -10,7 +10,7 @@ struct QuerySession {
 
   func run(_ request: QueryRequest, to sink: any RowSink) throws(Diagnostic) {
     let engine: QueryEngine
-    var unreadable: [String] = []
+    var unreadable: [Diagnostic] = []
     do throws(StoreError) {
       engine = try QueryEngine(try catalog(&unreadable), tables: tables?.all ?? [], clock: clock)
     } catch {
@@ -38,9 +38,8 @@ struct QuerySession {
   }
 
   /// The read models whose files are there; what keeps one from being read goes into `unreadable`.
-  private func catalog(_ unreadable: inout [String]) throws(StoreError) -> QueryCatalog {
+  private func catalog(_ unreadable: inout [Diagnostic]) throws(StoreError) -> QueryCatalog {
     var models: [QueryCatalog.Model] = []
-    var short: StoreError?
     do throws(FileError) {
       guard try files.status(paths.readModels) != nil else { return QueryCatalog() }
       for file in try files.list(paths.readModels) where file.hasSuffix(".sqlite") && !file.hasPrefix(".") {
@@ -52,23 +51,20 @@ struct QuerySession {
           }
           models.append(.init(name: String(file.dropLast(".sqlite".count)), path: path, tables: names))
         } catch {
-          // What the system is short of must not look as if there were no such table.
-          if case .store(let fault) = error, fault.isPassing { short = fault }
           // A file that is just being made, or is damaged, has no tables to offer: a query that names one of
           // them hears that there is none, and why.
-          unreadable.append(error.diagnostic(path).title)
+          unreadable.append(error.diagnostic(path))
         }
       }
     } catch {
       throw error.isPassing
         ? .exhausted(path: error.path, reason: error.reason) : .io(path: error.path, reason: error.reason)
     }
-    if let short { throw short }
     return QueryCatalog(models)
   }
 
   private func diagnostic(
-    _ error: QueryError, _ request: QueryRequest, _ unreadable: [String]
+    _ error: QueryError, _ request: QueryRequest, _ unreadable: [Diagnostic]
   ) -> Diagnostic {
     switch error {
     case .wrong(let message, let byteOffset, let suggestion):
@@ -76,7 +72,9 @@ struct QuerySession {
         .query, message, at: byteOffset.map { QuerySession.place(in: request.sql, byteOffset: $0) },
         help: suggestion.map { "did you mean \($0)?" } ?? QuerySession.help(message))
       if message.hasPrefix("no such table") {
-        wrong.details += unreadable.map { .init("note", "\($0); moontide doctor") }
+        // What the system is short of must not look as if there were no such table.
+        if let short = unreadable.first(where: \.isPassing) { return short }
+        wrong.details += unreadable.map { .init("note", "\($0.title); moontide doctor") }
       }
       return wrong
     case .ambiguous(let name, let candidates):

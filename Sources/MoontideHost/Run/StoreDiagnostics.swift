@@ -7,14 +7,6 @@ extension StoreError {
     do throws(StoreError) { return try body() } catch { throw error.diagnostic }
   }
 
-  /// Whether it passes by itself.
-  var isPassing: Bool {
-    switch self {
-    case .full, .exhausted: true
-    default: false
-    }
-  }
-
   /// The same for a person.
   var diagnostic: Diagnostic {
     switch self {
