@@ -253,9 +253,9 @@ public enum Limits {
   /// Columns of one answer, two of the widest tables: each may hold a text of `luaTextBytesMax` at once.
   public static let statementColumnsMax: Int32 = 128
   /// Arguments of one function: each place in a JSON text of `luaTextBytesMax` takes 2 ms to find.
-  public static let statementArgumentsMax: Int32 = 64
-  /// Bytes of a pattern times those of the text that `like`, `glob` and `trim` go over in one call: 0.1 s.
-  public static let patternWorkMax: Int64 = 32 << 20
+  public static let statementArgumentsMax: Int32 = 40
+  /// Bytes of a pattern times those of the text that `like`, `glob` and `trim` go over in one call: 0.05 s.
+  public static let patternWorkMax: Int64 = 16 << 20
   /// Each text of a statement that searches a full-text table: 60 words, each compared at every place of a row.
   public static let searchBytesMax = 256
   /// Values that one `each` or `query` of a script may return: they are all held in memory.

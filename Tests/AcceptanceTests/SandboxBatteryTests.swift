@@ -21,7 +21,7 @@ import Testing
 
   @Test func `no script hangs, crashes or leaves the sandbox, and the next event is handled`() throws {
     let attacks = try Attack.all()
-    #expect(attacks.count >= 90, "\(attacks.count) attacks")
+    #expect(attacks.count >= 250, "\(attacks.count) attacks")
     // What a process takes that does no harm, on this machine at this time.
     var calm = Double.infinity
     for _ in 0..<3 { calm = min(calm, try judge(Attack(name: "calm", expectation: "harmless")).milliseconds) }
@@ -31,7 +31,7 @@ import Testing
       var allowed = twice + 3 * calm
       var verdict = try judge(attack)
       // The machine may have other work: what is late is judged again by what it does to a calm one now.
-      for _ in 0..<4 where verdict.milliseconds >= allowed {
+      for _ in 0..<4 where verdict.milliseconds >= allowed || verdict.wasTooSlow {
         let now = try judge(Attack(name: "calm", expectation: "harmless")).milliseconds
         allowed = twice * max(1, now / calm) + 3 * now
         verdict = try judge(attack)
@@ -45,6 +45,8 @@ import Testing
     var milliseconds: Double
     var problems: [String]
     var said: String
+    /// The time was over before the attack had begun.
+    var wasTooSlow = false
   }
 
   private func judge(_ attack: Attack) throws -> Verdict {
@@ -75,7 +77,10 @@ import Testing
       expect(
         outcome.errors.contains(" allowed, ") && outcome.errors.contains("handlers/a.lua:"), "no figures")
     }
-    return Verdict(milliseconds: milliseconds, problems: problems, said: String(outcome.errors.prefix(600)))
+    let wasTooSlow = ["harmless", "error"].contains(word) && outcome.errors.contains("error[E0303]")
+    return Verdict(
+      milliseconds: milliseconds, problems: problems, said: String(outcome.errors.prefix(600)),
+      wasTooSlow: wasTooSlow)
   }
 }
 
