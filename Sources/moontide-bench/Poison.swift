@@ -12,7 +12,7 @@ struct Poison: ParsableCommand {
       that time are in it, the waits for the last ones are not. Events of poisoned keys do not count.
       """)
 
-  @Option(help: "How many events.") var events = 200_000
+  @Option(help: "How many events.") var events = 500_000
   @Option(help: "How often each runs; the median counts.") var rounds = 5
   @Option(help: "Where to work; removed afterwards unless given.") var scratch: String?
 
