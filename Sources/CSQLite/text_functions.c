@@ -91,15 +91,25 @@ static void replace(sqlite3_context *context, int count, sqlite3_value **values)
   }
 }
 
+/// Whether this SQLite was built so that nothing is like a blob, and one of the two is one: answers 0 then.
+static int is_of_blob(sqlite3_context *context, sqlite3_value *pattern, sqlite3_value *text) {
+  if (sqlite3_value_type(pattern) != SQLITE_BLOB && sqlite3_value_type(text) != SQLITE_BLOB) return 0;
+  if (!sqlite3_compileoption_used("LIKE_DOESNT_MATCH_BLOBS")) return 0;
+  sqlite3_result_int(context, 0);
+  return 1;
+}
+
 /// Refuses what would take too long; whether it did.
 static int is_beyond(sqlite3_context *context, sqlite3_value *pattern, sqlite3_value *text) {
-  if ((int64_t)sqlite3_value_bytes(pattern) * sqlite3_value_bytes(text) <= *(const int64_t *)sqlite3_user_data(context)) return 0;
+  const int64_t *product_max = sqlite3_user_data(context);
+  if ((int64_t)sqlite3_value_bytes(pattern) * sqlite3_value_bytes(text) <= *product_max) return 0;
   sqlite3_result_error(context, "the pattern is too long for a text of this length", -1);
   return 1;
 }
 
 static void like(sqlite3_context *context, int count, sqlite3_value **values) {
   unsigned escape = 0;
+  if (is_of_blob(context, values[0], values[1])) return;
   if (is_beyond(context, values[0], values[1])) return;
   if (count == 3) {
     const unsigned char *sign = sqlite3_value_text(values[2]);
@@ -123,6 +133,7 @@ static void like(sqlite3_context *context, int count, sqlite3_value **values) {
 
 static void glob(sqlite3_context *context, int count, sqlite3_value **values) {
   (void)count;
+  if (is_of_blob(context, values[0], values[1])) return;
   if (is_beyond(context, values[0], values[1])) return;
   const unsigned char *pattern = sqlite3_value_text(values[0]), *text = sqlite3_value_text(values[1]);
   if (pattern == NULL || text == NULL) return;

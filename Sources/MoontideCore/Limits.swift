@@ -161,8 +161,8 @@ public enum Limits {
   public static let instructionsDefault: UInt64 = 50_000_000
   /// What the instruction count does not see: C functions and SQL.
   public static let handlerTimeDefault = Duration.seconds(2)
-  /// How late a call may be before it is left from outside, in the middle of an instruction: ordinary ones end
-  /// within a few milliseconds. A look every 20 ms and this must stay well below the 250 ms that are promised.
+  /// How late a call may be before it is left from outside, in the middle of an instruction: ordinary ones
+  /// end within a few milliseconds. A look every 20 ms and this stay well below the 250 ms that are promised.
   public static let luaGraceTime = Duration.milliseconds(50)
   /// Of one state: sixteen of the largest events as Lua tables.
   public static let memoryBytesDefault = 64 << 20
@@ -247,8 +247,8 @@ public enum Limits {
   /// Steps of SQLite's machine that one statement of a script may take, some seconds: counted, not timed, so
   /// that every replay stops at the same place.
   public static let statementStepsMax = 300_000_000
-  /// One statement of a script. SQLite looks at no clock between two comparisons of a statement without a loop:
-  /// a thousand of them on the longest texts take 0.2 s.
+  /// One statement of a script. SQLite looks at no clock between two comparisons of a statement without a
+  /// loop: a thousand of them on the longest texts take 0.2 s.
   public static let statementTextBytesMax = 16 << 10
   /// Columns of one answer, two of the widest tables: each may hold a text of `luaTextBytesMax` at once.
   public static let statementColumnsMax: Int32 = 128
@@ -256,7 +256,8 @@ public enum Limits {
   public static let statementArgumentsMax: Int32 = 40
   /// Bytes of a pattern times those of the text that `like`, `glob` and `trim` go over in one call: 0.05 s.
   public static let patternWorkMax: Int64 = 16 << 20
-  /// Each text of a statement that searches a full-text table: 60 words, each compared at every place of a row.
+  /// Each text of a statement that searches a full-text table: some 100 words, each compared at every place
+  /// of a row.
   public static let searchBytesMax = 256
   /// Values that one `each` or `query` of a script may return: they are all held in memory.
   public static let resultCellsMax = 4_000_000

@@ -1,9 +1,9 @@
 import CSQLite
 import MoontideCore
 
-/// SQLite's functions that take as long as the product of two lengths, within one call that nothing interrupts:
-/// with a bound on that product. What is not searched by code of ours is computed by SQLite's own functions, on
-/// a private connection.
+/// SQLite's functions that take as long as the product of two lengths, within one call that nothing
+/// interrupts: with a bound on that product. What is not searched by code of ours is computed by SQLite's own
+/// functions, on a private connection.
 final class BoundedFunctions {
   private let connection: Connection
   private let name: String

@@ -1,8 +1,8 @@
 import MoontideCore
 
 /// What a script may ask a full-text table. FTS5 takes the words of a search times their places in one row
-/// within one call that nothing interrupts, and more for NEAR; so a script's searches are short, without NEAR,
-/// and stand in the statement or are bound to it.
+/// within one call that nothing interrupts, and more for NEAR; so a script's searches are short, without
+/// NEAR, and stand in the statement or are bound to it.
 enum FullTextSearch {
   /// Why `words` may not run with these arguments, or nil. `tables` in lower case.
   static func refusal(_ words: SQLWords, _ arguments: RowBuffer, tables: Set<String>) -> String? {

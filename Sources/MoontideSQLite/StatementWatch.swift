@@ -1,8 +1,8 @@
 import CSQLite
 import MoontideCore
 
-/// Ends a statement when its time is over, wherever SQLite is: see statement_watch.c. Owned by the thread of its
-/// connection; one statement at a time.
+/// Ends a statement when its time is over, wherever SQLite is: see statement_watch.c. Owned by the thread of
+/// its connection; one statement at a time.
 final class StatementWatch {
   private let place = UnsafeMutablePointer<mt_watch>.allocate(capacity: 1)
 

@@ -91,8 +91,8 @@ struct Contest {
     }
   }
 
-  /// What it costs to count a script's instructions and to look at the clock: the same work in a process whose
-  /// Lua has no hooks. Matcher, libraries and bounds are those of always.
+  /// What it costs to count a script's instructions and to look at the clock: the same work in a process
+  /// whose Lua has no hooks. Matcher, libraries and bounds are those of always.
   private func safety(_ batch: Int, _ report: inout Report) throws {
     let project = path("process")
     let hookless = try workload.hooklessLua()

@@ -149,7 +149,10 @@ private struct Attack {
   }
 
   /// The handler, as the summary of a run names it.
-  var title: String { kind == "projection" ? "projection attacker" : "consumer attacker" }
+  var title: String {
+    kind == "projection" || text.contains("projection \"attacker\"")
+      ? "projection attacker" : "consumer attacker"
+  }
 
   func write(to project: TestProject, milliseconds: Int) throws {
     let budget = "instructions = 1000000000000, time = \"\(milliseconds)ms\", memory = \"32MiB\""

@@ -103,6 +103,8 @@ import Testing
     let store = try makeStore(Scratch(), Self.schema)
     let tx = try store.begin(folding: false)
     try tx.row(.put, 0, [.text("a"), .int(1)])
+    // Steps are counted also where there is time enough.
+    tx.timeLeft = .seconds(600)
     let endless = "with recursive n(i) as (select 1 union all select i + 1 from n)"
     let refusal = StoreError.refused("the statement took more than \(Limits.statementStepsMax) steps")
     #expect(throws: refusal) { try tx.sql(endless + " select count(*) from n") }

@@ -135,7 +135,8 @@ struct CodeExplanation {
       .init(
         "the store refused a call",
         what: "The SQL or the values of a `db` or `ctx.state` call are wrong, or beyond a bound: a statement "
-          + "has at most 16 KiB and 128 columns, a value 4 MiB, an answer 64 MiB; a search is short, without NEAR.",
+          + "has at most 16 KiB and 128 columns, a value 4 MiB, an answer 64 MiB; a search is short, without "
+          + "NEAR.",
         help: "The message is the database's; mend the call at the place shown.")
     case .constraint:
       .init(

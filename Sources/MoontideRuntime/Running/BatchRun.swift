@@ -111,8 +111,8 @@ final class BatchRun {
       let isLost = transaction?.isLost == true
       if let storeError = lane.host.storeError, !isLost { throw failure(storeError) }
       if care == .none { throw .again }
-      // The transaction went with a statement that had to be stopped. What came before is committed by itself,
-      // so that this event is alone when it fails again.
+      // The transaction went with a statement that had to be stopped. What came before is committed by
+      // itself, so that this event is alone when it fails again.
       if isLost, !isFirst { throw .before(record.position) }
       let transaction = try open()
       if isLost {
