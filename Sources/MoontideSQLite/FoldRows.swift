@@ -59,6 +59,7 @@ final class FoldRows {
     byteCount = 0
     isMarked = false
     markedBytes = 0
+    markedCount = 0
     forgetChanges()
   }
 

@@ -255,6 +255,7 @@ final class PlainTable: RowTable {
   var hasOlder: Bool { isFolding && fold?.hasOlder == true }
 
   func flushOlder() throws(StoreError) {
+    since = []
     guard isFolding, let fold, fold.count > 0 else { return }
     pause.note(merged: fold.merged, rows: fold.count)
     since = fold.takeSince()
@@ -290,6 +291,8 @@ final class PlainTable: RowTable {
   func undo(inFile: Bool) { if isFolding { fold?.undo() } }
 
   func discard() {
+    // Of a flush that was refused between its halves.
+    since = []
     fold?.removeAll()
     if isFolding { pause.judge() }
     isFolding = false
