@@ -107,6 +107,20 @@ static int is_beyond(sqlite3_context *context, sqlite3_value *pattern, sqlite3_v
   return 1;
 }
 
+/// Reads the only character of a text, as SQLite does with broken UTF-8; 0 when it has none or more.
+static int read_one(const unsigned char *text, unsigned *character) {
+  unsigned first = *text;
+  if (first == 0) return 0;
+  text++;
+  if (first >= 0xc0) {
+    first &= first >= 0xf0 ? 0x07 : first >= 0xe0 ? 0x0f : 0x1f;
+    while ((*text & 0xc0) == 0x80) first = first << 6 | (*text++ & 0x3f);
+    if (first < 0x80 || (first & 0xfffff800) == 0xd800 || (first & 0xfffffffe) == 0xfffe) first = 0xfffd;
+  }
+  *character = first;
+  return *text == 0;
+}
+
 static void like(sqlite3_context *context, int count, sqlite3_value **values) {
   unsigned escape = 0;
   if (is_of_blob(context, values[0], values[1])) return;
@@ -114,16 +128,9 @@ static void like(sqlite3_context *context, int count, sqlite3_value **values) {
   if (count == 3) {
     const unsigned char *sign = sqlite3_value_text(values[2]);
     if (sign == NULL) return;
-    int bytes = sqlite3_value_bytes(values[2]), length = 0;
-    for (int i = 0; i < bytes; i++) length += (sign[i] & 0xc0) != 0x80;
-    if (length != 1) {
+    if (!read_one(sign, &escape)) {
       sqlite3_result_error(context, "ESCAPE expression must be a single character", -1);
       return;
-    }
-    escape = sign[0];
-    if (escape >= 0xc0) {
-      escape &= escape >= 0xf0 ? 0x07 : escape >= 0xe0 ? 0x0f : 0x1f;
-      for (int i = 1; i < bytes; i++) escape = escape << 6 | (sign[i] & 0x3f);
     }
   }
   const unsigned char *pattern = sqlite3_value_text(values[0]), *text = sqlite3_value_text(values[1]);
