@@ -18,11 +18,10 @@ public final class Simulation {
   /// The script and decisions that a read model follows: another one begins anew.
   private var followed: [String: String] = [:]
   private var edition = ScriptEdition()
-  private var wasMended = false
   private let flushInterval: Duration
   private var turnsLeft: Int
   private var (faultsAtBirth, graveFaultsAtBirth, flipsAtBirth, failedBirths) = (0, 0, 0, 0)
-  private var isCalm = false
+  private var (isCalm, wasMended) = (false, false)
 
   public init(_ plan: SimulationPlan) {
     self.plan = plan

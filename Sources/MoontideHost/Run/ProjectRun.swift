@@ -126,7 +126,9 @@ final class ProjectRun {
         project: project, surroundings: surroundings, bell: bell, progressed: progressed))
     self.running = running
     for definition in definitions {
-      let hasStarted = try whenPossible(until: stop) { () throws(Diagnostic) in try running.start(definition) }
+      let hasStarted = try whenPossible(until: stop) { () throws(Diagnostic) in
+        try running.start(definition)
+      }
       if !hasStarted { return false }
     }
     return true

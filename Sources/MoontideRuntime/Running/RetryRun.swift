@@ -104,8 +104,8 @@ struct RetryRun {
     try moveOn(index)
   }
 
-  /// The record at a position; those behind it are read with it while they are asked for. Nil when the log has given it
-  /// up.
+  /// The record at a position; those behind it are read with it while they are asked for. Nil when the log
+  /// has given it up.
   private mutating func record(at position: Position) throws(WorkerStop) -> Record? {
     if let first = batch.records.first?.position, position >= first,
       position.value - first.value < UInt64(batch.records.count)
