@@ -54,6 +54,8 @@ final class VFSContext: Sendable {
   let files: any FileSystem
   let clock: any WallClock
   let randomness: any Randomness
+  /// The `errno` of the last opening that was refused: what SQLite asks for when a file cannot be opened.
+  let openingError = Atomic<Int32>(0)
   private let locks = Mutex<[String: VFSLocks]>([:])
 
   init(_ files: any FileSystem, _ clock: any WallClock, _ randomness: any Randomness) {

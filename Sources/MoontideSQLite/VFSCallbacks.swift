@@ -65,7 +65,7 @@ enum VFSCallbacks {
       milliseconds?.pointee = 210_866_760_000_000 + context(vfs).clock.now.microseconds / 1_000
       return SQLITE_OK
     }
-    vfs.xGetLastError = { _, _, _ in 0 }
+    vfs.xGetLastError = { vfs, _, _ in context(vfs).openingError.load(ordering: .relaxed) }
     return vfs
   }()
 
@@ -147,8 +147,9 @@ enum VFSCallbacks {
     } catch { return error.errno == VFSCallbacks.noSpace ? SQLITE_FULL : code }
   }
 
-  /// ENOSPC of Linux.
+  /// ENOSPC and ENOENT of Linux.
   private static let noSpace: Int32 = 28
+  private static let noFile: Int32 = 2
 
   private static func open(
     _ vfs: UnsafeMutablePointer<sqlite3_vfs>?, _ name: UnsafePointer<CChar>?, _ handle: Handle?,
@@ -163,7 +164,10 @@ enum VFSCallbacks {
     let path = name.map { String(cString: $0) } ?? "moontide-temporary-\(context.randomness.next())"
     do throws(FileError) {
       let isThere = try context.files.status(path) != nil
-      if !isThere, flags & SQLITE_OPEN_CREATE == 0 { return SQLITE_CANTOPEN }
+      if !isThere, flags & SQLITE_OPEN_CREATE == 0 {
+        context.openingError.store(noFile, ordering: .relaxed)
+        return SQLITE_CANTOPEN
+      }
       let isReadOnly = flags & SQLITE_OPEN_READONLY != 0
       let file = try context.files.open(path, isReadOnly ? .read : .readWrite)
       let locks = flags & SQLITE_OPEN_MAIN_DB != 0 ? context.open(path) : nil
@@ -176,7 +180,10 @@ enum VFSCallbacks {
       own.pointee.base.pMethods = methods
       outFlags?.pointee = flags
       return SQLITE_OK
-    } catch { return error.errno == noSpace ? SQLITE_FULL : SQLITE_CANTOPEN }
+    } catch {
+      context.openingError.store(error.errno, ordering: .relaxed)
+      return error.errno == noSpace ? SQLITE_FULL : SQLITE_CANTOPEN
+    }
   }
 
   private static func close(_ handle: Handle?) -> Int32 {

@@ -50,7 +50,7 @@ public final class Simulation {
       if turnsLeft % 64 == 0 { look(again: false) }
     }
     if outcome.violations.isEmpty { end() }
-    life = nil
+    drop()
     outcome.faults = disk.faultCount + disk.flipCount
     outcome.operations = disk.operations
     outcome.records = witness.records.count
