@@ -1,3 +1,4 @@
+import CSQLite
 public import MoontideCore
 
 /// Reads what a store of either kind remembers, beside the process that writes it. Owned by one thread.
@@ -67,11 +68,16 @@ public final class StoreReader {
     return mark == 0 ? nil : Int32(truncatingIfNeeded: mark)
   }
 
-  /// What `pragma quick_check` finds wrong first; nil when the file is sound. Reads all of it.
+  /// What `pragma quick_check` finds wrong first; nil when the file is sound. Reads all of it. Throws `io` when
+  /// it could not be read: that says nothing of what is in it.
   public func integrityFault() throws(StoreError) -> String? {
     let check = try connection.prepare("pragma quick_check(1)")
     guard try check.step() else { return nil }
     let text = check.text(0)
+    // SQLite tells a read that failed as something it found: "unable to get the page. error code=266".
+    let parts = text.split(separator: "error code=", maxSplits: 1)
+    let code = parts.count == 2 ? Int32(parts[1].prefix { $0.isNumber }) : nil
+    if let code, code & 0xff == SQLITE_IOERR { throw .io(path: connection.path, reason: text) }
     return text == "ok" ? nil : text
   }
 }
