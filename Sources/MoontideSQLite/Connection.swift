@@ -99,6 +99,13 @@ final class Connection {
     if code != SQLITE_OK { throw failure(code) }
   }
 
+  /// Whether a process that was killed left a journal which must be rolled back before anything can be read,
+  /// and this connection may only read. <https://www.sqlite.org/rescode.html#readonly_rollback>
+  var needsRollback: Bool {
+    sqlite3_exec(handle, "select count(*) from sqlite_schema", nil, nil, nil)
+      == SQLITE_READONLY | (3 << 8)
+  }
+
   /// The first column of the first row as an integer, nil without a row.
   func integer(_ text: String) throws(StoreError) -> Int64? {
     let statement = try statement(text)

@@ -7,10 +7,14 @@ public final class StoreReader {
   let connection: Connection
   private let bookkeeping: Bookkeeping
 
-  /// Opens a store's file for reading only.
+  /// Opens a store's file for reading only. What a killed process left half done in it is undone first.
   public init(path: String, vfs: String? = nil) throws(StoreOpeningError) {
     connection = try StoreOpeningError.wrap { () throws(StoreError) in
-      try Connection(path, .readOnly, vfs: vfs)
+      let opened = try Connection(path, .readOnly, vfs: vfs)
+      guard opened.needsRollback else { return opened }
+      // Only who may write can; SQLite sees to it that nobody's work is undone who still lives.
+      try Connection(path, .readWrite, vfs: vfs).run("select count(*) from sqlite_schema")
+      return try Connection(path, .readOnly, vfs: vfs)
     }
     bookkeeping = Bookkeeping(connection: connection)
     identity = try bookkeeping.identity()
@@ -68,8 +72,8 @@ public final class StoreReader {
     return mark == 0 ? nil : Int32(truncatingIfNeeded: mark)
   }
 
-  /// What `pragma quick_check` finds wrong first; nil when the file is sound. Reads all of it. Throws `io` when
-  /// it could not be read: that says nothing of what is in it.
+  /// What `pragma quick_check` finds wrong first; nil when the file is sound. Reads all of it. Throws `io`
+  /// when it could not be read: that says nothing of what is in it.
   public func integrityFault() throws(StoreError) -> String? {
     let check = try connection.prepare("pragma quick_check(1)")
     guard try check.step() else { return nil }

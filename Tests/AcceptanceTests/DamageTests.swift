@@ -57,6 +57,48 @@ import Testing
     #expect(try ShortageTests.rows(project) == ShortageTests.rows(calm))
   }
 
+  @Test func `a store whose maker was killed in the middle of its first commit is as good as none`() throws {
+    let calm = try project()
+    let project = try ShortageTests.project(events: 300)
+    for folder in ["handlers", "readmodels"] {
+      let names = try FileManager.default.contentsOfDirectory(atPath: file(calm, folder).path)
+        .filter { $0.hasSuffix(".sqlite") }
+      #expect(!names.isEmpty, "\(folder)")
+      try FileManager.default.createDirectory(at: file(project, folder), withIntermediateDirectories: true)
+      for name in names { try leaveHalfMade(file(project, "\(folder)/\(name)").path) }
+    }
+    #expect(try Binary.run(["doctor", project.path]).status == 0)
+    try project.runOnce()
+    #expect(try ShortageTests.rows(project) == ShortageTests.rows(calm))
+  }
+
+  /// A database in the middle of a transaction that has reached the file, with the journal that undoes it.
+  private func leaveHalfMade(_ path: String) throws {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    process.arguments = ["sqlite3", path + ".making"]
+    let input = Pipe()
+    process.standardInput = input
+    try process.run()
+    let script = """
+      pragma cache_size=1;
+      begin immediate;
+      create table t(x);
+      with recursive c(i) as (select 1 union all select i + 1 from c where i < 50)
+        insert into t select randomblob(3000) from c;
+      .shell cp '\(path).making' '\(path)' && cp '\(path).making-journal' '\(path)-journal'
+      rollback;
+
+      """
+    try input.fileHandleForWriting.write(contentsOf: Data(script.utf8))
+    try input.fileHandleForWriting.close()
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 0)
+    try FileManager.default.removeItem(atPath: path + ".making")
+    let journal = try FileManager.default.attributesOfItem(atPath: path + "-journal")[.size] as? Int ?? 0
+    #expect(journal > 0)
+  }
+
   @Test func `a read model that is broken, swapped or of another log is folded anew, and said so`() throws {
     let project = try project()
     let before = try ShortageTests.rows(project)
