@@ -7,9 +7,10 @@ import Testing
   /// A seed that shows it, so that a build is not held up; should it no longer, the next ones. Else it is 1.
   /// `simulate --bugs --turns 300` tells them.
   private static let first: [PlantedBug: UInt64] = [
-    .failedSyncIsIgnored: 27, .failedSyncIsRetried: 27, .truncationIsOffByOne: 3,
-    .fullDiskIsTakenForWritten: 3, .failedAppendIsTakenForDone: 3, .parkedKeyIsForgotten: 3,
-    .decisionIsReadTwice: 13, .packedPlaceIsTakenForUnpacked: 161,
+    .failedSyncIsIgnored: 9, .failedSyncIsRetried: 7, .truncationIsOffByOne: 3,
+    .fullDiskIsTakenForWritten: 3, .writeLandsTwoBytesLater: 4, .acknowledgedBeforeFlush: 3,
+    .failedAppendIsTakenForDone: 3, .packedPlaceIsTakenForUnpacked: 41, .decisionIsReadTwice: 11,
+    .rowsOutsideTheTransaction: 5, .parkedKeyIsForgotten: 7, .decisionIsCarriedOutInTwo: 11,
   ]
 
   @Test(arguments: PlantedBug.allCases)
