@@ -3,6 +3,16 @@
 #     . scripts/lib-tests.sh
 #     run_tests --filter LogTests; echo "$tests_line"
 
+# all_tests: every test; those that judge time from outside run by themselves, after the others. Sets tests_line and
+# skipped_tests as run_tests does.
+all_tests() {
+  run_tests --skip SandboxBatteryTests || return
+  local line=$tests_line skipped=$skipped_tests
+  run_tests --filter SandboxBatteryTests || return
+  tests_line="$line; by themselves: $tests_line"
+  skipped_tests=$skipped
+}
+
 # run_tests OPTIONS: `swift test`, which must fail no test and run at least one. Sets tests_line, what it counted,
 # and skipped_tests, which were left out and why.
 run_tests() {

@@ -26,15 +26,18 @@ import Testing
     var calm = Double.infinity
     for _ in 0..<3 { calm = min(calm, try judge(Attack(name: "calm", expectation: "harmless")).milliseconds) }
     for attack in attacks {
+      var budget = Self.budgetMilliseconds
       // A failing event runs twice: with its batch, then alone.
-      let twice = 2 * Double(Self.budgetMilliseconds + Self.graceMilliseconds)
-      var allowed = twice + 3 * calm
-      var verdict = try judge(attack)
-      // The machine may have other work: what is late is judged again by what it does to a calm one now.
+      func twice() -> Double { 2 * Double(budget + Self.graceMilliseconds) }
+      var allowed = twice() + 3 * calm
+      var verdict = try judge(attack, budget)
+      // The machine may have other work: what is late is judged again by what it does to a calm one now, and
+      // what ends by itself has more time to do so.
       for _ in 0..<4 where verdict.milliseconds >= allowed || verdict.wasTooSlow {
+        if verdict.wasTooSlow { budget = min(budget * 4, Self.budgetMilliseconds * 16) }
         let now = try judge(Attack(name: "calm", expectation: "harmless")).milliseconds
-        allowed = twice * max(1, now / calm) + 3 * now
-        verdict = try judge(attack)
+        allowed = twice() * max(1, now / calm) + 3 * now
+        verdict = try judge(attack, budget)
       }
       for problem in verdict.problems { Issue.record("\(attack.name): \(problem)\n\(verdict.said)") }
       #expect(verdict.milliseconds < allowed, "\(attack.name) took \(Int(verdict.milliseconds)) ms")
@@ -49,9 +52,9 @@ import Testing
     var wasTooSlow = false
   }
 
-  private func judge(_ attack: Attack) throws -> Verdict {
+  private func judge(_ attack: Attack, _ budget: Int = budgetMilliseconds) throws -> Verdict {
     let project = try TestProject()
-    try attack.write(to: project, milliseconds: Self.budgetMilliseconds)
+    try attack.write(to: project, milliseconds: budget)
     let began = ContinuousClock.now
     let outcome = try Binary.run(["run", project.path, "--once"], deadline: .seconds(20))
     let milliseconds = (ContinuousClock.now - began) / .milliseconds(1)
@@ -77,7 +80,9 @@ import Testing
       expect(
         outcome.errors.contains(" allowed, ") && outcome.errors.contains("handlers/a.lua:"), "no figures")
     }
-    let wasTooSlow = ["harmless", "error"].contains(word) && outcome.errors.contains("error[E0303]")
+    let wasTooSlow =
+      ["harmless", "error"].contains(word) && outcome.errors.contains("error[E0303]")
+      || word == "load" && outcome.errors.contains("time budget:")
     return Verdict(
       milliseconds: milliseconds, problems: problems, said: String(outcome.errors.prefix(600)),
       wasTooSlow: wasTooSlow)
