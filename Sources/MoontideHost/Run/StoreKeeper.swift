@@ -45,6 +45,9 @@ package struct StoreKeeper: Sendable {
   ) throws(Diagnostic) -> Projection {
     let path = paths.readModel(definition.name)
     try adopt(definition, folder: paths.readModels)
+    try FileError.told { () throws(FileError) in
+      for store in [path, paths.rebuilding(definition.name)] { try StoreTail.renew(store, files) }
+    }
     guard try exists(path) else {
       try FileError.told { () throws(FileError) in try ReadModelSeal.remove(path, files) }
       return Projection(store: try create(definition, decided, at: path), replaces: nil)
@@ -101,6 +104,7 @@ package struct StoreKeeper: Sendable {
   ) throws(Diagnostic) -> ConsumerFile {
     let path = paths.handlerFile(definition.name)
     try adopt(definition, folder: paths.handlerFiles)
+    try FileError.told { () throws(FileError) in try StoreTail.renew(path, files) }
     let isNew = try !exists(path)
     if isNew {
       let missing = try LogError.told { () throws(LogError) in
