@@ -3,9 +3,9 @@ import MoontideCore
 /// The write-ahead log that a store's last process left beside it.
 ///
 /// A flush that failed is never made up for by a later one: the system may have taken what it could not
-/// write for written, still shows it to readers, and loses it with the power. SQLite takes over what it reads
-/// there. So, as the log does with its own tail, whoever opens a store first writes these bytes down once more,
-/// and flushes them. <https://www.sqlite.org/fileformat2.html#the_write_ahead_log>
+/// write for written, still shows it to readers, and loses it with the power. SQLite takes over what it
+/// reads there. So, as the log does with its own tail, whoever opens a store first writes these bytes down
+/// once more, and flushes them. <https://www.sqlite.org/fileformat2.html#the_write_ahead_log>
 enum StoreTail {
   private static let pieceBytes = 1 << 20
 
