@@ -112,9 +112,10 @@ static int later(lua_State *L) {
 }
 
 void mt_open_builders(lua_State *L, mt_lua *state) {
-  static const char *const coming[] = {"rename", "split", "drop", "reject"};
+  static const char *const coming[] = {"reject"};
   open_family(L, "events", 0);
   open_family(L, "commands", 1);
+  mt_open_upcasting(L, state);
   for (size_t i = 0; i < sizeof coming / sizeof *coming; i++) {
     lua_pushstring(L, coming[i]);
     lua_pushcclosure(L, later, 1);

@@ -95,6 +95,13 @@ public enum Limits {
   /// A real chain of events has a handful; a loop has no end.
   public static let causationDepthDefault = 32
   public static let causationDepthMax = 10_000
+  /// Events that an upcaster may split one into.
+  public static let splitPartsMax = 256
+  /// Events that one stored event may become in all, split after split.
+  public static let reshapedPartsMax = 1_024
+  /// Renames and splits one behind the other before an event is a handler's: a real history has a handful, a
+  /// circle has no end.
+  public static let reshapesPerEventMax = 32
   /// Events that may wait behind one parked key before the handler halts.
   public static let heldPerKeyMax = 100_000
   /// An error's message as it is kept.

@@ -27,7 +27,8 @@ enum LuaCallbacks {
       emitted_bytes: Limits.emittedBytesPerEventMax, print_bytes: Limits.printBytesMax,
       error_bytes: Limits.errorTextBytesMax, value_depth: UInt32(Limits.valueDepthMax),
       value_nodes: UInt32(Limits.valueNodesMax), value_bytes: UInt32(Limits.valueBytesMax),
-      json_depth: UInt32(Limits.jsonDepthMax), columns: UInt32(Limits.columnsMax))
+      json_depth: UInt32(Limits.jsonDepthMax), columns: UInt32(Limits.columnsMax),
+      parts: UInt32(Limits.splitPartsMax))
   }
 
   static func table(_ context: UnsafeMutableRawPointer) -> mt_callbacks {
@@ -159,7 +160,7 @@ extension LuaState {
   }
 
   /// Copies the arguments out of C.
-  private func takeArguments() {
+  func takeArguments() {
     let rows = mt_lua_arguments(state).pointee
     arguments.removeAll()
     UnsafeRawPointer(rows.cells)?.withMemoryRebound(to: Cell.self, capacity: rows.count) {

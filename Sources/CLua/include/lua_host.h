@@ -52,6 +52,7 @@ typedef struct mt_limits {
   uint32_t value_bytes;
   uint32_t json_depth;
   uint32_t columns;
+  uint32_t parts;
 } mt_limits;
 
 /// What Swift answers. Arguments are in `mt_lua_arguments`, results go to `mt_lua_result_*`. Status: 0 no,
@@ -152,8 +153,20 @@ int32_t mt_lua_bind_table(
 /// Calls `function(event, db)` (power 1) or `function(event, ctx)` (power 2).
 int32_t mt_lua_handle(mt_lua *state, int32_t function, int32_t power, const mt_event *event);
 
-/// Runs the chain on a copy of the data; MT_OK leaves JSON in `mt_lua_value`.
-int32_t mt_lua_upcast(mt_lua *state, const int32_t *functions, int32_t count, const mt_event *event);
+/// What a chain of upcasters made of an event.
+enum { MT_DATA = 0, MT_RENAMED = 1, MT_SPLIT = 2, MT_DROPPED = 3 };
+
+typedef struct mt_upcast {
+  int32_t steps;  // functions that were called and returned data
+  int32_t shape;  // MT_DATA …
+} mt_upcast;
+
+/// Calls the functions in turn, the first with a copy of the data; `direction` is 1 up the versions, -1 down,
+/// for messages. MT_OK leaves JSON in `mt_lua_value` (MT_DATA), or events in `mt_lua_arguments`, one
+/// (MT_RENAMED) or more (MT_SPLIT): 6 cells each, type, version, key, time, data, meta.
+int32_t mt_lua_upcast(
+    mt_lua *state, const int32_t *functions, int32_t count, int32_t direction, const mt_event *event,
+    mt_upcast *outcome);
 
 const mt_bytes *mt_lua_value(const mt_lua *state);
 const mt_fault *mt_lua_fault(const mt_lua *state);

@@ -11,6 +11,8 @@ struct CatalogLoader {
   /// Where each kind and name was first defined.
   private var places: [String: SourcePlace] = [:]
   private var contents: [String: Digest] = [:]
+  /// The modules that the file being read requires.
+  private var required: Set<String> = []
 
   init(scripts: ScriptLibrary, defaults: HandlerDefaults) {
     self.scripts = scripts
@@ -31,6 +33,7 @@ struct CatalogLoader {
       let state = try LuaState(budget: defaults.budget, modules: scripts.modules)
       let found = try state.load(script)
       contents[script.path] = scripts.version(of: script.path, loaded: state.requiredModules)
+      required = state.requiredModules
       for definition in found { read(definition, check: check) }
     } catch {
       diagnostics.append(FaultReport.loading(error, path: script.path, scripts: scripts))
@@ -61,7 +64,8 @@ struct CatalogLoader {
       if let consumer = handler.consumer(), isFirst { definitions.append(consumer) }
       diagnostics += handler.reader.diagnostics
     case .upcaster:
-      var upcaster = UpcasterReader(reader)
+      var upcaster = UpcasterReader(
+        reader, scan: ReshapeScan(definition.path, scripts: scripts, required: required))
       if let found = upcaster.upcaster(), isFirst { upcasters[found.type] = found }
       diagnostics += upcaster.reader.diagnostics
     case .decider, .saga:
@@ -84,14 +88,16 @@ struct CatalogLoader {
     }
     let types = upcasters.keys.sorted()
     for index in definitions.indices {
+      definitions[index].follow(upcasters)
       var version = (contents[definitions[index].path] ?? .zero)
         .adding(definitions[index].kind.rawValue).adding(definitions[index].name)
-      for type in types where definitions[index].matches(type: type) {
+      for type in types where definitions[index].interest.needsUpcaster(of: type) {
         guard let content = upcasters[type]?.version else { continue }
         version = version.adding(type).adding(content.high).adding(content.low)
       }
       definitions[index].version = version
     }
+    diagnostics += UpcasterChecks(upcasters, handlers: definitions).diagnostics
     for script in scripts.handlers {
       guard let tokens = scripts.tokens(script.path) else { continue }
       diagnostics += LocalAssignments(tokens).warnings

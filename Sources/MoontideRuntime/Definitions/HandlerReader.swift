@@ -13,8 +13,8 @@ struct HandlerReader {
 
   private var body: LuaTable { reader.definition.body }
 
-  private static let projectionKeys = ["schema", "on", "topics", "exhausted", "was"]
-  private static let consumerKeys = ["on", "topics", "lanes", "retry", "exhausted", "from", "was"]
+  private static let projectionKeys = ["schema", "on", "topics", "exhausted", "was", "wants"]
+  private static let consumerKeys = ["on", "topics", "lanes", "retry", "exhausted", "from", "was", "wants"]
 
   /// The projection, or nil when something is wrong with it; `reader` then says what.
   mutating func projection(check: SchemaCheck) -> HandlerDefinition? {
@@ -87,7 +87,7 @@ struct HandlerReader {
     }
     return HandlerDefinition(
       kind: kind, name: reader.definition.name, place: reader.place, subscriptions: subscriptions(),
-      topics: topics(), retry: defaults.retry, was: was)
+      topics: topics(), retry: defaults.retry, was: was, wants: reader.wantedVersions(body))
   }
 
   private mutating func checkName(_ name: String, isProjection: Bool, at place: SourcePlace) {

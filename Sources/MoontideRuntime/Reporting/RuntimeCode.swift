@@ -20,6 +20,13 @@ public enum RuntimeCode: String, ExplainedCode {
   case unknownKind = "E0119"
   case startMissing = "E0120"
   case fileLocalAssigned = "E0131"
+  // Upcasters.
+  case upcasterCircle = "E0141"
+  case wantsWithoutPath = "E0142"
+  case storedWithoutPath = "E0143"
+  case newerThanKnown = "E0144"
+  case versionUnsaid = "E0145"
+  case renamedAway = "E0146"
   // Handlers at work.
   case runtimeError = "E0301"
   case instructionBudget = "E0302"
@@ -40,7 +47,12 @@ public enum RuntimeCode: String, ExplainedCode {
 
   /// Warnings are what may be meant so.
   public var severity: Diagnostic.Severity {
-    self == .fileLocalAssigned || self == .unknownField || self == .storeFull ? .warning : .error
+    switch self {
+    case .fileLocalAssigned, .unknownField, .storeFull, .storedWithoutPath, .newerThanKnown, .versionUnsaid,
+      .renamedAway:
+      .warning
+    default: .error
+    }
   }
 
   public var title: String { CodeExplanation.of(self).title }

@@ -69,7 +69,7 @@ final class BatchRun {
         continue
       }
       let route = lane.subscriptions.route(batch.bytes, record.envelope.type)
-      guard route.subscription >= 0 else { continue }
+      guard lane.subscriptions.concerns(route, version: record.envelope.version) else { continue }
       try handle(record, route)
       if isHalting { return record.position }
       handled &+= 1
@@ -99,8 +99,7 @@ final class BatchRun {
       _ = try open()
     }
     do throws(LuaFault) {
-      try lane.apply(record, route, in: batch)
-      applied += 1
+      if try lane.apply(record, route, in: batch) { applied += 1 } else { skipped += 1 }
       emitted += UInt64(lane.host.emitted)
     } catch {
       if let storeError = lane.host.storeError { throw failure(storeError) }

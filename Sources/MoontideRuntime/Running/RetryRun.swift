@@ -24,7 +24,9 @@ struct RetryRun {
           details: [.init("help", "moontide events verify · moontide doctor")]))
     }
     let route = lane.subscriptions.route(batch.bytes, record.envelope.type)
-    guard route.subscription >= 0, lane.rulings[key.position] != .skip else {
+    guard lane.subscriptions.concerns(route, version: record.envelope.version),
+      lane.rulings[key.position] != .skip
+    else {
       return try moveOn(key, applied: 0, skipped: 1, in: try begin())
     }
     if case .correct(let data)? = lane.rulings[key.position] {
@@ -34,8 +36,9 @@ struct RetryRun {
     lane.host.storeError = nil
     lane.host.transaction = transaction
     defer { lane.host.transaction = nil }
+    let isApplied: Bool
     do throws(LuaFault) {
-      try lane.apply(record, route, in: batch)
+      isApplied = try lane.apply(record, route, in: batch)
     } catch {
       let storeError = lane.host.storeError
       do throws(StoreError) { try transaction.rollback() } catch { throw lane.stop(error) }
@@ -44,7 +47,7 @@ struct RetryRun {
       return try failed(error, key, record)
     }
     let emitted = UInt64(lane.host.emitted)
-    try moveOn(key, applied: 1, skipped: 0, in: transaction)
+    try moveOn(key, applied: isApplied ? 1 : 0, skipped: isApplied ? 0 : 1, in: transaction)
     lane.status.emitted += emitted
   }
 
