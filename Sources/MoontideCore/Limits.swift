@@ -142,6 +142,18 @@ public enum Limits {
   /// Records that are looked at for fields that a script asked for in vain: the first and the last half of
   /// them. A tenth of a second of reading, once a run.
   public static let fieldCensusRecordsMax = 100_000
+  /// How long `check` counts stored events: some millions; the next check goes on where it stopped.
+  public static let checkTime = Duration.seconds(5)
+  /// The largest log that `check` looks at, which reads all of it once: a few seconds.
+  public static let checkedLogBytesMax: UInt64 = 8 << 30
+  /// From so many newly counted events on their counts are kept: fewer are counted again in no time.
+  public static let censusKeptRecords: UInt64 = 100_000
+  /// Kept counts: a line for each type and version.
+  public static let censusBytesMax = 4 << 20
+  /// Names of fields that are kept of a type; real ones have some dozens.
+  public static let sampledFieldsMax = 1_000
+  /// Names that one line of advice shows; the rest is counted.
+  public static let adviceNamesMax = 5
   /// An idle worker looks again after this time even when nobody wakes it.
   public static let idlePause = Duration.seconds(1)
 

@@ -18,6 +18,8 @@ public struct ProjectPaths: Sendable, Hashable {
   /// Caches; deletable.
   public var cache: String { root + "/.moontide" }
   public var socket: String { cache + "/socket" }
+  /// Counts of stored events.
+  var census: String { cache + "/census" }
 
   public func readModel(_ name: String) -> String { "\(readModels)/\(name).sqlite" }
   public func handlerFile(_ name: String) -> String { "\(handlerFiles)/\(name).sqlite" }

@@ -166,7 +166,7 @@ final class ProjectRun {
   /// Once everything is in the log: only then is it known that no event has a field.
   private func tellMissed() throws(Diagnostic) {
     guard !missed.isEmpty else { return }
-    let warnings = try FieldCensus(log: project.log).warnings(missed)
+    let warnings = try FieldCensus(log: project.log, catalog: project.catalog).warnings(missed)
     missed = []
     for warning in warnings { try observer.problem(warning) }
   }

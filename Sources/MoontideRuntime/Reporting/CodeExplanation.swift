@@ -12,7 +12,8 @@ struct CodeExplanation {
   }
 
   static func of(_ code: RuntimeCode) -> CodeExplanation {
-    ofScript(code) ?? ofValue(code) ?? ofUpcaster(code) ?? ofFailure(code) ?? ofRunning(code)
+    ofScript(code) ?? ofValue(code) ?? ofUpcaster(code) ?? ofGuidance(code) ?? ofFailure(code)
+      ?? ofRunning(code)
   }
 
   private static func ofScript(_ code: RuntimeCode) -> CodeExplanation? {

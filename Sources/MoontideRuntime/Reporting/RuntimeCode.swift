@@ -27,6 +27,12 @@ public enum RuntimeCode: String, ExplainedCode {
   case newerThanKnown = "E0144"
   case versionUnsaid = "E0145"
   case renamedAway = "E0146"
+  // What `check` advises.
+  case eventName = "E0151"
+  case commandName = "E0152"
+  case thinEvent = "E0153"
+  case unreadTypes = "E0154"
+  case commandWithoutDecider = "E0155"
   // Handlers at work.
   case runtimeError = "E0301"
   case instructionBudget = "E0302"
@@ -49,7 +55,7 @@ public enum RuntimeCode: String, ExplainedCode {
   public var severity: Diagnostic.Severity {
     switch self {
     case .fileLocalAssigned, .unknownField, .storeFull, .storedWithoutPath, .newerThanKnown, .versionUnsaid,
-      .renamedAway:
+      .renamedAway, .eventName, .commandName, .thinEvent, .unreadTypes:
       .warning
     default: .error
     }

@@ -163,7 +163,7 @@ final class BatchRun {
     let plan = FailurePlan.decide(lane.definition, attempts: 1)
     let letter = lane.report.deadLetter(fault, record: record, in: batch, topic: topic, attempts: 1)
     var diagnostic = lane.report.failure(
-      fault, record: record, in: batch, topic: topic,
+      fault, record: record, seen: lane.host.record, in: batch, topic: topic,
       plan: plan,
       state: lane.report.outcome(
         plan, attempts: 1, key: batch.bytes.text(record.envelope.key), position: record.position, held: 0))

@@ -48,7 +48,9 @@ public final class EventViewer {
     do throws(LuaFault) {
       return try reading.see(record, in: batch, topic: Array(topic.text.utf8), seed: seed).map(\.record)
     } catch {
-      let place = error.path.map { catalog.scripts.place(path: $0, line: error.line ?? 1, blaming: error.blamed) }
+      let place = error.path.map {
+        catalog.scripts.place(path: $0, line: error.line ?? 1, blaming: error.blamed)
+      }
       throw Diagnostic(
         .warning, code: RuntimeCode.text(of: error.kind),
         "upcasters failed on \(batch.bytes.text(record.envelope.type)) \(record.position): \(error.message)",

@@ -86,7 +86,7 @@ struct RetryRun {
     let letter = lane.report.deadLetter(
       fault, record: record, in: batch, topic: key.topic, attempts: attempts)
     var diagnostic = lane.report.failure(
-      fault, record: record, in: batch, topic: key.topic,
+      fault, record: record, seen: lane.host.record, in: batch, topic: key.topic,
       plan: plan,
       state: lane.report.outcome(
         plan, attempts: attempts, key: String(decoding: key.key, as: UTF8.self), position: key.position,

@@ -103,13 +103,15 @@ struct DeadCommand: ParsableCommand {
         var vertical = options
         if !options.json && options.format == nil { vertical.format = .line }
         let sink = PrintingSink(vertical)
+        let seeing = try SeeingSink(sink, project)
         try ProjectDoor.access(project).query(
           QueryRequest(
             """
             select letters.*, events.data, events.meta from sys.dead_letters letters
             left join sys.events events on events.position = letters.position
             where letters.position = \(position)
-            """), to: sink)
+            """), to: seeing)
+        try session.show(seeing.problems)
         guard sink.count > 0 else {
           throw Diagnostic(
             code: HostCode.noSuchDeadLetter.code, "there is no dead letter \(id)",
