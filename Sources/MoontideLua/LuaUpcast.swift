@@ -1,40 +1,6 @@
 import CLua
 public import MoontideCore
 
-/// A part of a type's chain, ready to be called: made once, so that no array is built per event.
-public struct UpcastSteps: Sendable, Hashable {
-  /// In the order of their calls.
-  public let functions: [LuaFunction]
-  /// Whether they lead from newer versions to older ones.
-  public let isDown: Bool
-  let references: [Int32]
-
-  public init(_ functions: [LuaFunction], isDown: Bool = false) {
-    self.functions = functions
-    self.isDown = isDown
-    references = functions.map(\.reference)
-  }
-
-  public var isEmpty: Bool { references.isEmpty }
-}
-
-/// What a chain of upcasters made of an event.
-public enum UpcastOutcome {
-  /// New data: where it lies in the batch.
-  case data(ByteRange)
-  /// One event of another type, as cells of `ReshapedField`.
-  case renamed(RowBuffer)
-  /// At least one event, each as cells of `ReshapedField`, one behind the other.
-  case split(RowBuffer)
-  /// Nothing is left of it.
-  case dropped
-}
-
-/// The cells of one event that `rename` or `split` made, in this order; `absent` where nothing was given.
-public enum ReshapedField: Int, CaseIterable, Sendable {
-  case type, version, key, time, data, meta
-}
-
 extension LuaState {
   /// Calls upcasters in turn, the first with a copy of `data` to change. New data is appended as JSON to
   /// `batch.bytes` (padding kept). The buffer of an outcome is good until the next call.

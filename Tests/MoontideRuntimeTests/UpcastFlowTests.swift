@@ -35,7 +35,8 @@ struct UpcastFlowTests {
       helper + "upcaster \"A\" { [1] = function(data) data.x = split('a') return data end }")
     #expect(!here.reshapes)
     let module = try shape(
-      "local text = require 'lib.text'\nupcaster \"A\" { [1] = function(data) text.cut('a') return data end }",
+      "local text = require 'lib.text'\n"
+        + "upcaster \"A\" { [1] = function(data) text.cut('a') return data end }",
       modules: ["lib.text": helper + "return { cut = split }"])
     #expect(!module.reshapes)
   }
@@ -60,7 +61,7 @@ struct UpcastFlowTests {
     ),
     ("return split { events[data.t](data) }", [], true, true),
     ("local make = events.B return split { make(data) }", ["B nil true"], false, true),
-    ("return split(data.list)", [], false, true),
+    ("return split(data.list)", [], true, true),
     ("return drop()", [], false, true),
     ("if data.a then return drop() else return rename('B', data) end", ["B 1 false"], false, true),
   ])
@@ -155,7 +156,8 @@ struct UpcastFlowTests {
     let upcasters = """
       upcaster "A" { [1] = function(data) return data end, [2] = function(data) return data end,
         down = { [3] = function(data) return data end } }
-      upcaster "B" { [1] = function(data) return data end, [2] = function(data) return rename("A", data, 3) end }
+      upcaster "B" { [1] = function(data) return data end,
+        [2] = function(data) return rename("A", data, 3) end }
       """
     func found(_ wants: String) -> [String] {
       problems([

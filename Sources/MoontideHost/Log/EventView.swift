@@ -43,8 +43,8 @@ public final class EventView {
     catalog = try LoadedScripts.load(paths, files: SystemSurroundings.files).catalog
   }
 
-  /// The events that become of it, as a JSON list of envelopes: with parts of a split each of its own, and none
-  /// of an event that is dropped. Nil when it is seen as it is stored.
+  /// The events that become of it, as a JSON list of envelopes: with parts of a split each of its own, and
+  /// none of an event that is dropped. Nil when it is seen as it is stored.
   /// - Parameter handler: whose view; nil: of one that handles all types in their newest versions.
   /// - Throws: why an upcaster failed.
   public func seen(_ event: StoredEvent, by handler: String? = nil) throws(Diagnostic) -> String? {

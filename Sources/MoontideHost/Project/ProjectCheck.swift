@@ -11,9 +11,9 @@ public struct CheckResult: Sendable {
 }
 
 extension MoontideProject {
-  /// Everything that is wrong with a project's scripts, settings and schemas, and what may be better; with a log
-  /// also how the scripts and what is stored go together. Takes no lock and runs no handler; of the log it reads
-  /// as much as `Limits.checkTime` allows, and goes on there the next time.
+  /// Everything that is wrong with a project's scripts, settings and schemas, and what may be better; with
+  /// a log also how the scripts and what is stored go together. Takes no lock and runs no handler; of the
+  /// log it reads as much as `Limits.checkTime` allows, and goes on there the next time.
   public static func check(_ paths: ProjectPaths) throws(Diagnostic) -> CheckResult {
     try ProjectCheck(paths).run()
   }

@@ -1,8 +1,8 @@
 import MoontideCore
 import MoontideRuntime
 
-/// How many stored events there are of each type and version, up to a position: kept in `.moontide/census`, so
-/// that the next look counts on from there. Derived and deletable.
+/// How many stored events there are of each type and version, up to a position: kept in `.moontide/census`,
+/// so that the next look counts on from there. Derived and deletable.
 ///
 /// Lines of text: `moontide census 1`, `log MARK`, `position N`, then `count N VERSION TYPE` by type and
 /// version, at last `end CRC32C` of all bytes before that line.

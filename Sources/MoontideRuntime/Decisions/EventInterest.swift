@@ -14,9 +14,9 @@ public struct WantedVersion: Sendable, Hashable {
   }
 }
 
-/// Which stored events concern a handler, told by type and version alone. Handlers subscribe to what upcasters
-/// make: a stored event of another type concerns them too when upcasters may make one of theirs of it. Where
-/// only the upcaster itself can tell, the event counts as concerning all whom it may reach.
+/// Which stored events concern a handler, told by type and version alone. Handlers subscribe to what
+/// upcasters make: a stored event of another type concerns them too when upcasters may make one of theirs
+/// of it. Where only the upcaster itself can tell, the event counts as concerning all whom it may reach.
 public struct EventInterest: Sendable, Hashable {
   /// Types, prefixes with `*` at their end, or `*`.
   public var subscriptions: [String]
@@ -72,8 +72,8 @@ public struct EventInterest: Sendable, Hashable {
   }
 }
 
-/// Tells for record after record whether it concerns a handler. Types are remembered, so that the next event of
-/// the type costs one look-up.
+/// Tells for record after record whether it concerns a handler. Types are remembered, so that the next
+/// event of the type costs one look-up.
 public struct InterestFilter {
   private var table: SubscriptionTable
 

@@ -31,8 +31,8 @@ struct UpcastFlow {
     return first...first + UInt32(last)
   }
 
-  /// What the steps lead to: whether the event may stay of its type, what it may be made, and whether that may
-  /// be anything.
+  /// What the steps lead to: whether the event may stay of its type, what it may be made, and whether that
+  /// may be anything.
   private func outcome(_ place: Place) -> (stays: Bool, targets: [StepShape.Target], isOpen: Bool) {
     var targets: [StepShape.Target] = []
     for step in steps(place.type, from: place.version) {

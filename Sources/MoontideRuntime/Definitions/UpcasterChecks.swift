@@ -1,7 +1,7 @@
 import MoontideCore
 
-/// What can only be told once all upcasters and handlers are known: circles, versions that are wanted and that
-/// nothing leads to, handlers of types that are no more.
+/// What can only be told once all upcasters and handlers are known: circles, versions that are wanted and
+/// that nothing leads to, handlers of types that are no more.
 struct UpcasterChecks {
   let upcasters: [String: UpcasterDefinition]
   private(set) var diagnostics: [Diagnostic] = []

@@ -1,7 +1,7 @@
 public import MoontideCore
 
-/// What `check` advises: names, thin events, fields that are never there, types that nobody reads. Warnings, one
-/// line each; none of them keeps a project from running.
+/// What `check` advises: names, thin events, fields that are never there, types that nobody reads.
+/// Warnings, one line each; none of them keeps a project from running.
 public struct Guidance {
   /// What is known of the log; empty without one.
   public struct LogView: Sendable {
@@ -122,12 +122,12 @@ public struct Guidance {
       Suggestion.nearest(to: asked, among: names).map { (asked, $0) }
     }.first
     let shown = names.prefix(Limits.adviceNamesMax).joined(separator: ", ")
+    let what = names.count == 1 ? "a type" : "\(names.count) types"
     let more = names.count > Limits.adviceNamesMax ? " and \(names.count - Limits.adviceNamesMax) more" : ""
     return [
       advice(
         .unreadTypes,
-        "no handler reads \(names.count == 1 ? "a type" : "\(names.count) types") of stored events: \(shown)\(more)",
-        at: nil,
+        "no handler reads \(what) of stored events: \(shown)\(more)", at: nil,
         help: near.map { "a handler has `\($0.0)`: did you mean `\($0.1)`?" }
           ?? "handle them, or leave it so if they are for others")
     ]

@@ -1,5 +1,5 @@
-/// The words of a type's name, and whether they tell of something that happened. English, and kind: a name that
-/// may be meant so is taken so.
+/// The words of a type's name, and whether they tell of something that happened. English, and kind: a name
+/// that may be meant so is taken so.
 struct NameWords {
   let words: [String]
 

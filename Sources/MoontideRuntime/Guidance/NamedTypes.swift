@@ -2,8 +2,8 @@ import MoontideCore
 
 /// The event and command types that a project's scripts name, each with the place where it is named first.
 struct NamedTypes: Sendable {
-  /// Everything that scripts name as an event: what handlers handle, what is emitted, what upcasters are for and
-  /// what they make.
+  /// Everything that scripts name as an event: what handlers handle, what is emitted, what upcasters are
+  /// for and what they make.
   private(set) var events: [String: SourcePlace] = [:]
   /// Of these what scripts make: `events.Type`.
   private(set) var made: [String: SourcePlace] = [:]

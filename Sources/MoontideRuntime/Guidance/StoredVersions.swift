@@ -1,7 +1,7 @@
 import MoontideCore
 
-/// Stored events that upcasters do not bring to the newest version, or to one that is wanted: with how many there
-/// are.
+/// Stored events that upcasters do not bring to the newest version, or to one that is wanted: with how many
+/// there are.
 struct StoredVersions {
   private(set) var diagnostics: [Diagnostic] = []
 
@@ -12,7 +12,8 @@ struct StoredVersions {
       for (version, count) in stored where version < first {
         report(
           .storedWithoutPath,
-          "\(Self.counted(count, of: upcaster.type, version)), nothing leads from \(version) to \(version + 1)",
+          Self.counted(count, of: upcaster.type, version)
+            + ", nothing leads from \(version) to \(version + 1)",
           at: upcaster.place, help: "add [\(version)] = function(data, event) … return data end")
       }
       for (version, count) in stored where version > upcaster.versions.upperBound + 1 {

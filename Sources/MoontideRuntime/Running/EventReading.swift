@@ -2,9 +2,9 @@ public import MoontideCore
 public import MoontideLua
 
 /// The one door through which stored events become what scripts see: upcasters bring each to the newest
-/// version, or the one that is wanted, and may rename it, split it, or drop it. The stored bytes never change.
-/// Handlers, deciders and whatever shows an event to people read through it. Belongs to one state and its
-/// thread.
+/// version, or the one that is wanted, and may rename it, split it, or drop it. The stored bytes never
+/// change. Handlers, deciders and whatever shows an event to people read through it. Belongs to one state
+/// and its thread.
 ///
 /// A part of a split event has the id `ID~1`, `ID~2` and so on, and what it does not say itself (key, time,
 /// meta) from the event; all of them have the event's position, offset and topic.
@@ -75,8 +75,6 @@ public final class EventReading {
 
   /// What scripts see of a stored event that concerns them; nothing when upcasters leave nothing for them.
   /// - Parameters:
-  ///   - topic: the name of the event's topic.
-  ///   - seed: of the reader and the topic, for `math.random`.
   public func see(
     _ record: Record, in batch: RecordBatch, topic: [UInt8], seed: Digest
   ) throws(LuaFault) -> [Seen] {

@@ -1,5 +1,5 @@
-/// The statements of a script's outermost level, each with the names that it gives a value to: what a function
-/// of a definition can reach by a name. Read from tokens alone.
+/// The statements of a script's outermost level, each with the names that it gives a value to: what a
+/// function of a definition can reach by a name. Read from tokens alone.
 struct FileChunks {
   struct Chunk {
     /// Empty for a loop or a condition, which may do anything.

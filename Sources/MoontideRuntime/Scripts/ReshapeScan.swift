@@ -28,10 +28,13 @@ struct ReshapeScan {
     }
     for module in modules { look(module, module.tokens.indices, &shape, &splits) }
     if splits {
+      let known = shape.targets.count
       for range in own.map({ chunks.reach(of: $0) }) ?? [script.tokens.indices] {
         lookForParts(script, range, &shape)
       }
       for module in modules { lookForParts(module, module.tokens.indices, &shape) }
+      // Parts that are written nowhere are made of the event's data.
+      if shape.targets.count == known { shape.isOpen = true }
     }
     if let own, shape.reshapes { shape.isCertain = isCertain(own) }
     return shape
