@@ -24,6 +24,8 @@ struct Contest {
       tell("scattered keys")
       try processScattered(batches.max() ?? 5_000, &report)
     }
+    tell("upcasting")
+    try UpcastChain(contest: self, batch: batches.max() ?? 5_000).run(&report)
     tell("reopening, two projections, latency")
     try rebuildAndReopen(&report)
     try twoProjections(&report)
@@ -187,7 +189,7 @@ struct Contest {
   }
 
   /// One piece of work in a process of its own, so that its memory is its own.
-  private func work(_ arguments: [String]) throws -> Figure {
+  func work(_ arguments: [String]) throws -> Figure {
     let output = try Command.run(CommandLine.arguments[0], ["work"] + arguments)
     return try JSONDecoder().decode(Figure.self, from: Data(output.utf8))
   }
@@ -196,7 +198,7 @@ struct Contest {
 
   private func path(_ name: String) -> String { scratch.appending(path: name).path }
 
-  private func remove(_ path: String) throws {
+  func remove(_ path: String) throws {
     if FileManager.default.fileExists(atPath: path) { try FileManager.default.removeItem(atPath: path) }
   }
 
@@ -212,7 +214,7 @@ struct Contest {
   }
 
   /// A new project whose event directory holds the workload.
-  private func fresh(_ name: String, handlers: [String], lines: URL? = nil) throws -> String {
+  func fresh(_ name: String, handlers: [String], lines: URL? = nil) throws -> String {
     let project = try directory(name)
     for folder in ["events", "handlers"] {
       try FileManager.default.createDirectory(
