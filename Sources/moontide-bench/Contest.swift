@@ -168,6 +168,15 @@ struct Contest {
       residentMegabytes: 0)
   }
 
+  /// The changes of the upcasting workload in C++ alone.
+  func upcastFloor() throws -> Figure {
+    let result = bench_floor_upcast(workload.distinctLines.path)
+    try Contest.check(result)
+    return Figure(
+      events: Int(result.events), wallSeconds: result.wall_seconds, cpuSeconds: result.cpu_seconds,
+      residentMegabytes: 0)
+  }
+
   private static func check(_ result: bench_floor_result) throws {
     let message = withUnsafeBytes(of: result.error) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
     guard message.isEmpty else { throw BenchFault("the floor failed: \(message)") }

@@ -26,7 +26,9 @@ struct UpcastChain {
     _ = try contest.work(["ingest", project])
     var chained: [Figure] = []
     var plain: [Figure] = []
+    var floors: [Figure] = []
     for _ in 0..<contest.rounds {
+      floors.append(try contest.upcastFloor())
       try contest.remove(script)
       plain.append(try process(project))
       try Self.upcasters.write(toFile: script, atomically: true, encoding: .utf8)
@@ -34,10 +36,14 @@ struct UpcastChain {
     }
     let name = "upcasting, batch \(batch)"
     report.add(name, "moontide: a chain of three", Figure.median(chained))
-    report.add(name, "floor: the same without a chain", Figure.median(plain))
+    report.add(name, "moontide: the same without a chain", Figure.median(plain))
+    report.add(name, "floor: the changes alone, in C++", Figure.median(floors))
     report.compare(
       "\(name): CPU against no chain",
       Figure.median(chained).cpuMicroseconds / Figure.median(plain).cpuMicroseconds, atMost: 4)
+    let chain = Figure.median(chained).cpuMicroseconds - Figure.median(plain).cpuMicroseconds
+    report.compare(
+      "\(name): CPU of the chain against the floor", chain / Figure.median(floors).cpuMicroseconds, atMost: 10)
   }
 
   private func process(_ project: String) throws -> Figure {
