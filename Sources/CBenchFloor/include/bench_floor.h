@@ -22,7 +22,7 @@ typedef struct {
 bench_floor_result bench_floor_process(const char *lines_path, const char *database_path, int64_t batch);
 
 // Reads the event lines of `lines_path` into memory, then brings the data of each through the changes of the
-// upcasting workload: parsed with simdjson, two names changed and back, written, parsed again. The time is that
+// upcasting workload: parsed by simdjson, two names changed and back, written, parsed again. It is the time
 // of the changes alone: what the same lines take to be parsed once is taken off.
 bench_floor_result bench_floor_upcast(const char *lines_path);
 
