@@ -111,8 +111,24 @@ static int later(lua_State *L) {
       L, "%s comes with a later version of moontide", lua_tostring(L, lua_upvalueindex(1)));
 }
 
+/// `reject(code, text)`: what `decide` returns to say no.
+static int reject(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TSTRING);
+  if (!lua_isnoneornil(L, 2)) luaL_checktype(L, 2, LUA_TSTRING);
+  if (lua_rawlen(L, 1) == 0) return luaL_error(L, "reject needs a code: reject(\"ORDER_EXISTS\", \"text\")");
+  lua_settop(L, 2);
+  lua_createtable(L, 2, 0);
+  for (int i = 1; i <= 2; i++) {
+    lua_pushvalue(L, i);
+    lua_rawseti(L, 3, i);
+  }
+  mt_push_slot(mt_self(L), L, MT_SLOT_REJECTION);
+  lua_setmetatable(L, 3);
+  return 1;
+}
+
 void mt_open_builders(lua_State *L, mt_lua *state) {
-  static const char *const coming[] = {"rename", "split", "drop", "reject"};
+  static const char *const coming[] = {"rename", "split", "drop"};
   open_family(L, "events", 0);
   open_family(L, "commands", 1);
   for (size_t i = 0; i < sizeof coming / sizeof *coming; i++) {
@@ -120,8 +136,13 @@ void mt_open_builders(lua_State *L, mt_lua *state) {
     lua_pushcclosure(L, later, 1);
     lua_setfield(L, -2, coming[i]);
   }
-  lua_newtable(L);
-  lua_pushboolean(L, 0);
-  lua_setfield(L, -2, "__metatable");
-  mt_set_slot(state, L, MT_SLOT_COMMAND);
+  lua_pushcfunction(L, reject);
+  lua_setfield(L, -2, "reject");
+  static const int marks[] = {MT_SLOT_COMMAND, MT_SLOT_REJECTION};
+  for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
+    lua_newtable(L);
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+    mt_set_slot(state, L, marks[i]);
+  }
 }

@@ -155,8 +155,7 @@ int32_t mt_lua_run(
   return kind;
 }
 
-/// Begins a call about an event.
-static void begin_event(mt_lua *state, const mt_event *event) {
+void mt_begin_event(mt_lua *state, const mt_event *event) {
   mt_budget_begin(state);
   state->event = event;
   state->phase = MT_HANDLING;
@@ -168,7 +167,7 @@ static void begin_event(mt_lua *state, const mt_event *event) {
   state->state_loaded = 0;
 }
 
-static int32_t end_event(mt_lua *state, int status) {
+int32_t mt_end_event(mt_lua *state, int status) {
   state->event = NULL;
   state->phase = MT_IDLE;
   state->generation++;
@@ -198,10 +197,10 @@ static int handle(lua_State *L) {
 int32_t mt_lua_handle(mt_lua *state, int32_t function, int32_t power, const mt_event *event) {
   call from = {&function, 1, power};
   if (state->tripped) return state->fault.kind;
-  begin_event(state, event);
+  mt_begin_event(state, event);
   lua_pushcfunction(state->L, handle);
   lua_pushlightuserdata(state->L, &from);
-  return end_event(state, lua_pcall(state->L, 1, 0, 1));
+  return mt_end_event(state, lua_pcall(state->L, 1, 0, 1));
 }
 
 static int upcast(lua_State *L) {
@@ -241,10 +240,10 @@ static int upcast(lua_State *L) {
 int32_t mt_lua_upcast(mt_lua *state, const int32_t *functions, int32_t count, const mt_event *event) {
   call from = {functions, count, 0};
   if (state->tripped) return state->fault.kind;
-  begin_event(state, event);
+  mt_begin_event(state, event);
   lua_pushcfunction(state->L, upcast);
   lua_pushlightuserdata(state->L, &from);
-  return end_event(state, lua_pcall(state->L, 1, 0, 1));
+  return mt_end_event(state, lua_pcall(state->L, 1, 0, 1));
 }
 
 const mt_bytes *mt_lua_value(const mt_lua *state) { return &state->value; }

@@ -95,6 +95,15 @@ public enum Limits {
   /// A real chain of events has a handful; a loop has no end.
   public static let causationDepthDefault = 32
   public static let causationDepthMax = 10_000
+  /// Bytes of the states of streams that a decider keeps at hand; some 60,000 small ones.
+  public static let streamCacheBytesMax = 16 << 20
+  /// A snapshot after more events than this would be none.
+  public static let snapshotEveryMax = 1_000_000
+  /// How often a decision is made anew because its stream has moved on meanwhile: others write to it only by
+  /// files and relays, a batch at a time.
+  public static let decisionTriesMax = 100
+  /// Commands that are decided before their decisions are made durable together: some 10 ms of work.
+  public static let commandsPerFlushMax = 256
   /// Events that may wait behind one parked key before the handler halts.
   public static let heldPerKeyMax = 100_000
   /// An error's message as it is kept.

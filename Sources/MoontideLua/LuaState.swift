@@ -175,12 +175,12 @@ public final class LuaState {
   var stackHeight: Int { Int(mt_lua_stack_height(state)) }
 
   /// A copy of the bytes that the last call left.
-  private func value() -> [UInt8] {
+  func value() -> [UInt8] {
     let bytes = mt_lua_value(state).pointee
     return Array(UnsafeBufferPointer(start: bytes.bytes, count: bytes.count))
   }
 
-  private func check(_ status: Int32) throws(LuaFault) {
+  func check(_ status: Int32) throws(LuaFault) {
     precondition(stackHeight == 1, "the Lua stack is \(stackHeight) high after a call")
     if status != MT_OK { throw fault() }
   }

@@ -85,6 +85,12 @@ final class ControlServer: @unchecked Sendable {
     case .export:
       guard let request = frame.exportRequest() else { throw ControlServer.misread }
       try access.export(request, to: SocketSink(socket))
+    case .send:
+      guard let request = frame.sendRequest() else { throw ControlServer.misread }
+      try socket.send(WireFrame(try access.send(request)))
+    case .state:
+      guard let request = frame.stateRequest() else { throw ControlServer.misread }
+      try access.state(request, to: SocketSink(socket))
     case .dead:
       guard let request = frame.deadRequest() else { throw ControlServer.misread }
       try access.decide(request, to: SocketSink(socket))

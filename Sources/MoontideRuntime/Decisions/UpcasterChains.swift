@@ -23,4 +23,44 @@ struct UpcasterChains {
     guard version >= chain.first, Int(version - chain.first) < chain.suffixes.count else { return [] }
     return chain.suffixes[Int(version - chain.first)]
   }
+
+  init() {}
+
+  /// The chains of these upcasters, out of the files that were loaded.
+  init(
+    _ upcasters: [UpcasterDefinition], _ loaded: [String: [LuaDefinition]]
+  ) throws(LuaFault) {
+    for upcaster in upcasters.sorted(by: { $0.type < $1.type }) {
+      let body = loaded[upcaster.path]?.first { $0.kind == "upcaster" && $0.name == upcaster.type }?.body
+      let steps = upcaster.versions.compactMap { Self.step($0, of: body) }
+      guard steps.count == upcaster.versions.count else {
+        throw LuaFault(
+          kind: .runtime,
+          message: "the upcaster of \(upcaster.type) has other steps than when it was checked",
+          path: upcaster.path, line: upcaster.place.line)
+      }
+      add(type: upcaster.type, first: upcaster.versions.lowerBound, functions: steps)
+    }
+  }
+
+  private static func step(_ version: UInt32, of body: LuaTable?) -> LuaFunction? {
+    for entry in body?.entries ?? [] where entry.key == .integer(Int64(version)) {
+      if case .function(let function) = entry.value { return function }
+    }
+    return nil
+  }
+
+  /// Loads handler files, each once, into one state.
+  static func load(
+    _ paths: [String], _ scripts: ScriptLibrary, into state: LuaState
+  ) throws(LuaFault) -> [String: [LuaDefinition]] {
+    var loaded: [String: [LuaDefinition]] = [:]
+    for path in paths where loaded[path] == nil {
+      guard let script = scripts.handler(path) else {
+        throw LuaFault(kind: .runtime, message: "the script \(path) is gone")
+      }
+      loaded[path] = try state.load(script)
+    }
+    return loaded
+  }
 }
