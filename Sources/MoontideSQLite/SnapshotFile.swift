@@ -22,14 +22,16 @@ public final class SnapshotFile: SnapshotStore {
   public init(
     path: String, content: Digest, log: String, discard: () throws(StoreError) -> Void
   ) throws(StoreError) {
+    var known: (connection: Connection, belongs: Bool)?
     do throws(StoreError) {
-      connection = try Self.open(path)
-      if try Self.belongs(connection, content, log) { return }
+      let opened = try Self.open(path)
+      known = (opened, try Self.belongs(opened, content, log))
     } catch {
       guard case .damaged = error else { throw error }
       try discard()
-      connection = try Self.open(path)
     }
+    connection = try known?.connection ?? Self.open(path)
+    if known?.belongs == true { return }
     try connection.script(
       """
       begin immediate;
@@ -100,6 +102,17 @@ public final class SnapshotFile: SnapshotStore {
 
   public func reached() throws(StoreError) -> Position? {
     try connection.integer("select reached from owner").map { Position(UInt64(bitPattern: $0)) }
+  }
+
+  /// How far the commands of a decider with these scripts have been looked through; nil when that is not known.
+  public static func reached(path: String, content: Digest) -> Position? {
+    do throws(StoreError) {
+      let connection = try Connection(path, .readOnly)
+      let owner = try connection.prepare("select content, reached from owner")
+      defer { owner.reset() }
+      guard try owner.step(), owner.text(0) == content.description else { return nil }
+      return Position(UInt64(bitPattern: owner.integer(1)))
+    } catch { return nil }
   }
 
   /// SQLite's pages have no checksums.

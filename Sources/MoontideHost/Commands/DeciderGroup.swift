@@ -91,5 +91,8 @@ private final class DeciderRun: ClosingWorker {
 
   func step() -> StepOutcome { worker.step() }
 
-  func close(settled: Bool) throws(Diagnostic) { inbox.close() }
+  func close(settled: Bool) throws(Diagnostic) {
+    worker.settle()
+    inbox.close()
+  }
 }

@@ -75,7 +75,7 @@ final class ControlServer: @unchecked Sendable {
       guard let request = frame.queryRequest() else { throw ControlServer.misread }
       try access.query(request, to: SocketSink(socket))
     case .append:
-      guard let request = frame.publishRequest() else { throw ControlServer.misread }
+      guard let request = frame.publishRequest(), !request.topic.isSystem else { throw ControlServer.misread }
       let outcome = try access.append(request)
       var reply = WireFrame(.outcome)
       reply.put(Int64(outcome.published))

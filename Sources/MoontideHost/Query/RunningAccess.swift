@@ -27,15 +27,18 @@ final class RunningAccess: ProjectAccess, Sendable {
 
   func query(_ request: QueryRequest, to sink: any RowSink) throws(Diagnostic) {
     if let after = request.after { try wait(past: after, for: request.timeout) }
-    let tables = SystemTables(survey: HandlerSurvey(project, groups: groups), log: project.log)
+    let tables = SystemTables(
+      survey: HandlerSurvey(project, groups: groups, deciders: deciders), log: project.log)
     try QuerySession(paths: project.paths, files: project.files, clock: project.clock, tables: tables.all)
       .run(request, to: sink)
   }
 
   func append(_ request: PublishRequest) throws(Diagnostic) -> PublishOutcome {
+    precondition(!request.topic.isSystem, "events do not go to \(request.topic)")
     let partitions = project.settings.partitions
     return try EventPublisher(
-      log: project.log, partitions: { partitions[$0] }, published: { [bell] in bell.ring() }
+      log: project.log, catalog: project.catalog, partitions: { partitions[$0] },
+      published: { [bell] in bell.ring() }
     ).publish(request)
   }
 
@@ -46,8 +49,10 @@ final class RunningAccess: ProjectAccess, Sendable {
   }
 
   func state(_ request: StateRequest, to sink: any RowSink) throws(Diagnostic) {
-    try StateReader(log: project.log, catalog: project.catalog, clock: project.clock, randomness: project.randomness)
-      .run(request, to: sink)
+    try StateReader(
+      log: project.log, catalog: project.catalog, clock: project.clock, randomness: project.randomness
+    )
+    .run(request, to: sink)
   }
 
   func export(_ request: ExportRequest, to sink: any ByteSink) throws(Diagnostic) {

@@ -76,7 +76,11 @@ final class Decider {
   /// - Parameter reached: how far the commands of the log have been looked through.
   func flushed(reached: Position) throws(WorkerStop) {
     unflushed.removeAll(keepingCapacity: true)
-    if due.isEmpty { return }
+    if !due.isEmpty { try settle(reached: reached) }
+  }
+
+  /// Keeps the snapshots that are due and how far commands have been looked through.
+  func settle(reached: Position) throws(WorkerStop) {
     do throws(StoreError) {
       try snapshots.keep(Array(due.values), reached: reached)
     } catch {

@@ -59,6 +59,14 @@ public final class DeciderWorker: Worker {
     }
   }
 
+  /// Writes down how far commands have been looked through, so that the next opening need not look again.
+  public func settle() {
+    do throws(WorkerStop) { try decider.settle(reached: status.position) } catch {
+      // A cache: the next opening looks through more of the log.
+      surroundings.report(error.diagnostic.asWarning)
+    }
+  }
+
   private func reply(to command: Command) throws(WorkerStop) -> CommandReply {
     switch try decider.decide(command) {
     case .outcome(let outcome, let explanation):
