@@ -102,6 +102,8 @@ public enum Limits {
   /// How often a decision is made anew because its stream has moved on meanwhile: others write to it only by
   /// files and relays, a batch at a time.
   public static let decisionTriesMax = 100
+  /// Keys whose number of records the log remembers for conditional appends; 2 MB.
+  public static let versionsRememberedMax = 1 << 16
   /// Commands that are decided before their decisions are made durable together: some 10 ms of work.
   public static let commandsPerFlushMax = 256
   /// Events that may wait behind one parked key before the handler halts.

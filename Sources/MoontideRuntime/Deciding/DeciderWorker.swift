@@ -63,7 +63,9 @@ public final class DeciderWorker: Worker {
   public func settle() {
     do throws(WorkerStop) { try decider.settle(reached: status.position) } catch {
       // A cache: the next opening looks through more of the log.
-      surroundings.report(error.diagnostic.asWarning)
+      var problem = error.diagnostic
+      problem.severity = .warning
+      surroundings.report(problem)
     }
   }
 
