@@ -28,7 +28,7 @@ struct CommandDesk {
         help: "it was started with --only: start it with --only \(decider.name) too")
     }
     switch ticket.wait(request.timeout) {
-    case .decided(let outcome, let explanation)?: return SendOutcome(outcome, explanation)
+    case .decided(let outcome, let explanation)?: return SendOutcome(outcome, explanation, id: command.id)
     case .refused(let problem)?: throw problem
     case nil:
       throw Diagnostic(

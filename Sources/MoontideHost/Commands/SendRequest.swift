@@ -24,6 +24,8 @@ public struct SendOutcome: Sendable, Hashable {
   public enum Verdict: String, Sendable, Hashable { case accepted, rejected, failed }
 
   public var verdict: Verdict
+  /// Of the command.
+  public var id: String
   public var decider: String
   /// The stream: topic and key.
   public var topic: String
@@ -50,7 +52,8 @@ public struct SendOutcome: Sendable, Hashable {
 }
 
 extension SendOutcome {
-  init(_ outcome: CommandOutcome, _ explanation: CommandExplanation?) {
+  init(_ outcome: CommandOutcome, _ explanation: CommandExplanation?, id: [UInt8]) {
+    self.id = String(decoding: id, as: UTF8.self)
     verdict =
       switch outcome.verdict {
       case .accepted: .accepted
@@ -88,7 +91,8 @@ extension WireFrame {
   init(_ outcome: SendOutcome) {
     self.init(.decided)
     for text in [
-      outcome.verdict.rawValue, outcome.decider, outcome.topic, outcome.key, outcome.code, outcome.text,
+      outcome.verdict.rawValue, outcome.id, outcome.decider, outcome.topic, outcome.key, outcome.code,
+      outcome.text,
       outcome.before ?? "", outcome.after ?? "",
     ] { put(text) }
     put(Int64(outcome.version))
@@ -102,7 +106,8 @@ extension WireFrame {
   }
 
   mutating func sendOutcome() -> SendOutcome? {
-    guard let verdict = text().flatMap(SendOutcome.Verdict.init), let decider = text(), let topic = text(),
+    guard let verdict = text().flatMap(SendOutcome.Verdict.init), let id = text(), let decider = text(),
+      let topic = text(),
       let key = text(), let code = text(), let reason = text(), let before = text(), let after = text(),
       let version = number(), let token = number(), let isRepeat = number(), let count = number()
     else { return nil }
@@ -112,7 +117,8 @@ extension WireFrame {
       events.append((id, type))
     }
     return SendOutcome(
-      verdict: verdict, decider: decider, topic: topic, key: key, version: Int(version), events: events,
+      verdict: verdict, id: id, decider: decider, topic: topic, key: key, version: Int(version),
+      events: events,
       code: code, text: reason, token: Position(UInt64(bitPattern: token)), isRepeat: isRepeat == 1,
       before: before.isEmpty ? nil : before, after: after.isEmpty ? nil : after)
   }
