@@ -42,6 +42,7 @@ enum {
   MT_SLOT_ARRAY,         // metatable that marks JSON arrays
   MT_SLOT_COMMAND,       // metatable that marks commands
   MT_SLOT_RESHAPED,      // metatable that marks what rename, split and drop make
+  MT_SLOT_REJECTION,     // metatable that marks what reject() gives
   MT_SLOT_DB,            // userdata
   MT_SLOT_DB_TABLES,     // what db shows
   MT_SLOT_DB_NAMES,      // list of table objects by name
@@ -305,6 +306,12 @@ void mt_push_cell(lua_State *L, const mt_rows *rows, const mt_cell *cell);
 void mt_open_ctx(mt_lua *state);
 void mt_ctx_finish(lua_State *L, mt_lua *state);
 int mt_ctx_emit(lua_State *L);
+int mt_ctx_send(lua_State *L);
+/// Whether the value at `index` was made by `commands.Type`.
+int mt_is_command(lua_State *L, int index);
+/// Appends the table at 1, an event or a command, to the arguments as cells in the order of `EmittedField`; leaves
+/// the table alone on the stack.
+void mt_add_made(lua_State *L, const char *maker);
 
 // state.c: around every call that is about an event or a command
 void mt_begin_event(mt_lua *state, const mt_event *event);

@@ -102,6 +102,17 @@ public enum Limits {
   /// Renames and splits one behind the other before an event is a handler's: a real history has a handful, a
   /// circle has no end.
   public static let reshapesPerEventMax = 32
+  /// Bytes of the states of streams that a decider keeps at hand; some 60,000 small ones.
+  public static let streamCacheBytesMax = 16 << 20
+  /// A snapshot after more events than this would be none.
+  public static let snapshotEveryMax = 1_000_000
+  /// How often a decision is made anew because its stream has moved on meanwhile: others write to it only by
+  /// files and relays, a batch at a time.
+  public static let decisionTriesMax = 100
+  /// Keys whose number of records the log remembers for conditional appends; 2 MB.
+  public static let versionsRememberedMax = 1 << 16
+  /// Commands that are decided before their decisions are made durable together: some 10 ms of work.
+  public static let commandsPerFlushMax = 256
   /// Events that may wait behind one parked key before the handler halts.
   public static let heldPerKeyMax = 100_000
   /// An error's message as it is kept.

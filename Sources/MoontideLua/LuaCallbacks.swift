@@ -40,7 +40,7 @@ enum LuaCallbacks {
       save_state: { context, value, count, present in
         LuaCallbacks.owner(context).saveState(present != 0 ? LuaCallbacks.bytes(value, count) : nil)
       },
-      emit: { context in LuaCallbacks.owner(context).emit() },
+      emit: { context, command in LuaCallbacks.owner(context).emit(isCommand: command != 0) },
       print: { context, text, count in
         LuaCallbacks.owner(context).host?.print(LuaCallbacks.bytes(text, count))
       },
@@ -94,7 +94,7 @@ enum LuaCallbacks {
       recorded_microseconds: record.recordedMicroseconds, time_microseconds: envelope.timeMicroseconds,
       id: part(envelope.id), source: part(envelope.source), type: part(envelope.type),
       key: part(envelope.key), time: part(envelope.time), data: part(envelope.data),
-      meta: part(envelope.meta), seed_high: seed.high, seed_low: seed.low)
+      meta: part(envelope.meta), seed_high: seed.high, seed_low: seed.low, is_unplaced: 0)
   }
 
   static func fault(_ fault: UnsafePointer<mt_fault>) -> LuaFault {
@@ -234,10 +234,10 @@ extension LuaState {
     }
   }
 
-  func emit() -> Int32 {
+  func emit(isCommand: Bool) -> Int32 {
     answer { (host) throws(HostRefusal) in
       takeArguments()
-      try host.emit(arguments, result: result)
+      try isCommand ? host.send(arguments, result: result) : host.emit(arguments, result: result)
       try giveResult()
       return true
     }

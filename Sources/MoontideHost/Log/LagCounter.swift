@@ -34,4 +34,26 @@ struct LagCounter {
     }
     return count
   }
+
+  /// Commands of a decider from that position on that have no outcome.
+  func count(_ decider: DeciderDefinition, from start: Position) throws(Diagnostic) -> UInt64 {
+    let end = log.durableEnd
+    var open: Set<Command.Identity> = []
+    var next = start
+    let batch = RecordBatch()
+    while next < end {
+      next = try LogError.told { () throws(LogError) in
+        try log.read(from: next, records: Limits.readRecordsMax, bytes: Limits.readBytesMax, into: batch)
+      }
+      for record in batch.records {
+        switch record.envelope.kind {
+        case .command where decider.commands.contains(batch.bytes.text(record.envelope.type)):
+          open.insert(Command(record, in: batch).identity)
+        case .outcome: open.remove(Command(record, in: batch).identity)
+        default: break
+        }
+      }
+    }
+    return UInt64(open.count)
+  }
 }

@@ -34,7 +34,8 @@ struct ProjectCheck {
     do throws(Diagnostic) { view = try look(loaded.catalog, &problems) } catch {
       problems.append(error.asWarning("what is stored could not be looked at"))
     }
-    problems += Guidance(loaded.catalog, log: view).diagnostics()
+    problems += Guidance(loaded.catalog, log: view).diagnostics(
+      deciders: Set(loaded.catalog.deciders.flatMap(\.commands)))
     return CheckResult(problems: problems, summary: ProjectCheck.summary(loaded.catalog))
   }
 
@@ -43,6 +44,8 @@ struct ProjectCheck {
     var counts = [HandlerKind.projection, .consumer].compactMap { kind in
       kinds[kind].map { "\($0) \(kind.rawValue)\($0 == 1 ? "" : "s")" }
     }
+    let deciders = catalog.deciders.count
+    if deciders > 0 { counts.append(deciders == 1 ? "1 decider" : "\(deciders) deciders") }
     let upcasters = catalog.upcasters.count
     if upcasters > 0 { counts.append(upcasters == 1 ? "1 upcaster" : "\(upcasters) upcasters") }
     return counts.isEmpty ? "no handlers" : counts.joined(separator: ", ")

@@ -5,34 +5,54 @@ import MoontideRuntime
 final class RunningAccess: ProjectAccess, Sendable {
   private let project: MoontideProject
   private let groups: [HandlerGroup]
+  private let deciders: [DeciderGroup]
   private let bell: Bell
   private let progressed: Bell
 
   /// - Parameters:
   ///   - groups: the handlers at work; none when nothing runs.
+  ///   - deciders: likewise.
   ///   - bell: rung when something was published.
   ///   - progressed: rings when a handler has come further.
   init(
-    _ project: MoontideProject, groups: [HandlerGroup] = [], bell: Bell = Bell(), progressed: Bell = Bell()
+    _ project: MoontideProject, groups: [HandlerGroup] = [], deciders: [DeciderGroup] = [],
+    bell: Bell = Bell(), progressed: Bell = Bell()
   ) {
     self.project = project
     self.groups = groups
+    self.deciders = deciders
     self.bell = bell
     self.progressed = progressed
   }
 
   func query(_ request: QueryRequest, to sink: any RowSink) throws(Diagnostic) {
     if let after = request.after { try wait(past: after, for: request.timeout) }
-    let tables = SystemTables(survey: HandlerSurvey(project, groups: groups), log: project.log)
+    let tables = SystemTables(
+      survey: HandlerSurvey(project, groups: groups, deciders: deciders), log: project.log)
     try QuerySession(paths: project.paths, files: project.files, clock: project.clock, tables: tables.all)
       .run(request, to: sink)
   }
 
   func append(_ request: PublishRequest) throws(Diagnostic) -> PublishOutcome {
+    precondition(!request.topic.isSystem, "events do not go to \(request.topic)")
     let partitions = project.settings.partitions
     return try EventPublisher(
-      log: project.log, partitions: { partitions[$0] }, published: { [bell] in bell.ring() }
+      log: project.log, catalog: project.catalog, partitions: { partitions[$0] },
+      published: { [bell] in bell.ring() }
     ).publish(request)
+  }
+
+  func send(_ request: SendRequest) throws(Diagnostic) -> SendOutcome {
+    let outcome = try CommandDesk(project: project, groups: deciders).send(request)
+    bell.ring()
+    return outcome
+  }
+
+  func state(_ request: StateRequest, to sink: any RowSink) throws(Diagnostic) {
+    try StateReader(
+      log: project.log, catalog: project.catalog, clock: project.clock, randomness: project.randomness
+    )
+    .run(request, to: sink)
   }
 
   func export(_ request: ExportRequest, to sink: any ByteSink) throws(Diagnostic) {

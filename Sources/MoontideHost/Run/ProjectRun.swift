@@ -15,6 +15,7 @@ final class ProjectRun {
   private var ingest: IngestThreads?
   private var maintainer: WorkerThread?
   private var groups: [HandlerGroup] = []
+  private var deciders: [DeciderGroup] = []
   private var isStopped = false
   private let metrics: MetricsFile?
   /// Fields asked for in vain that nobody has been told of.
@@ -42,7 +43,8 @@ final class ProjectRun {
     maintainer?.start()
     for offer in try MendedHandlers(project).offers(definitions) { inbox.put(.problem(offer)) }
     try startHandlers(definitions)
-    let access = RunningAccess(project, groups: groups, bell: bell, progressed: progressed)
+    let access = RunningAccess(
+      project, groups: groups, deciders: deciders, bell: bell, progressed: progressed)
     let server = try ControlServer(folder: project.paths.cache) { access }
     defer { server.stop() }
     if options.ingests {
@@ -62,8 +64,9 @@ final class ProjectRun {
 
   private func chosen() throws(Diagnostic) -> [HandlerDefinition] {
     guard let only = options.only else { return project.catalog.definitions }
-    for name in only.sorted() where project.catalog.definition(name) == nil {
-      let near = Suggestion.nearest(to: name, among: project.catalog.definitions.map(\.name))
+    let known = project.catalog.definitions.map(\.name) + project.catalog.deciders.map(\.name)
+    for name in only.sorted() where !known.contains(name) {
+      let near = Suggestion.nearest(to: name, among: known)
       throw Diagnostic(
         .noSuchHandler, "there is no handler \(name)", help: near.map { "did you mean \($0)?" })
     }
@@ -80,6 +83,9 @@ final class ProjectRun {
     let setting = HandlerGroup.Setting(
       project: project, surroundings: surroundings, bell: bell, progressed: progressed)
     for definition in definitions { groups.append(try HandlerGroup(definition, setting)) }
+    for decider in project.catalog.deciders where options.only?.contains(decider.name) ?? true {
+      deciders.append(DeciderGroup(decider, setting))
+    }
   }
 
   // MARK: Watching
@@ -96,11 +102,14 @@ final class ProjectRun {
       if metrics?.isDue == true { try writeMetrics(progress.isCaughtUp) }
       if options.once {
         if isCaughtUp { return true }
-        if let halted = groups.lazy.compactMap(\.halted).first { throw halted }
-        if let ended = groups.first(where: { $0.hasEnded }) {
+        if let halted = groups.lazy.compactMap(\.halted).first ?? deciders.lazy.compactMap(\.halted).first {
+          throw halted
+        }
+        let ended =
+          groups.first { $0.hasEnded }?.definition.name ?? deciders.first { $0.hasEnded }?.definition.name
+        if let ended {
           try deliver()
-          throw Diagnostic(
-            .noSuchHandler, "handler \(ended.definition.name) ended early", help: "moontide doctor")
+          throw Diagnostic(.noSuchHandler, "handler \(ended) ended early", help: "moontide doctor")
         }
       }
       if stop() { return false }
@@ -112,7 +121,7 @@ final class ProjectRun {
   private func isCaughtUp() throws(Diagnostic) -> Bool {
     guard isIngested else { return false }
     let end = project.log.durableEnd
-    guard groups.allSatisfy({ $0.isDone(at: end) }) else { return false }
+    guard isDone(at: end) else { return false }
     for group in groups where group.definition.kind == .consumer {
       do throws(Diagnostic) {
         if try HandlerSurvey.outboxCount(project, group.definition) > 0 { return false }
@@ -122,8 +131,11 @@ final class ProjectRun {
         throw error
       }
     }
-    return isIngested && project.log.durableEnd == end
-      && groups.allSatisfy { $0.isDone(at: end) }
+    return isIngested && project.log.durableEnd == end && isDone(at: end)
+  }
+
+  private func isDone(at end: Position) -> Bool {
+    groups.allSatisfy { $0.isDone(at: end) } && deciders.allSatisfy { $0.isDone(at: end) }
   }
 
   private var isIngested: Bool { !options.ingests || ingest?.isCaughtUp == true }
@@ -176,6 +188,7 @@ final class ProjectRun {
     if isStopped { return }
     isStopped = true
     ingest?.stop()
+    for decider in deciders { decider.stop() }
     for group in groups { group.stop(settled: settled) }
     maintainer?.stop()
     maintainer?.join()

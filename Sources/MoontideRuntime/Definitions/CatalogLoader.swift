@@ -6,6 +6,7 @@ struct CatalogLoader {
   let scripts: ScriptLibrary
   let defaults: HandlerDefaults
   private(set) var definitions: [HandlerDefinition] = []
+  private(set) var deciders: [DeciderDefinition] = []
   private(set) var upcasters: [String: UpcasterDefinition] = [:]
   private(set) var diagnostics: [Diagnostic] = []
   /// Where each kind and name was first defined.
@@ -68,7 +69,11 @@ struct CatalogLoader {
         reader, scan: ReshapeScan(definition.path, scripts: scripts, required: required))
       if let found = upcaster.upcaster(), isFirst { upcasters[found.type] = found }
       diagnostics += upcaster.reader.diagnostics
-    case .decider, .saga:
+    case .decider:
+      var decider = DeciderReader(reader)
+      if let found = decider.decider(), isFirst { add(found, &decider) }
+      diagnostics += decider.reader.diagnostics
+    case .saga:
       var reader = reader
       reader.report(
         .laterVersion, "\(reader.title): \(definition.kind)s come in a later version", at: reader.place,
@@ -79,6 +84,15 @@ struct CatalogLoader {
       reader.report(.unknownKind, "\(reader.title): there is no such kind of handler", at: reader.place)
       diagnostics += reader.diagnostics
     }
+  }
+
+  /// A command has one decider, so that it has one answer.
+  private mutating func add(_ decider: DeciderDefinition, _ reader: inout DeciderReader) {
+    for command in decider.commands {
+      guard let other = deciders.first(where: { $0.commands.contains(command) }) else { continue }
+      reader.refuse(command, takenBy: other)
+    }
+    deciders.append(decider)
   }
 
   /// Gives every handler its version, once all upcasters are known, and puts the diagnostics in order.
@@ -96,6 +110,14 @@ struct CatalogLoader {
         version = version.adding(type).adding(content.high).adding(content.low)
       }
       definitions[index].version = version
+    }
+    for index in deciders.indices {
+      var version = (contents[deciders[index].path] ?? .zero).adding("decider").adding(deciders[index].name)
+      for type in types where deciders[index].interest(in: upcasters).needsUpcaster(of: type) {
+        guard let content = upcasters[type]?.version else { continue }
+        version = version.adding(type).adding(content.high).adding(content.low)
+      }
+      deciders[index].version = version
     }
     diagnostics += UpcasterChecks(upcasters, handlers: definitions).diagnostics
     for script in scripts.handlers {

@@ -106,11 +106,13 @@ public struct Guidance {
   /// One line for all of them: a project may well read a part of a stream only.
   private func unread() -> [Diagnostic] {
     guard !catalog.definitions.isEmpty else { return [] }
+    let folded = catalog.deciders.map { $0.interest(in: catalog.upcasters) }
     // What scripts of the project emit may well be for others.
     let unread = log.counts.filter { type, versions in
       types.made[type] == nil
         && !versions.keys.contains { version in
           catalog.definitions.contains { $0.interest.concerns(type: type, version: version) }
+          || folded.contains { $0.concerns(type: type, version: version) }
         }
     }
     guard !unread.isEmpty else { return [] }

@@ -30,6 +30,20 @@ struct NamedTypes: Sendable {
         note(type, at: place ?? definition.place, in: &events)
       }
     }
+    for decider in catalog.deciders {
+      let script = catalog.scripts.tokens(decider.path)
+      let outline = script.flatMap {
+        TableOutline(kind: "decider", name: decider.name, line: decider.place.line, in: $0)
+      }
+      func place(_ part: String, _ type: String) -> SourcePlace {
+        let field = outline?.field([part, type])
+        return field.flatMap { field in script.map { $0.place(of: $0.tokens[field.keyToken]) } } ?? decider.place
+      }
+      for type in decider.commands { note(type, at: place("decide", type), in: &commands) }
+      for type in decider.evolves where !type.hasSuffix("*") {
+        note(type, at: place("evolve", type), in: &events)
+      }
+    }
     for upcaster in catalog.upcasters.values.sorted(by: { $0.type < $1.type }) {
       note(upcaster.type, at: upcaster.place, in: &events)
       for target in upcaster.shapes.flatMap(\.targets) { note(target.type, at: target.place, in: &events) }

@@ -50,6 +50,10 @@ public enum RuntimeCode: String, ExplainedCode {
   case storeFull = "E0314"
   case logBroken = "E0315"
   case unknownField = "E0330"
+  // Deciders at work.
+  case commandConflict = "E0340"
+  case streamBusy = "E0341"
+  case deciderEnded = "E0342"
 
   /// Warnings are what may be meant so.
   public var severity: Diagnostic.Severity {

@@ -98,11 +98,22 @@ final class HandlerHost: LuaHost {
   }
 
   func emit(_ event: RowBuffer, result: RowBuffer) throws(HostRefusal) {
+    try keep(result) { (emission) throws(HostRefusal) in try emission.event(event) }
+  }
+
+  func send(_ command: RowBuffer, result: RowBuffer) throws(HostRefusal) {
+    try keep(result) { (emission) throws(HostRefusal) in try emission.command(command) }
+  }
+
+  private func keep(
+    _ result: RowBuffer, _ make: (Emission) throws(HostRefusal) -> OutboxEvent
+  ) throws(HostRefusal) {
     guard var record else { return }
     record.envelope.id = storedID
-    let emission = Emission(
-      definition: definition, catalog: catalog, cause: record, batch: batch, topic: topic, ordinal: emitted)
-    let made = try emission.event(event)
+    let made = try make(
+      Emission(
+        maker: definition.identityName, catalog: catalog, cause: record, batch: batch, topic: topic,
+        ordinal: emitted))
     try write(.emit(made))
     emitted += 1
     result.removeAll()
