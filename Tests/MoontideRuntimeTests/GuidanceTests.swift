@@ -47,6 +47,11 @@ struct GuidanceTests {
   ])
   func `a name that does not say what happened is told`(name: String) {
     #expect(!NameWords(name).tellsOfThePast, "\(NameWords(name).words)")
+    #expect(NameWords(name).isEnglish)
+  }
+
+  @Test func `a mere letter and words of other letters are not judged`() {
+    for name in ["A", "T1", "X_Y", "ЗаказРазмещён", ""] { #expect(!NameWords(name).isEnglish, "\(name)") }
   }
 
   @Test func `a command is asked for in the imperative`() {
