@@ -43,7 +43,8 @@ struct UpcastChain {
       Figure.median(chained).cpuMicroseconds / Figure.median(plain).cpuMicroseconds, atMost: 4)
     let chain = Figure.median(chained).cpuMicroseconds - Figure.median(plain).cpuMicroseconds
     report.compare(
-      "\(name): CPU of the chain against the floor", chain / Figure.median(floors).cpuMicroseconds, atMost: 10)
+      "\(name): CPU of the chain against the floor", chain / Figure.median(floors).cpuMicroseconds, atMost: 10
+    )
   }
 
   private func process(_ project: String) throws -> Figure {
