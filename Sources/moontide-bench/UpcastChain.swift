@@ -43,7 +43,7 @@ struct UpcastChain {
       Figure.median(chained).cpuMicroseconds / Figure.median(plain).cpuMicroseconds, atMost: 3.5)
     let chain = Figure.median(chained).cpuMicroseconds - Figure.median(plain).cpuMicroseconds
     report.compare(
-      "\(name): CPU of the chain against the floor", chain / Figure.median(floors).cpuMicroseconds, atMost: 10
+      "\(name): CPU of the chain against the floor", chain / Figure.median(floors).cpuMicroseconds, atMost: 5
     )
   }
 
