@@ -40,10 +40,11 @@ struct UpcastChain {
     report.add(name, "floor: the changes alone, in C++", Figure.median(floors))
     report.compare(
       "\(name): CPU against no chain",
-      Figure.median(chained).cpuMicroseconds / Figure.median(plain).cpuMicroseconds, atMost: 4)
+      Figure.median(chained).cpuMicroseconds / Figure.median(plain).cpuMicroseconds, atMost: 3.5)
     let chain = Figure.median(chained).cpuMicroseconds - Figure.median(plain).cpuMicroseconds
     report.compare(
-      "\(name): CPU of the chain against the floor", chain / Figure.median(floors).cpuMicroseconds, atMost: 10)
+      "\(name): CPU of the chain against the floor", chain / Figure.median(floors).cpuMicroseconds, atMost: 5
+    )
   }
 
   private func process(_ project: String) throws -> Figure {

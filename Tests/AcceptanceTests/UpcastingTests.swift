@@ -81,7 +81,7 @@ import Testing
     let exported = try Binary.succeed(["events", "export", project.path, "--no-recorded"])
     #expect(exported == lines.joined(separator: "\n") + "\n")
     // The same by a rebuild, byte for byte.
-    try Binary.succeed(["projection", "verify", "shapes", "-C", project.path, "-q"])
+    try Binary.succeed(["projection", "verify", project.path, "shapes", "-q"])
   }
 
   @Test func `show tells what is stored, and what handlers see of it`() throws {

@@ -17,9 +17,8 @@ struct VersionCensusTests {
   }
 
   @Test func `it counts on where it stopped`() throws {
-    let log = try SegmentedLog(
-      directory: "/log", files: IngestMemoryFiles(), clock: SystemSurroundings.clock,
-      randomness: SystemSurroundings.randomness)
+    let folder = try IngestRealLogTests.Folder()
+    let log = try folder.log()
     let topic = try log.topic(.events, partitions: 2).id
     func publish(_ type: String, version: UInt32, _ count: Int) throws {
       let batch = DraftBatch()

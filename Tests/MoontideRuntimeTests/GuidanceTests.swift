@@ -47,6 +47,11 @@ struct GuidanceTests {
   ])
   func `a name that does not say what happened is told`(name: String) {
     #expect(!NameWords(name).tellsOfThePast, "\(NameWords(name).words)")
+    #expect(NameWords(name).isEnglish)
+  }
+
+  @Test func `a mere letter and words of other letters are not judged`() {
+    for name in ["A", "T1", "X_Y", "ЗаказРазмещён", ""] { #expect(!NameWords(name).isEnglish, "\(name)") }
   }
 
   @Test func `a command is asked for in the imperative`() {
@@ -130,8 +135,8 @@ struct GuidanceTests {
           + "customer, note, total",
         "E0330 3 consumer c: no event of type OrderPlaced has a field `custmer` in its data · did you mean "
           + "`customer`?",
-        "E0330 4 consumer c: no event of type OrderPlaced has a field `rest` in its data · they have: customer, "
-          + "note, total",
+        "E0330 4 consumer c: no event of type OrderPlaced has a field `rest` in its data · they have: "
+          + "customer, note, total",
       ])
   }
 
@@ -146,8 +151,8 @@ struct GuidanceTests {
       """
     #expect(
       advice(script, log: log).filter { $0.hasPrefix("E0154") } == [
-        "E0154 0 no handler reads 6 types of stored events: BClosed, CClosed, DClosed, EClosed, FClosed and 1 "
-          + "more · a handler has `OrderPlacd`: did you mean `OrderPlaced`?"
+        "E0154 0 no handler reads 6 types of stored events: BClosed, CClosed, DClosed, EClosed, FClosed and "
+          + "1 more · a handler has `OrderPlacd`: did you mean `OrderPlaced`?"
       ])
     let all = "consumer \"c\" { from = \"start\", on = { [\"*\"] = function() end } }"
     #expect(advice(all, log: log) == [])
@@ -168,10 +173,10 @@ struct GuidanceTests {
       """
     #expect(
       advice(script, log: log).map { $0.prefix { $0 != "·" } } == [
-        "E0143 1 1,203 stored events of OrderPlaced are version 1, nothing leads from 1 to 2 ",
         "E0144 1 1 stored event of OrderPlaced is version 7, and the newest that is known is 4 ",
-        "E0143 3 1 stored event of OrderPlaced is version 7, which nothing leads to version 3 that consumer c "
-          + "wants ",
+        "E0143 1 1,203 stored events of OrderPlaced are version 1, nothing leads from 1 to 2 ",
+        "E0143 3 1 stored event of OrderPlaced is version 7, which nothing leads to version 3 that "
+          + "consumer c wants ",
         "E0143 3 1,203 stored events of OrderPlaced are version 1, which nothing leads to version 3 that "
           + "consumer c wants ",
       ])

@@ -31,8 +31,11 @@ struct ProjectCheck {
     let loaded = try LoadedScripts.load(paths, files: files)
     var problems = loaded.problems
     var view = Guidance.LogView()
-    do throws(Diagnostic) { view = try look(loaded.catalog, &problems) } catch {
-      problems.append(error.asWarning("what is stored could not be looked at"))
+    // What does not load is not in the catalog: what is stored would seem to be nobody's.
+    if !problems.contains(where: { $0.severity == .error }) {
+      do throws(Diagnostic) { view = try look(loaded.catalog, &problems) } catch {
+        problems.append(error.asWarning("what is stored could not be looked at"))
+      }
     }
     problems += Guidance(loaded.catalog, log: view).diagnostics(
       deciders: Set(loaded.catalog.deciders.flatMap(\.commands)))

@@ -22,8 +22,10 @@ struct NameWords {
   /// Whether a word of it is a verb in the past tense or a participle.
   var tellsOfThePast: Bool { words.contains(where: NameWords.isPast) }
 
-  /// Whether the name can be judged at all: letters of English alone.
-  var isEnglish: Bool { !words.isEmpty && words.allSatisfy { $0.allSatisfy(\.isASCII) } }
+  /// Whether the name can be judged at all: words of ASCII, and no mere letters such as `A`.
+  var isEnglish: Bool {
+    words.contains { $0.count > 2 } && words.allSatisfy { $0.allSatisfy(\.isASCII) }
+  }
 
   /// Whether it reads as something that is asked for: no past tense but in a verb that has only one form, and
   /// no `…ing` at its beginning.
