@@ -3,7 +3,7 @@
 #include "state.h"
 
 // `events.Type(data, envelope)` and `commands.Type(data, envelope)` make plain tables that ctx.emit takes; a
-// command carries a mark. Functions whose powers come later say so.
+// command carries a mark.
 
 static const char *const envelope_names[] = {"key", "id", "time", "version", "topic", "meta"};
 
@@ -106,22 +106,33 @@ static void open_family(lua_State *L, const char *name, int commands) {
   lua_setfield(L, -2, name);
 }
 
-static int later(lua_State *L) {
-  return luaL_error(
-      L, "%s comes with a later version of moontide", lua_tostring(L, lua_upvalueindex(1)));
+/// `reject(code, text)`: what `decide` returns to say no.
+static int reject(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TSTRING);
+  if (!lua_isnoneornil(L, 2)) luaL_checktype(L, 2, LUA_TSTRING);
+  if (lua_rawlen(L, 1) == 0) return luaL_error(L, "reject needs a code: reject(\"ORDER_EXISTS\", \"text\")");
+  lua_settop(L, 2);
+  lua_createtable(L, 2, 0);
+  for (int i = 1; i <= 2; i++) {
+    lua_pushvalue(L, i);
+    lua_rawseti(L, 3, i);
+  }
+  mt_push_slot(mt_self(L), L, MT_SLOT_REJECTION);
+  lua_setmetatable(L, 3);
+  return 1;
 }
 
 void mt_open_builders(lua_State *L, mt_lua *state) {
-  static const char *const coming[] = {"rename", "split", "drop", "reject"};
   open_family(L, "events", 0);
   open_family(L, "commands", 1);
-  for (size_t i = 0; i < sizeof coming / sizeof *coming; i++) {
-    lua_pushstring(L, coming[i]);
-    lua_pushcclosure(L, later, 1);
-    lua_setfield(L, -2, coming[i]);
+  mt_open_upcasting(L, state);
+  lua_pushcfunction(L, reject);
+  lua_setfield(L, -2, "reject");
+  static const int marks[] = {MT_SLOT_COMMAND, MT_SLOT_REJECTION};
+  for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
+    lua_newtable(L);
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+    mt_set_slot(state, L, marks[i]);
   }
-  lua_newtable(L);
-  lua_pushboolean(L, 0);
-  lua_setfield(L, -2, "__metatable");
-  mt_set_slot(state, L, MT_SLOT_COMMAND);
 }

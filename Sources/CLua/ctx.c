@@ -4,8 +4,7 @@
 
 // `ctx`: what a consumer can do. One object for the life of the state; it acts on the event being handled.
 
-static const char *const coming[] = {
-    "effect", "send", "timer", "compensate", "complete", "env"};
+static const char *const coming[] = {"effect", "timer", "compensate", "complete", "env"};
 
 static mt_lua *check_handling(lua_State *L) {
   mt_lua *state = mt_self(L);
@@ -92,6 +91,8 @@ void mt_open_ctx(mt_lua *state) {
   lua_newtable(L);
   lua_pushcfunction(L, mt_ctx_emit);
   lua_setfield(L, -2, "emit");
+  lua_pushcfunction(L, mt_ctx_send);
+  lua_setfield(L, -2, "send");
   for (size_t i = 0; i < sizeof coming / sizeof *coming; i++) {
     lua_pushstring(L, coming[i]);
     lua_pushcclosure(L, later, 1);

@@ -110,7 +110,7 @@ int mt_require(lua_State *L) {
     if (mt_push_shown(L, 3) || !lua_islightuserdata(L, 3) || mt_is_null(L, 3)) return 1;
     return luaL_error(L, "require: the module '%s' requires itself, directly or through others", name);
   }
-  if (state->phase == MT_HANDLING) return luaL_error(L, "require '%s' belongs at the top of the file", name);
+  if (state->phase > MT_SETTINGS) return luaL_error(L, "require '%s' belongs at the top of the file", name);
   mt_push_slot(state, L, MT_SLOT_SOURCES);
   lua_pushvalue(L, 1);
   if (lua_rawget(L, 4) != LUA_TTABLE) {

@@ -2,14 +2,15 @@
 
 #include "state.h"
 
-// `ctx.emit`: the table of an event becomes cells in the order of `EmittedField`.
+// What scripts make: the table of an event or a command becomes cells in the order of `EmittedField`. `maker` is
+// how messages name who makes it: `ctx.emit`, `ctx.send`, `decide`.
 
 enum {
   FIELD_TYPE, FIELD_KEY, FIELD_ID, FIELD_TIME, FIELD_VERSION, FIELD_TOPIC, FIELD_DATA, FIELD_META, FIELDS
 };
 static const char *const names[FIELDS] = {"type", "key", "id", "time", "version", "topic", "data", "meta"};
 
-static void check_names(lua_State *L) {
+static void check_names(lua_State *L, const char *maker) {
   lua_pushnil(L);
   size_t unknown = 0;
   while (lua_next(L, 1) != 0) {
@@ -21,7 +22,7 @@ static void check_names(lua_State *L) {
   }
   if (unknown == 0) return;
   mt_push_keys(L, 1);
-  if (lua_isnil(L, -1)) luaL_error(L, "ctx.emit takes one event, not a list");
+  if (lua_isnil(L, -1)) luaL_error(L, "%s: a list stands where one event belongs", maker);
   for (lua_Integer i = 1; lua_rawgeti(L, -1, i) != LUA_TNIL; i++) {
     size_t count;
     const char *name = mt_tostring(L, -1, &count);
@@ -37,75 +38,98 @@ static void check_names(lua_State *L) {
   }
 }
 
-static void add_text(lua_State *L, mt_rows *rows, int field) {
+static void add_text(lua_State *L, mt_rows *rows, int field, const char *maker) {
   // An integer as a key or an id is taken as its digits.
   int number = lua_isinteger(L, -1) && (field == FIELD_KEY || field == FIELD_ID);
   if (lua_type(L, -1) != LUA_TSTRING && !number) {
-    luaL_error(L, "ctx.emit: '%s' must be a text, not a %s", names[field], luaL_typename(L, -1));
+    luaL_error(L, "%s: '%s' must be a text, not a %s", maker, names[field], luaL_typename(L, -1));
   }
   size_t count;
   lua_tolstring(L, -1, &count);
   mt_cell_from(L, lua_gettop(L), rows, names[field]);
 }
 
-static void add_json(lua_State *L, mt_rows *rows, int field) {
+static void add_json(lua_State *L, mt_rows *rows, int field, const char *maker) {
   mt_node *node = mt_to_node(L, -1);
   if (lua_type(L, -1) != LUA_TTABLE && node == NULL) {
-    luaL_error(L, "ctx.emit: '%s' must be a table, not a %s", names[field], luaL_typename(L, -1));
+    luaL_error(L, "%s: '%s' must be a table, not a %s", maker, names[field], luaL_typename(L, -1));
   }
   size_t start = rows->text.count;
   mt_write_json(L, -1, &rows->text);
   if (rows->text.bytes[start] != '{') {
-    luaL_error(L, "ctx.emit: '%s' must be an object, not an array", names[field]);
+    luaL_error(L, "%s: '%s' must be an object, not an array", maker, names[field]);
   }
   if (!mt_rows_reserve(rows, 1, 0)) mt_raise_memory(L);
   rows->cells[rows->count++] =
       (mt_cell){MT_TEXT, 0, (uint32_t)start, (uint32_t)(rows->text.count - start)};
 }
 
-static void add_field(lua_State *L, mt_rows *rows, int field) {
+static void add_field(lua_State *L, mt_rows *rows, int field, const char *maker) {
   lua_pushstring(L, names[field]);
   int type = lua_rawget(L, 1);
   if (type == LUA_TNIL) {
-    if (field == FIELD_TYPE) luaL_error(L, "ctx.emit: the event has no type");
-    if (field == FIELD_DATA) luaL_error(L, "ctx.emit: the event has no data");
+    if (field == FIELD_TYPE) luaL_error(L, "%s: there is no type", maker);
+    if (field == FIELD_DATA) luaL_error(L, "%s: there is no data", maker);
     if (!mt_rows_reserve(rows, 1, 0)) mt_raise_memory(L);
     rows->cells[rows->count++] = (mt_cell){MT_ABSENT, 0, 0, 0};
   } else if (field == FIELD_DATA || field == FIELD_META) {
-    add_json(L, rows, field);
+    add_json(L, rows, field, maker);
   } else if (field == FIELD_VERSION) {
-    if (!lua_isinteger(L, -1)) luaL_error(L, "ctx.emit: 'version' must be an integer");
+    if (!lua_isinteger(L, -1)) luaL_error(L, "%s: 'version' must be an integer", maker);
     mt_cell_from(L, lua_gettop(L), rows, "version");
   } else {
-    add_text(L, rows, field);
+    add_text(L, rows, field, maker);
   }
   lua_pop(L, 1);
 }
 
-int mt_ctx_emit(lua_State *L) {
+int mt_is_command(lua_State *L, int index) {
+  if (!lua_getmetatable(L, index)) return 0;
+  mt_push_slot(mt_self(L), L, MT_SLOT_COMMAND);
+  int same = lua_rawequal(L, -1, -2);
+  lua_pop(L, 2);
+  return same;
+}
+
+void mt_add_made(lua_State *L, const char *maker) {
   mt_lua *state = mt_self(L);
-  if (state->phase != MT_HANDLING) return luaL_error(L, "ctx is there while an event is handled");
-  if (lua_type(L, 1) != LUA_TTABLE) {
-    return luaL_error(L, "ctx.emit takes an event: ctx.emit(events.Type { … }), with a dot, not a colon");
-  }
+  mt_rows *rows = &state->arguments;
+  size_t before = rows->text.count;
   lua_settop(L, 1);
-  if (lua_getmetatable(L, 1)) {
-    mt_push_slot(state, L, MT_SLOT_COMMAND);
-    if (lua_rawequal(L, -1, -2)) return luaL_error(L, "ctx.emit takes events; a command is sent by ctx.send");
-    lua_settop(L, 1);
+  check_names(L, maker);
+  for (int field = 0; field < FIELDS; field++) add_field(L, rows, field, maker);
+  mt_charge(L, 50);
+  state->emitted_bytes += rows->text.count - before;
+  if (state->emitted_bytes > state->limits.emitted_bytes) {
+    luaL_error(L, "one event emits at most %I bytes", (lua_Integer)state->limits.emitted_bytes);
   }
-  check_names(L);
+}
+
+static int make(lua_State *L, const char *maker, int32_t command) {
+  mt_lua *state = mt_self(L);
   mt_rows *rows = &state->arguments;
   rows->count = 0;
   rows->text.count = 0;
-  for (int field = 0; field < FIELDS; field++) add_field(L, rows, field);
-  mt_charge(L, 50);
-  state->emitted_bytes += rows->text.count;
-  if (state->emitted_bytes > state->limits.emitted_bytes) {
-    return luaL_error(L, "one event emits at most %I bytes", (lua_Integer)state->limits.emitted_bytes);
-  }
-  if (state->host.emit(state->host.context) < 0) return mt_raise_refusal(L);
+  mt_add_made(L, maker);
+  if (state->host.emit(state->host.context, command) < 0) return mt_raise_refusal(L);
   if (state->result.count == 0) return 0;
   mt_push_cell(L, &state->result, &state->result.cells[0]);
   return 1;
+}
+
+int mt_ctx_emit(lua_State *L) {
+  if (mt_self(L)->phase != MT_HANDLING) return luaL_error(L, "ctx is there while an event is handled");
+  if (lua_type(L, 1) != LUA_TTABLE) {
+    return luaL_error(L, "ctx.emit takes an event: ctx.emit(events.Type { … }), with a dot, not a colon");
+  }
+  if (mt_is_command(L, 1)) return luaL_error(L, "ctx.emit takes events; a command is sent by ctx.send");
+  return make(L, "ctx.emit", 0);
+}
+
+int mt_ctx_send(lua_State *L) {
+  if (mt_self(L)->phase != MT_HANDLING) return luaL_error(L, "ctx is there while an event is handled");
+  if (lua_type(L, 1) != LUA_TTABLE) {
+    return luaL_error(L, "ctx.send takes a command: ctx.send(commands.Type { … }), with a dot, not a colon");
+  }
+  return make(L, "ctx.send", 1);
 }

@@ -30,8 +30,20 @@ static int push_time(lua_State *L, mt_lua *state, int64_t microseconds) {
   return 1;
 }
 
+/// What the log gives a record is not known while a decision is made, nor when a state is folded: both must see
+/// the same.
+static int is_unplaced(int field) {
+  return field == MT_FIELD_PARTITION || field == MT_FIELD_OFFSET || field == MT_FIELD_POSITION
+      || field == MT_FIELD_RECORDED;
+}
+
 static int push_field(lua_State *L, mt_lua *state, int field) {
   const mt_event *event = state->event;
+  if (event->is_unplaced && is_unplaced(field)) {
+    return luaL_error(
+        L, "a decider does not see '%s': its state follows from what events say, not from where they lie",
+        names[field]);
+  }
   switch (field) {
   case MT_FIELD_ID: return push_part(L, event, event->id);
   case MT_FIELD_SOURCE: return push_part(L, event, event->source);
@@ -97,6 +109,7 @@ static int next_field(lua_State *L) {
     at++;
   }
   for (; at < MT_FIELD_COUNT; at++) {
+    if (state->event->is_unplaced && is_unplaced(at)) continue;
     lua_pushstring(L, names[at]);
     if (push_field(L, state, at) == 1) return 2;
     lua_pop(L, 1);

@@ -156,8 +156,7 @@ int32_t mt_lua_run(
   return kind;
 }
 
-/// Begins a call about an event.
-static void begin_event(mt_lua *state, const mt_event *event) {
+void mt_begin_event(mt_lua *state, const mt_event *event) {
   mt_budget_begin(state);
   state->event = event;
   state->phase = MT_HANDLING;
@@ -169,7 +168,7 @@ static void begin_event(mt_lua *state, const mt_event *event) {
   state->state_loaded = 0;
 }
 
-static int32_t end_event(mt_lua *state, int status) {
+int32_t mt_end_event(mt_lua *state, int status) {
   state->event = NULL;
   state->phase = MT_IDLE;
   state->generation++;
@@ -203,53 +202,10 @@ static int handle(lua_State *L) {
 int32_t mt_lua_handle(mt_lua *state, int32_t function, int32_t power, const mt_event *event) {
   call from = {&function, 1, power};
   if (state->tripped) return state->fault.kind;
-  begin_event(state, event);
+  mt_begin_event(state, event);
   lua_pushcfunction(state->L, handle);
   lua_pushlightuserdata(state->L, &from);
-  return end_event(state, mt_protected_call(state, 1));
-}
-
-static int upcast(lua_State *L) {
-  mt_lua *state = mt_self(L);
-  const call *from = lua_touserdata(L, 1);
-  const mt_event *event = state->event;
-  mt_push_event(state, L);
-  lua_getfield(L, 2, "data");
-  mt_push_copy(L, 0, 1, 0);
-  lua_replace(L, 3);
-  for (int32_t i = 0; i < from->count; i++) {
-    lua_rawgeti(L, LUA_REGISTRYINDEX, from->functions[i]);
-    lua_pushvalue(L, 3);
-    lua_pushvalue(L, 2);
-    lua_call(L, 2, 1);
-    lua_pushlstring(L, (const char *)event->bytes + event->type.start, event->type.count);
-    const char *type = lua_tostring(L, -1);
-    int version = (int)event->version + i;
-    if (lua_isnil(L, 4)) {
-      return luaL_error(
-          L, "upcaster %s [%d] returned nothing: a forgotten return must not lose facts", type, version);
-    }
-    if (!lua_istable(L, 4) && mt_to_node(L, 4) == NULL) {
-      return luaL_error(
-          L, "upcaster %s [%d] returned a %s, not the data", type, version, luaL_typename(L, 4));
-    }
-    lua_pushvalue(L, 4);
-    lua_replace(L, 3);
-    lua_settop(L, 3);
-  }
-  state->value.count = 0;
-  mt_write_json(L, 3, &state->value);
-  if (state->value.bytes[0] != '{') return luaL_error(L, "an upcaster returned a list: data is an object");
-  return 0;
-}
-
-int32_t mt_lua_upcast(mt_lua *state, const int32_t *functions, int32_t count, const mt_event *event) {
-  call from = {functions, count, 0};
-  if (state->tripped) return state->fault.kind;
-  begin_event(state, event);
-  lua_pushcfunction(state->L, upcast);
-  lua_pushlightuserdata(state->L, &from);
-  return end_event(state, mt_protected_call(state, 1));
+  return mt_end_event(state, mt_protected_call(state, 1));
 }
 
 const mt_bytes *mt_lua_value(const mt_lua *state) { return &state->value; }

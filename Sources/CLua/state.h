@@ -47,6 +47,8 @@ enum {
   MT_SLOT_CACHE,         // table: place on the tape → the node made last for it
   MT_SLOT_ARRAY,         // metatable that marks JSON arrays
   MT_SLOT_COMMAND,       // metatable that marks commands
+  MT_SLOT_RESHAPED,      // metatable that marks what rename, split and drop make
+  MT_SLOT_REJECTION,     // metatable that marks what reject() gives
   MT_SLOT_DB,            // userdata
   MT_SLOT_DB_TABLES,     // what db shows
   MT_SLOT_DB_NAMES,      // list of table objects by name
@@ -57,7 +59,8 @@ enum {
   MT_SLOT_COUNT
 };
 
-enum { MT_IDLE, MT_LOADING, MT_SETTINGS, MT_HANDLING };
+/// An upcaster has neither `db` nor `ctx`, not even one that a handler left for it.
+enum { MT_IDLE, MT_LOADING, MT_SETTINGS, MT_HANDLING, MT_UPCASTING };
 
 /// The fields of an event, in the order of their names in `event_proxy.c`.
 enum {
@@ -291,6 +294,9 @@ int mt_is_array(lua_State *L, int index);
 void mt_open_builders(lua_State *L, mt_lua *state);
 void mt_envelope_names(lua_State *L, mt_bytes *names);
 
+// upcast.c: rename, split, drop
+void mt_open_upcasting(lua_State *L, mt_lua *state);
+
 // definitions.c, modules.c
 void mt_open_definitions(lua_State *L, mt_lua *state);
 int mt_require(lua_State *L);
@@ -326,6 +332,16 @@ void mt_push_cell(lua_State *L, const mt_rows *rows, const mt_cell *cell);
 void mt_open_ctx(mt_lua *state);
 void mt_ctx_finish(lua_State *L, mt_lua *state);
 int mt_ctx_emit(lua_State *L);
+int mt_ctx_send(lua_State *L);
+/// Whether the value at `index` was made by `commands.Type`.
+int mt_is_command(lua_State *L, int index);
+/// Appends the table at 1, an event or a command, to the arguments as cells in the order of `EmittedField`; leaves
+/// the table alone on the stack.
+void mt_add_made(lua_State *L, const char *maker);
+
+// state.c: around every call that is about an event or a command
+void mt_begin_event(mt_lua *state, const mt_event *event);
+int32_t mt_end_event(mt_lua *state, int status);
 
 // json_writer.c
 /// Appends the value at `index` as JSON to `out`; raises for what JSON cannot say.

@@ -101,6 +101,24 @@ public enum Limits {
   /// A real chain of events has a handful; a loop has no end.
   public static let causationDepthDefault = 32
   public static let causationDepthMax = 10_000
+  /// Events that an upcaster may split one into.
+  public static let splitPartsMax = 256
+  /// Events that one stored event may become in all, split after split.
+  public static let reshapedPartsMax = 1_024
+  /// Renames and splits one behind the other before an event is a handler's: a real history has a handful, a
+  /// circle has no end.
+  public static let reshapesPerEventMax = 32
+  /// Bytes of the states of streams that a decider keeps at hand; some 60,000 small ones.
+  public static let streamCacheBytesMax = 16 << 20
+  /// A snapshot after more events than this would be none.
+  public static let snapshotEveryMax = 1_000_000
+  /// How often a decision is made anew because its stream has moved on meanwhile: others write to it only by
+  /// files and relays, a batch at a time.
+  public static let decisionTriesMax = 100
+  /// Keys whose number of records the log remembers for conditional appends; 2 MB.
+  public static let versionsRememberedMax = 1 << 16
+  /// Commands that are decided before their decisions are made durable together: some 10 ms of work.
+  public static let commandsPerFlushMax = 256
   /// Events that may wait behind one parked key before the handler halts.
   public static let heldPerKeyMax = 100_000
   /// An error's message as it is kept.
@@ -152,6 +170,18 @@ public enum Limits {
   /// Records that are looked at for fields that a script asked for in vain: the first and the last half of
   /// them. A tenth of a second of reading, once a run.
   public static let fieldCensusRecordsMax = 100_000
+  /// How long `check` counts stored events: some millions; the next check goes on where it stopped.
+  public static let checkTime = Duration.seconds(5)
+  /// The largest log that `check` looks at, which reads all of it once: a few seconds.
+  public static let checkedLogBytesMax: UInt64 = 8 << 30
+  /// From so many newly counted events on their counts are kept: fewer are counted again in no time.
+  public static let censusKeptRecords: UInt64 = 100_000
+  /// Kept counts: a line for each type and version.
+  public static let censusBytesMax = 4 << 20
+  /// Names of fields that are kept of a type; real ones have some dozens.
+  public static let sampledFieldsMax = 1_000
+  /// Names that one line of advice shows; the rest is counted.
+  public static let adviceNamesMax = 5
   /// An idle worker looks again after this time even when nobody wakes it.
   public static let idlePause = Duration.seconds(1)
 

@@ -3,8 +3,9 @@
   case event = 1
   /// A line that could not be taken as an event, kept as it came.
   case quarantine = 2
-  /// Reserved for the write side: a command, and what a decider answered.
+  /// What a decider is asked to do, in the topic `_commands`.
   case command = 3
+  /// What the decider answered, in the topic `_outcomes`.
   case outcome = 4
   /// What a person decided about dead letters; its `data` is read by `Decision` of the runtime.
   case decision = 5

@@ -25,6 +25,11 @@ public struct TopicName: Hashable, Comparable, Sendable, CustomStringConvertible
   /// Where what people decided about dead letters is kept, by the handler's name as key.
   public static let decisions = TopicName("_decisions")!
 
+  /// Where commands are, by the key of the stream that they ask to change.
+  public static let commands = TopicName("_commands")!
+  /// Where the one answer to each command is, under the command's identity.
+  public static let outcomes = TopicName("_outcomes")!
+
   public var isSystem: Bool { text.utf8.first == UInt8(ascii: "_") }
   public static func < (a: TopicName, b: TopicName) -> Bool { a.text < b.text }
   public var description: String { text }

@@ -25,6 +25,8 @@ public enum EnvelopeRule: String, ExplainedCode {
   case topicFolder = "E0220"
   case sourceFile = "E0221"
   case unfinishedLine = "E0222"
+  case noDecider = "E0223"
+  case streamKey = "E0224"
 
   /// The fields of an event's line, in the order in which they are written.
   public static let fieldNames = [
@@ -56,6 +58,8 @@ public enum EnvelopeRule: String, ExplainedCode {
     case .topicFolder: "a folder of events must have the name of a topic"
     case .sourceFile: "a file of events must be readable"
     case .unfinishedLine: "a line must end with a newline"
+    case .noDecider: "a command must have a decider"
+    case .streamKey: "a command must name its stream"
     }
   }
 
@@ -92,6 +96,16 @@ public enum EnvelopeRule: String, ExplainedCode {
       """
     case .sourceFile:
       "The file system refused to open or read the file. The other files are read; this one is tried again."
+    case .noDecider:
+      """
+      A command goes to the one decider whose `decide` has a function for its type, and there is none. The \
+      command was not taken, since nobody would ever answer it; a line of a file is quarantined.
+      """
+    case .streamKey:
+      """
+      The decider says by `key` which field of a command's data names the stream that it changes: a text or a \
+      whole number. A command without it belongs to no stream and was not taken.
+      """
     case .unfinishedLine:
       """
       The last line of the file has no newline yet, so it may be half a line that is still being written. \
@@ -117,6 +131,8 @@ public enum EnvelopeRule: String, ExplainedCode {
       """
     case .compression:
       "Replace the file by a sound one: events that are already known are recognised and not taken twice."
+    case .noDecider: "Mend the type, or write the decider; then retry the line, or send the command again."
+    case .streamKey: "Give the command the field that its decider names, then send it again."
     case .topicFolder: "Rename the folder."
     case .sourceFile: "Mend the file's permissions or the disk."
     case .unfinishedLine: "End the line with a newline."

@@ -21,6 +21,7 @@ final class LogAppender: @unchecked Sendable {
   private var check: IdentityCheck
   private var placed: [BatchEncoder.Placed] = []
   private var entries = BatchEntries()
+  private var versions = VersionCache()
 
   init(_ opened: LogOpening.Opened, segments: LogDirectory, clock: any WallClock, options: LogOptions) {
     log = opened.log
@@ -111,7 +112,9 @@ final class LogAppender: @unchecked Sendable {
     }
     if let expected = request.expected {
       let part = ByteRange(start: 0, count: expected.key.count)
-      let version = try index.find(key: log.hash(topic: expected.topic, expected.key, key: part)).count
+      let hash = log.hash(topic: expected.topic, expected.key, key: part)
+      let version = try versions[hash] ?? index.find(key: hash).count
+      versions.learn(hash, version)
       if version != expected.version { return .unexpectedVersion(actual: version) }
     }
     var quarantine: TopicID?
@@ -224,6 +227,7 @@ final class LogAppender: @unchecked Sendable {
       catalog.note(header, at: LogAddress(segment: segment.number, offset: offset), offsets: entries.offsets)
       _ = index.add(
         entries.identities, entries.keys, at: entries.addresses, reaching: state)
+      if !versions.isEmpty { for key in entries.keys { versions.count(key) } }
     }
     commit.advance(.init(file: segment.file, position: state.position, batches: state.batch))
   }

@@ -33,7 +33,8 @@ enum LuaCallbacks {
       emitted_bytes: Limits.emittedBytesPerEventMax, print_bytes: Limits.printBytesMax,
       error_bytes: Limits.errorTextBytesMax, value_depth: UInt32(Limits.valueDepthMax),
       value_nodes: UInt32(Limits.valueNodesMax), value_bytes: UInt32(Limits.valueBytesMax),
-      json_depth: UInt32(Limits.jsonDepthMax), columns: UInt32(Limits.columnsMax))
+      json_depth: UInt32(Limits.jsonDepthMax), columns: UInt32(Limits.columnsMax),
+      parts: UInt32(Limits.splitPartsMax))
   }
 
   static func table(_ context: UnsafeMutableRawPointer) -> mt_callbacks {
@@ -45,7 +46,7 @@ enum LuaCallbacks {
       save_state: { context, value, count, present in
         LuaCallbacks.owner(context).saveState(present != 0 ? LuaCallbacks.bytes(value, count) : nil)
       },
-      emit: { context in LuaCallbacks.owner(context).emit() },
+      emit: { context, command in LuaCallbacks.owner(context).emit(isCommand: command != 0) },
       print: { context, text, count in
         LuaCallbacks.owner(context).host?.print(LuaCallbacks.bytes(text, count))
       },
@@ -99,7 +100,7 @@ enum LuaCallbacks {
       recorded_microseconds: record.recordedMicroseconds, time_microseconds: envelope.timeMicroseconds,
       id: part(envelope.id), source: part(envelope.source), type: part(envelope.type),
       key: part(envelope.key), time: part(envelope.time), data: part(envelope.data),
-      meta: part(envelope.meta), seed_high: seed.high, seed_low: seed.low)
+      meta: part(envelope.meta), seed_high: seed.high, seed_low: seed.low, is_unplaced: 0)
   }
 
   static func fault(_ fault: UnsafePointer<mt_fault>) -> LuaFault {
@@ -165,7 +166,7 @@ extension LuaState {
   }
 
   /// Copies the arguments out of C.
-  private func takeArguments() {
+  func takeArguments() {
     let rows = mt_lua_arguments(state).pointee
     arguments.removeAll()
     UnsafeRawPointer(rows.cells)?.withMemoryRebound(to: Cell.self, capacity: rows.count) {
@@ -243,10 +244,10 @@ extension LuaState {
     }
   }
 
-  func emit() -> Int32 {
+  func emit(isCommand: Bool) -> Int32 {
     answer { (host) throws(HostRefusal) in
       takeArguments()
-      try host.emit(arguments, result: result)
+      try isCommand ? host.send(arguments, result: result) : host.emit(arguments, result: result)
       try giveResult()
       return true
     }

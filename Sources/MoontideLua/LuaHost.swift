@@ -18,6 +18,8 @@ public protocol LuaHost: AnyObject {
   /// `ctx.emit`: cells in the order of `EmittedField`, `absent` where not given; `result` gets one text
   /// cell, the id.
   func emit(_ event: RowBuffer, result: RowBuffer) throws(HostRefusal)
+  /// `ctx.send`: the same for a command.
+  func send(_ command: RowBuffer, result: RowBuffer) throws(HostRefusal)
   /// One line of `print`, without its newline.
   func print(_ text: [UInt8])
   /// `event.data` was asked for a field it does not have; at most once per type and field.

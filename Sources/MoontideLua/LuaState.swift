@@ -144,28 +144,6 @@ public final class LuaState {
     if status != MT_OK { throw fault() }
   }
 
-  /// Calls the upcasters in turn, the first with a copy of `data` to change, and appends the result as JSON
-  /// to `batch.bytes` (padding kept); returns where it lies.
-  public func upcast(
-    _ chain: [LuaFunction], record: Record, in batch: RecordBatch, topic: [UInt8], seed: Digest
-  ) throws(LuaFault) -> ByteRange {
-    let references = chain.map(\.reference)
-    let status = batch.bytes.withUnsafeBufferPointer { bytes in
-      topic.withUnsafeBufferPointer { topic in
-        var event = LuaCallbacks.event(record, bytes, topic, seed)
-        return mt_lua_upcast(state, references, Int32(references.count), &event)
-      }
-    }
-    try check(status)
-    let json = value()
-    let start = batch.bytes.count - Limits.parserPaddingBytes
-    precondition(start >= 0, "a batch of \(batch.bytes.count) bytes without padding")
-    batch.bytes.removeLast(Limits.parserPaddingBytes)
-    batch.bytes.append(contentsOf: json)
-    batch.bytes.append(contentsOf: repeatElement(0, count: Limits.parserPaddingBytes))
-    return ByteRange(start: start, count: json.count)
-  }
-
   /// Bytes that the state holds now.
   public var memoryBytes: Int { mt_lua_memory(state) }
   /// A tripped budget or a lack of memory leaves a state unfit: throw it away and load a new one.
@@ -175,12 +153,12 @@ public final class LuaState {
   var stackHeight: Int { Int(mt_lua_stack_height(state)) }
 
   /// A copy of the bytes that the last call left.
-  private func value() -> [UInt8] {
+  func value() -> [UInt8] {
     let bytes = mt_lua_value(state).pointee
     return Array(UnsafeBufferPointer(start: bytes.bytes, count: bytes.count))
   }
 
-  private func check(_ status: Int32) throws(LuaFault) {
+  func check(_ status: Int32) throws(LuaFault) {
     precondition(stackHeight == 1, "the Lua stack is \(stackHeight) high after a call")
     if status != MT_OK { throw fault() }
   }

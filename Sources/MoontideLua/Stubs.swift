@@ -38,8 +38,15 @@ public enum Stubs {
     Entry("projection", [("name", "string")], "fun(body: Projection)", "Defines a read model."),
     Entry("consumer", [("name", "string")], "fun(body: Consumer)", "Defines a handler that reacts."),
     Entry(
-      "upcaster", [("type", "string")], "fun(body: table)",
-      "Defines how old versions of an event become new ones."),
+      "upcaster", [("type", "string")], "fun(body: Upcaster)",
+      "Defines how old versions of an event become new ones: [n] takes version n to n+1."),
+    Entry(
+      "rename", [("type", "string"), ("data", "table"), ("version", "integer?")], "Reshaped",
+      "What an upcaster returns to give the event another type; version 1 of it, unless one is said."),
+    Entry(
+      "split", [("parts", "Emitted[]")], "Reshaped",
+      "What an upcaster returns to make several events of one: split { events.A { … }, … }."),
+    Entry("drop", [], "Reshaped", "What an upcaster returns to make nothing of an event."),
     Entry(
       "Table:put", [("row", "table")], nil, "Writes the named columns of the row of that key, or a new one."),
     Entry("Table:get", [("key", "any")], "table?", "The row with that key, or nil; NULL is an absent field."),
@@ -79,6 +86,14 @@ public enum Stubs {
         ("topic", "string?"), ("meta", "table?"),
       ]
     ),
+    ("Reshaped", []),
+    (
+      "Upcaster",
+      [
+        ("[integer]", "fun(data: table, event: Event): table|Reshaped"),
+        ("down", "table<integer, fun(data: table, event: Event): table>?"),
+      ]
+    ),
     ("Emitted: Envelope", [("type", "string"), ("data", "table")]),
     ("Table", []), ("Database", [("[string]", "Table")]), ("Context", []),
     (
@@ -86,6 +101,7 @@ public enum Stubs {
       [
         ("schema", "string"), ("on", "table<string, fun(event: Event, db: Database)>"),
         ("topics", "string[]?"), ("exhausted", "\"halt\"?"), ("was", "string?"),
+        ("wants", "table<string, integer>?"),
       ]
     ),
     (
@@ -93,7 +109,7 @@ public enum Stubs {
       [
         ("on", "table<string, fun(event: Event, ctx: Context)>"), ("topics", "string[]?"),
         ("lanes", "integer?"), ("retry", "table?"), ("exhausted", "\"park\"|\"skip\"|\"halt\"?"),
-        ("from", "string?"), ("was", "string?"),
+        ("from", "string?"), ("was", "string?"), ("wants", "table<string, integer>?"),
       ]
     ),
   ]

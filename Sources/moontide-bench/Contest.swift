@@ -26,6 +26,8 @@ struct Contest {
       tell("scattered keys")
       try processScattered(batches.max() ?? 5_000, &report)
     }
+    tell("upcasting")
+    try UpcastChain(contest: self, batch: batches.max() ?? 5_000).run(&report)
     tell("reopening, two projections, latency")
     try rebuildAndReopen(&report)
     try twoProjections(&report)
@@ -190,6 +192,15 @@ struct Contest {
       residentMegabytes: 0)
   }
 
+  /// The changes of the upcasting workload in C++ alone.
+  func upcastFloor() throws -> Figure {
+    let result = bench_floor_upcast(workload.distinctLines.path)
+    try Contest.check(result)
+    return Figure(
+      events: Int(result.events), wallSeconds: result.wall_seconds, cpuSeconds: result.cpu_seconds,
+      residentMegabytes: 0)
+  }
+
   private static func check(_ result: bench_floor_result) throws {
     let message = withUnsafeBytes(of: result.error) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
     guard message.isEmpty else { throw BenchFault("the floor failed: \(message)") }
@@ -211,7 +222,7 @@ struct Contest {
   }
 
   /// One piece of work in a process of its own, so that its memory is its own.
-  private func work(_ arguments: [String], preloading library: String? = nil) throws -> Figure {
+  func work(_ arguments: [String], preloading library: String? = nil) throws -> Figure {
     let command = [CommandLine.arguments[0], "work"] + arguments
     let output = try Command.run("env", (library.map { ["LD_PRELOAD=\($0)"] } ?? []) + command)
     return try JSONDecoder().decode(Figure.self, from: Data(output.utf8))
@@ -221,7 +232,7 @@ struct Contest {
 
   private func path(_ name: String) -> String { scratch.appending(path: name).path }
 
-  private func remove(_ path: String) throws {
+  func remove(_ path: String) throws {
     if FileManager.default.fileExists(atPath: path) { try FileManager.default.removeItem(atPath: path) }
   }
 
@@ -237,7 +248,7 @@ struct Contest {
   }
 
   /// A new project whose event directory holds the workload.
-  private func fresh(_ name: String, handlers: [String], lines: URL? = nil) throws -> String {
+  func fresh(_ name: String, handlers: [String], lines: URL? = nil) throws -> String {
     let project = try directory(name)
     for folder in ["events", "handlers"] {
       try FileManager.default.createDirectory(

@@ -13,6 +13,7 @@ struct Moontide: ParsableCommand {
     version: MoontideVersion.text,
     subcommands: [
       NewCommand.self, RunCommand.self, CheckCommand.self, QueryCommand.self, AppendCommand.self,
+      SendCommand.self, StateCommand.self,
       EventsCommand.self, HandlersCommand.self, LagCommand.self, DeadCommand.self, DoctorCommand.self,
       ProjectionCommand.self, BackupCommand.self, RestoreCommand.self,
       ExplainCommand.self,

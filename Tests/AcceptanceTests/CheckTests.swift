@@ -1,3 +1,4 @@
+import BorrowedFixtures
 import Foundation
 import Testing
 
@@ -42,5 +43,43 @@ import Testing
       #expect(labels.contains("help"), "\(problem)")
       #expect(problem["excerpt"] is String && problem["column"] is Int, "\(problem)")
     }
+  }
+
+  @Test func `check tells of versions that nothing leads from, and leaves a sound project alone`() throws {
+    let project = try TestProject()
+    try project.write(
+      """
+      upcaster "OrderPlaced" { [2] = function(data) data.cents = data.total * 100 return data end }
+      projection "p" { schema = [[create table t(id text primary key, cents integer)]],
+        on = { OrderPlaced = function(event, db)
+          db.t:put { id = event.key, cents = event.data.cents }
+        end } }
+      """, to: "handlers/a.lua")
+    let lines = (0..<30).map {
+      "{\"id\":\"e\($0)\",\"type\":\"OrderPlaced\",\"version\":2,\"data\":{\"total\":\($0)}}"
+    }
+    try project.write(lines.joined(separator: "\n") + "\n", to: "events/a.jsonl")
+    try project.runOnce()
+    let sound = try Binary.run(["check", project.path])
+    #expect(sound.status == 0 && !sound.errors.contains("warning"), "\(sound.errors)")
+    #expect(sound.errors.contains("ok: 1 projection, 1 upcaster"))
+    let old = (0..<1_203).map { "{\"id\":\"o\($0)\",\"type\":\"OrderPlaced\",\"data\":{\"total\":\($0)}}" }
+    try project.write(old.joined(separator: "\n") + "\n", to: "events/b.jsonl")
+    try project.runOnce()
+    let gap = try Binary.run(["check", project.path])
+    #expect(gap.status == 0, "\(gap.errors)")
+    #expect(
+      gap.errors.contains(
+        "1,203 stored events of OrderPlaced are version 1, nothing leads from 1 to 2"), "\(gap.errors)")
+  }
+
+  @Test(.needsBorrowedFixtures, arguments: ["orders", "retail", "timeline"])
+  func `check finds nothing to say about sound projects over real events`(name: String) throws {
+    let project = try TestProject()
+    try project.useHandlers(of: name)
+    try project.useEvents(of: name == "timeline" ? "flights-jan" : name)
+    try project.runOnce()
+    let outcome = try Binary.run(["check", project.path])
+    #expect(outcome.status == 0 && outcome.errors.split(separator: "\n").count == 1, "\(outcome.errors)")
   }
 }

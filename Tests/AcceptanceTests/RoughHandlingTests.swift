@@ -49,7 +49,7 @@ import Testing
       (["events", "tial"], "there is no command events tial; did you mean tail?"),
       (["dead", "lss"], "there is no command dead lss; did you mean ls?"),
       (["frobnicate"], "there is no command frobnicate; moontide help shows those that there are"),
-      (["state", "order", "o-1"], "comes in a later version"),
+      (["saga", "ls"], "comes in a later version"),
     ] {
       let outcome = try Binary.run(words)
       #expect(outcome.status == 64 && outcome.errors.contains(meant), "\(outcome.errors)")

@@ -24,12 +24,17 @@ final class TestProject {
     try text.write(to: url, atomically: true, encoding: .utf8)
   }
 
-  /// The handlers of one of the projects beside this file.
+  /// The handlers of one of the projects beside this file, and its modules.
   func useHandlers(of name: String) throws {
-    let source = TestProject.projects.appending(path: "\(name)/handlers")
-    for file in try FileManager.default.contentsOfDirectory(at: source, includingPropertiesForKeys: nil) {
-      try FileManager.default.copyItem(
-        at: file, to: folder.appending(path: "handlers/\(file.lastPathComponent)"))
+    for part in ["handlers", "lib"] {
+      let source = TestProject.projects.appending(path: "\(name)/\(part)")
+      guard FileManager.default.fileExists(atPath: source.path) else { continue }
+      for file in try FileManager.default.contentsOfDirectory(at: source, includingPropertiesForKeys: nil) {
+        let copy = folder.appending(path: "\(part)/\(file.lastPathComponent)")
+        try FileManager.default.createDirectory(
+          at: copy.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try FileManager.default.copyItem(at: file, to: copy)
+      }
     }
   }
 

@@ -54,15 +54,4 @@ import Testing
     #expect(fault.kind == .instructionBudget && fault.line == 2 && fault.path == "handlers/t.lua")
     #expect(bench.state.isSpent)
   }
-
-  @Test func `upcasters change a copy of the data`() throws {
-    let bench = try Bench()
-    let function = try bench.function(
-      "event.total_cents = event.total * 100; event.total = nil; return event")
-    let record = bench.record(#"{"total":12,"lines":[],"meta":{}}"#)
-    let part = try bench.state.upcast(
-      [function], record: record, in: bench.batch, topic: Array("events".utf8), seed: Bench.seed)
-    #expect(bench.batch.bytes.text(part) == #"{"lines":[],"meta":{},"total_cents":1200}"#)
-    #expect(bench.batch.bytes.count == part.end + Limits.parserPaddingBytes)
-  }
 }

@@ -20,6 +20,7 @@ final class RecordingHost: LuaHost {
   var state: [UInt8]?
   var saves: [[UInt8]?] = []
   var emitted: [[String]] = []
+  var sent: [[String]] = []
   var lines: [String] = []
   var missed: [String] = []
   var refusal: HostRefusal?
@@ -59,6 +60,12 @@ final class RecordingHost: LuaHost {
     if let refusal { throw refusal }
     emitted.append(RecordingHost.show(event))
     result.append(text: "made-\(emitted.count)")
+  }
+
+  func send(_ command: RowBuffer, result: RowBuffer) throws(HostRefusal) {
+    if let refusal { throw refusal }
+    sent.append(RecordingHost.show(command))
+    result.append(text: "sent-\(sent.count)")
   }
 
   func print(_ text: [UInt8]) { lines.append(String(decoding: text, as: UTF8.self)) }

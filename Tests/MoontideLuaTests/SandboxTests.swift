@@ -40,7 +40,7 @@ import Testing
     ("ctx.effect('http', {})", "ctx.effect comes with a later version: use ctx.emit and ctx.state"),
     ("print(ctx.env.MAIL_URL)", "ctx.env comes with a later version: use ctx.emit and ctx.state"),
     ("ctx.emitt({})", "ctx has no field 'emitt'; did you mean emit?"),
-    ("reject('A', 'b')", "reject comes with a later version of moontide"),
+    ("reject('')", "reject needs a code: reject(\"ORDER_EXISTS\", \"text\")"),
   ])
   func `what would leave the sandbox is refused`(body: String, message: String) throws {
     #expect(try Bench().fault(body, before: "known = 1").message == message)

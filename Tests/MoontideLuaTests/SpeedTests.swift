@@ -62,6 +62,7 @@ extension Bench {
     func loadState(into buffer: RowBuffer) throws(HostRefusal) -> Bool { false }
     func saveState(_ value: [UInt8]?) throws(HostRefusal) {}
     func emit(_ event: RowBuffer, result: RowBuffer) throws(HostRefusal) {}
+    func send(_ command: RowBuffer, result: RowBuffer) throws(HostRefusal) {}
     func print(_ text: [UInt8]) {}
     func missing(field: [UInt8], type: [UInt8]) {}
   }

@@ -88,7 +88,7 @@ struct CatalogTests {
     #expect(problems("upcaster \"A\" { [1] = function() end, [3] = function() end }")[0].hasPrefix("E0117"))
     #expect(problems("projection \"p\" { on = { A = function() end } }")[0].hasPrefix("E0113"))
     #expect(problems("consumer \"c\" { on = { [\"*A\"] = function() end } }")[0].hasPrefix("E0112"))
-    #expect(problems("decider \"d\" { }").first?.hasPrefix("E0116") == true)
+    #expect(problems("decider \"d\" { }").first?.hasPrefix("E0113") == true)
     #expect(problems("saga \"s\" { }").first?.hasPrefix("E0116") == true)
   }
 

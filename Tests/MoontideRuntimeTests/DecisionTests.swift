@@ -64,16 +64,6 @@ struct DecisionTests {
     }
   }
 
-  @Test func `an upcaster chain begins at the event's version`() {
-    var chains = UpcasterChains()
-    let functions = (1...3).map { LuaFunction(reference: Int32($0), line: 1) }
-    chains.add(type: "A", first: 2, functions: functions)
-    #expect(chains.functions(0, from: 2) == functions)
-    #expect(chains.functions(0, from: 4) == [functions[2]])
-    #expect(chains.functions(0, from: 5) == [])
-    #expect(chains.functions(0, from: 1) == [])
-  }
-
   @Test func `kind and policy decide what becomes of a failed event`() {
     let place = SourcePlace(file: "h.lua", line: 1)
     var consumer = HandlerDefinition(

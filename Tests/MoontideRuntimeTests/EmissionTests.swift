@@ -20,7 +20,7 @@ struct EmissionTests {
     let end = project.log.durableEnd
     _ = try project.log.read(from: Position(end.value - 1), records: 1, bytes: 1, into: batch)
     return Emission(
-      definition: try project.definition("c"), catalog: project.catalog,
+      maker: try project.definition("c").identityName, catalog: project.catalog,
       cause: try #require(batch.records.first),
       batch: batch, topic: .events, ordinal: ordinal)
   }
@@ -53,7 +53,7 @@ struct EmissionTests {
         == #"{"causationid":"cause-00","correlationid":"cause-00","causationdepth":1}"#)
     #expect(try emission.event(fields([.type: "C", .data: "{}"])).id == event.id)
     let next = Emission(
-      definition: emission.definition, catalog: emission.catalog, cause: emission.cause, batch: batch,
+      maker: emission.maker, catalog: emission.catalog, cause: emission.cause, batch: batch,
       topic: .events, ordinal: 1)
     #expect(try next.event(fields([.type: "B", .data: "{}"])).id != event.id)
   }

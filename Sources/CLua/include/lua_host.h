@@ -54,6 +54,7 @@ typedef struct mt_limits {
   uint32_t value_bytes;
   uint32_t json_depth;
   uint32_t columns;
+  uint32_t parts;
 } mt_limits;
 
 /// What Swift answers. Arguments are in `mt_lua_arguments`, results go to `mt_lua_result_*`. Status: 0 no,
@@ -67,7 +68,7 @@ typedef struct mt_callbacks {
   /// The bytes come back in the result.
   int32_t (*load_state)(void *context);
   int32_t (*save_state)(void *context, const uint8_t *bytes, size_t count, int32_t present);
-  int32_t (*emit)(void *context);
+  int32_t (*emit)(void *context, int32_t command);
   void (*print)(void *context, const uint8_t *text, size_t count);
   void (*missing)(
       void *context, const uint8_t *field, size_t field_count, const uint8_t *type, size_t type_count);
@@ -129,6 +130,8 @@ typedef struct mt_event {
   /// Of handler and topic; the id is added when `math.random` is first called.
   uint64_t seed_high;
   uint64_t seed_low;
+  /// 1 for a decider: what only the log gives (position, partition, offset, recorded) is not offered.
+  int32_t is_unplaced;
 } mt_event;
 
 /// NULL when there is no memory.
@@ -154,8 +157,36 @@ int32_t mt_lua_bind_table(
 /// Calls `function(event, db)` (power 1) or `function(event, ctx)` (power 2).
 int32_t mt_lua_handle(mt_lua *state, int32_t function, int32_t power, const mt_event *event);
 
-/// Runs the chain on a copy of the data; MT_OK leaves JSON in `mt_lua_value`.
-int32_t mt_lua_upcast(mt_lua *state, const int32_t *functions, int32_t count, const mt_event *event);
+/// What a chain of upcasters made of an event.
+enum { MT_DATA = 0, MT_RENAMED = 1, MT_SPLIT = 2, MT_DROPPED = 3 };
+
+typedef struct mt_upcast {
+  int32_t steps;  // functions that were called and returned data
+  int32_t shape;  // MT_DATA …
+} mt_upcast;
+
+/// Calls the functions in turn, the first with a copy of the data; `direction` is 1 up the versions, -1 down,
+/// for messages. MT_OK leaves JSON in `mt_lua_value` (MT_DATA), or events in `mt_lua_arguments`, one
+/// (MT_RENAMED) or more (MT_SPLIT): 6 cells each, type, version, key, time, data, meta.
+int32_t mt_lua_upcast(
+    mt_lua *state, const int32_t *functions, int32_t count, int32_t direction, const mt_event *event,
+    mt_upcast *outcome);
+
+enum { MT_ACCEPTED = 0, MT_REJECTED = 1 };
+
+/// Calls `function(command, state)`; `state` is what `before` encodes, or, when `before` is NULL, what
+/// `initial()` returns (0: an empty table). MT_OK leaves the verdict: MT_ACCEPTED with the events in
+/// `mt_lua_arguments` (8 cells each, in the order of `EmittedField`), or MT_REJECTED with two text cells there,
+/// code and text.
+int32_t mt_lua_decide(
+    mt_lua *state, int32_t function, int32_t initial, const uint8_t *before, size_t count,
+    const mt_event *command, int32_t *verdict);
+
+/// Calls `function(state, event)` likewise (0: none, the state stays) and leaves the new state, encoded, in
+/// `mt_lua_value`.
+int32_t mt_lua_evolve(
+    mt_lua *state, int32_t function, int32_t initial, const uint8_t *before, size_t count,
+    const mt_event *event);
 
 const mt_bytes *mt_lua_value(const mt_lua *state);
 const mt_fault *mt_lua_fault(const mt_lua *state);

@@ -20,6 +20,22 @@ final class ControlClient: ProjectAccess {
     try takeRows(sink)
   }
 
+  func send(_ request: SendRequest) throws(Diagnostic) -> SendOutcome {
+    try socket.send(WireFrame(request))
+    var outcome: SendOutcome?
+    try answers { frame throws(Diagnostic) in
+      var frame = frame
+      outcome = frame.kind == .decided ? frame.sendOutcome() : nil
+    }
+    guard let outcome else { throw ControlClient.misread }
+    return outcome
+  }
+
+  func state(_ request: StateRequest, to sink: any RowSink) throws(Diagnostic) {
+    try socket.send(WireFrame(request))
+    try takeRows(sink)
+  }
+
   func decide(_ request: DeadRequest, to sink: any RowSink) throws(Diagnostic) {
     try socket.send(WireFrame(request))
     try takeRows(sink)

@@ -84,7 +84,7 @@ final class ControlServer: @unchecked Sendable {
       guard let request = frame.queryRequest() else { throw ControlServer.misread }
       try access.query(request, to: SocketSink(socket))
     case .append:
-      guard let request = frame.publishRequest() else { throw ControlServer.misread }
+      guard let request = frame.publishRequest(), !request.topic.isSystem else { throw ControlServer.misread }
       let outcome = try access.append(request)
       var reply = WireFrame(.outcome)
       reply.put(Int64(outcome.published))
@@ -94,6 +94,12 @@ final class ControlServer: @unchecked Sendable {
     case .export:
       guard let request = frame.exportRequest() else { throw ControlServer.misread }
       try access.export(request, to: SocketSink(socket))
+    case .send:
+      guard let request = frame.sendRequest() else { throw ControlServer.misread }
+      try socket.send(WireFrame(try access.send(request)))
+    case .state:
+      guard let request = frame.stateRequest() else { throw ControlServer.misread }
+      try access.state(request, to: SocketSink(socket))
     case .dead:
       guard let request = frame.deadRequest() else { throw ControlServer.misread }
       try access.decide(request, to: SocketSink(socket))

@@ -14,12 +14,15 @@ struct WireFrame {
     case status = 3
     case export = 4
     case dead = 8
+    case send = 9
+    case state = 10
     case columns = 16
     case row = 17
     case bytes = 18
     case outcome = 19
     case diagnostic = 20
     case done = 21
+    case decided = 22
   }
 
   var kind: Kind

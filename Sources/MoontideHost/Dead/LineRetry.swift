@@ -42,7 +42,7 @@ struct LineRetry {
       switch now {
       case _ where request.action == .skip: try answer.add(line.id, "ingest", "would be skipped", "")
       case .line(let bytes):
-        let fault = fault(of: bytes)
+        let fault = fault(of: bytes, isCommand: topic(line) == .commands)
         try answer.add(
           line.id, "ingest", fault == nil ? "would be taken" : "would stay bad",
           fault ?? "unless the log has its id with another body")
@@ -52,12 +52,14 @@ struct LineRetry {
     }
   }
 
-  /// What is wrong with a line; nil when it is an event.
-  private func fault(of line: [UInt8]) -> String? {
+  /// What is wrong with a line; nil when it is an event, or a command.
+  private func fault(of line: [UInt8], isCommand: Bool) -> String? {
     let padded = line + [UInt8](repeating: 0, count: Limits.parserPaddingBytes)
     let part = ByteRange(start: 0, count: line.count)
     do throws(EnvelopeFault) {
-      try EnvelopeParser().parse(padded, part, topic: TopicID(0), into: DraftBatch())
+      let batch = DraftBatch()
+      try EnvelopeParser().parse(padded, part, topic: TopicID(0), into: batch)
+      if isCommand { try Command.complete(batch, catalog: project.catalog) }
       return nil
     } catch { return error.reason }
   }
@@ -74,7 +76,8 @@ struct LineRetry {
       do throws(Diagnostic) {
         let partitions = project.settings.partitions
         let outcome = try EventPublisher(
-          log: project.log, partitions: { partitions[$0] }, published: { [bell] in bell.ring() }
+          log: project.log, catalog: project.catalog, partitions: { partitions[$0] },
+          published: { [bell] in bell.ring() }
         ).publish(PublishRequest(topic: topic(line), lines: bytes + [UInt8(ascii: "\n")]))
         return outcome.published > 0
           ? (true, "taken", "it is an event now") : (true, "settled", "the log has this event already")
@@ -85,9 +88,10 @@ struct LineRetry {
     }
   }
 
-  /// `events/orders/a.jsonl` feeds `orders`, `events/a.jsonl` the topic `events`.
+  /// `events/orders/a.jsonl` feeds `orders`, `events/a.jsonl` the topic `events`; `commands/` has commands.
   private func topic(_ line: QuarantineReader.Line) -> TopicName {
     let parts = line.note.file.split(separator: "/")
+    if parts.first == "commands" { return .commands }
     return parts.count > 2 ? TopicName(String(parts[1])) ?? .events : .events
   }
 
@@ -98,7 +102,9 @@ struct LineRetry {
   ) throws(Diagnostic) -> [(QuarantineReader.Line, Now)] {
     if request.action == .skip { return lines.map { ($0, .empty) } }
     if request.action == .correct { return lines.map { ($0, .line(request.data)) } }
-    let files = EventDirectory(path: project.paths.events, files: project.files).scan().files
+    let files = EventDirectory(
+      path: project.paths.events, commands: project.paths.commands, files: project.files
+    ).scan().files
     var found: [(QuarantineReader.Line, Now)] = []
     for (name, group) in Dictionary(grouping: lines, by: \.note.file).sorted(by: { $0.key < $1.key }) {
       let wanted = Set(group.map(\.note.line))

@@ -19,20 +19,25 @@ public struct EventDirectory: Sendable {
   public let path: String
   /// What messages call it.
   public let name: String
+  /// The folder of command files; nil: commands are not read.
+  private let commands: String?
   private let files: any FileSystem
 
-  public init(path: String, name: String = "events", files: any FileSystem) {
+  public init(path: String, name: String = "events", commands: String? = nil, files: any FileSystem) {
     self.path = path
     self.name = name
+    self.commands = commands
     self.files = files
   }
 
   /// Looks through the folder: files `*.jsonl` and `*.jsonl.gz`, dot files left out. A file directly in it
-  /// feeds the topic `events`, one below a folder the topic of the outermost folder's name. A directory that
+  /// feeds the topic `events`, one below a folder the topic of the outermost folder's name; files of commands are
+  /// lines of the topic `_commands`. A directory that
   /// is not there is an empty one.
   public func scan() -> Scan {
     var scan = Scan()
     walk(path, name: name, topic: nil, above: [], into: &scan)
+    if let commands { walk(commands, name: "commands", topic: .commands, above: [], into: &scan) }
     scan.files.sort { Array($0.name.utf8).lexicographicallyPrecedes(Array($1.name.utf8)) }
     return scan
   }
@@ -80,7 +85,7 @@ public struct EventDirectory: Sendable {
     // Deleted between list and status: nothing is there.
     guard let status = try files.status(path) else { return }
     if status.isDirectory {
-      guard let topic = topic ?? TopicName(entry), !topic.isSystem else {
+      guard let topic = topic ?? TopicName(entry), !topic.isSystem || topic == .commands else {
         let rule = "a folder of events must have the name of a topic, not `\(entry)`"
         scan.problems.append(problem(.topicFolder, name, rule))
         return

@@ -1,4 +1,5 @@
 public import MoontideCore
+public import MoontideJSON
 
 /// How the event directory is taken in.
 public struct IngestOptions: Sendable {
@@ -12,6 +13,9 @@ public struct IngestOptions: Sendable {
   public var flushInterval: Duration
   /// How long to wait before the directory is looked through again when nothing says that it changed.
   public var pollInterval: Duration
+
+  /// Makes a command of the last draft of a batch, or says why it is none; see `Command.complete`.
+  public var completeCommand: @Sendable (DraftBatch) throws(EnvelopeFault) -> Void = { _ in }
 
   public init(
     once: Bool = false, strict: Bool = false, partitions: [TopicName: UInt16] = [:],

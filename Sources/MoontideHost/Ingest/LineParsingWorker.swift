@@ -130,7 +130,7 @@ public final class LineParsingWorker: Worker {
   private func topic(_ name: TopicName) throws(IngestFailure) -> TopicID {
     if let known = topics[name] { return known }
     do throws(LogError) {
-      let id = try log.topic(name, partitions: name == .quarantine ? 1 : options.partitions[name]).id
+      let id = try log.topic(name, partitions: name.isSystem ? 1 : options.partitions[name]).id
       topics[name] = id
       return id
     } catch {
@@ -233,6 +233,12 @@ public final class LineParsingWorker: Worker {
           .length, "a line may have \(Limits.eventBytesMax) bytes; this one has \(line.count)")
       }
       try parser.parse(batch.chunk, line.range, topic: topic, into: batch.batch)
+      if cursor.file.topic == .commands {
+        do throws(EnvelopeFault) { try options.completeCommand(batch.batch) } catch {
+          batch.batch.drafts.removeLast()
+          throw error
+        }
+      }
     } catch {
       try quarantine(line, error, cursor, into: batch)
     }

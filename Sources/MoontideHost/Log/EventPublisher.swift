@@ -1,20 +1,27 @@
 import MoontideCore
 import MoontideJSON
+import MoontideRuntime
 
 /// Publishes lines that came from a command: all of a request or nothing, on disk when it returns. One thread
 /// at a time.
 final class EventPublisher {
   private let log: any EventLog
   private let partitions: (TopicName) -> UInt16?
+  private let catalog: ProjectCatalog
   private let published: () -> Void
   private let parser = EnvelopeParser()
   private let batch = DraftBatch()
 
   /// - Parameters:
+  ///   - catalog: whose deciders take commands.
   ///   - partitions: what the settings say of a topic.
   ///   - published: called after the flush.
-  init(log: any EventLog, partitions: @escaping (TopicName) -> UInt16?, published: @escaping () -> Void) {
+  init(
+    log: any EventLog, catalog: ProjectCatalog, partitions: @escaping (TopicName) -> UInt16?,
+    published: @escaping () -> Void
+  ) {
     self.log = log
+    self.catalog = catalog
     self.partitions = partitions
     self.published = published
   }
@@ -25,7 +32,7 @@ final class EventPublisher {
     let end = bytes.count
     bytes.append(contentsOf: repeatElement(0, count: Limits.parserPaddingBytes))
     let topic = try LogError.told { () throws(LogError) in
-      try log.topic(request.topic, partitions: partitions(request.topic))
+      try log.topic(request.topic, partitions: request.topic.isSystem ? 1 : partitions(request.topic))
     }
     var lineNumbers: [Int] = []
     var start = 0
@@ -36,7 +43,9 @@ final class EventPublisher {
       var stop = newline
       if stop > start, bytes[stop - 1] == UInt8(ascii: "\r") { stop -= 1 }
       if bytes[start..<stop].contains(where: { $0 != UInt8(ascii: " ") && $0 != UInt8(ascii: "\t") }) {
-        try parse(bytes, ByteRange(start: start, count: stop - start), topic.id, line: number)
+        try parse(
+          bytes, ByteRange(start: start, count: stop - start), topic.id, line: number,
+          isCommand: request.topic == .commands)
         lineNumbers.append(number)
       }
       start = newline + 1
@@ -47,10 +56,13 @@ final class EventPublisher {
     return try append(lineNumbers)
   }
 
-  private func parse(_ bytes: [UInt8], _ line: ByteRange, _ topic: TopicID, line number: Int)
+  private func parse(_ bytes: [UInt8], _ line: ByteRange, _ topic: TopicID, line number: Int, isCommand: Bool)
     throws(Diagnostic)
   {
-    do throws(EnvelopeFault) { try parser.parse(bytes, line, topic: topic, into: batch) } catch {
+    do throws(EnvelopeFault) {
+      try parser.parse(bytes, line, topic: topic, into: batch)
+      if isCommand { try Command.complete(batch, catalog: catalog) }
+    } catch {
       throw Diagnostic(
         code: error.code, error.reason, at: SourcePlace(file: "append", line: number),
         details: [

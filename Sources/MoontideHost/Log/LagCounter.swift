@@ -20,7 +20,7 @@ struct LagCounter {
     }
     guard var next = starts.values.lazy.flatMap({ $0 }).min() else { return 0 }
     var count: UInt64 = 0
-    var matches: [[UInt8]: Bool] = [:]
+    var filter = InterestFilter(definition.interest)
     let batch = RecordBatch()
     while next < end {
       next = try LogError.told { () throws(LogError) in
@@ -29,17 +29,31 @@ struct LagCounter {
       for record in batch.records where record.envelope.kind == .event && record.position < end {
         guard let partitions = starts[record.topic], record.position >= partitions[Int(record.partition)]
         else { continue }
-        let type = Array(batch.bytes[record.envelope.type.indices])
-        let isMatch: Bool
-        if let known = matches[type] {
-          isMatch = known
-        } else {
-          isMatch = definition.matches(type: String(decoding: type, as: UTF8.self))
-          matches[type] = isMatch
-        }
-        if isMatch { count += 1 }
+        if filter.concerns(record, in: batch) { count += 1 }
       }
     }
     return count
+  }
+
+  /// Commands of a decider from that position on that have no outcome.
+  func count(_ decider: DeciderDefinition, from start: Position) throws(Diagnostic) -> UInt64 {
+    let end = log.durableEnd
+    var open: Set<Command.Identity> = []
+    var next = start
+    let batch = RecordBatch()
+    while next < end {
+      next = try LogError.told { () throws(LogError) in
+        try log.read(from: next, records: Limits.readRecordsMax, bytes: Limits.readBytesMax, into: batch)
+      }
+      for record in batch.records {
+        switch record.envelope.kind {
+        case .command where decider.commands.contains(batch.bytes.text(record.envelope.type)):
+          open.insert(Command(record, in: batch).identity)
+        case .outcome: open.remove(Command(record, in: batch).identity)
+        default: break
+        }
+      }
+    }
+    return UInt64(open.count)
   }
 }

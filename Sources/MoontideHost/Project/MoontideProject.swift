@@ -129,19 +129,6 @@ public final class MoontideProject: Sendable {
     return nil
   }
 
-  /// Everything that is wrong with a project's scripts, settings and schemas. Takes no lock, runs nothing.
-  public static func check(_ paths: ProjectPaths) throws(Diagnostic) -> CheckResult {
-    let loaded = try LoadedScripts.load(paths, files: PosixFileSystem())
-    let kinds = Dictionary(grouping: loaded.catalog.definitions, by: \.kind).mapValues(\.count)
-    var counts = [HandlerKind.projection, .consumer].compactMap { kind in
-      kinds[kind].map { "\($0) \(kind.rawValue)\($0 == 1 ? "" : "s")" }
-    }
-    let upcasters = loaded.catalog.upcasters.count
-    if upcasters > 0 { counts.append(upcasters == 1 ? "1 upcaster" : "\(upcasters) upcasters") }
-    return CheckResult(
-      problems: loaded.problems, summary: counts.isEmpty ? "no handlers" : counts.joined(separator: ", "))
-  }
-
   /// All codes that the rooms below the command line report.
   public static let explainedCodes: [any ExplainedCode.Type] = [
     EnvelopeRule.self, RuntimeCode.self, HostCode.self,
@@ -165,14 +152,6 @@ public final class MoontideProject: Sendable {
         help: "query, lag and append work beside it; stop it with Ctrl-C before another run")
     }
   }
-}
-
-/// What `check` found.
-public struct CheckResult: Sendable {
-  /// Errors, warnings and notes, by file and line.
-  public var problems: [Diagnostic]
-  /// `2 projections, 1 consumer`
-  public var summary: String
 }
 
 extension ProjectFault {

@@ -18,7 +18,14 @@ public struct ProjectPaths: Sendable, Hashable {
   /// Caches; deletable.
   public var cache: String { root + "/.moontide" }
   public var socket: String { cache + "/socket" }
+  /// Counts of stored events.
+  var census: String { cache + "/census" }
 
+  /// Snapshots of deciders; a cache.
+  public var snapshotFolder: String { cache + "/snapshots" }
+  public var commands: String { root + "/commands" }
+
+  public func snapshots(_ name: String) -> String { "\(snapshotFolder)/\(name).sqlite" }
   public func readModel(_ name: String) -> String { "\(readModels)/\(name).sqlite" }
   public func handlerFile(_ name: String) -> String { "\(handlerFiles)/\(name).sqlite" }
   /// A read model that is being rebuilt beside the one in use.

@@ -9,8 +9,10 @@ struct HandlerSurvey {
   let catalog: ProjectCatalog
   private let log: any EventLog
   private let groups: [HandlerGroup]
+  private let deciders: [DeciderGroup]
 
-  init(_ project: MoontideProject, groups: [HandlerGroup] = []) {
+  init(_ project: MoontideProject, groups: [HandlerGroup] = [], deciders: [DeciderGroup] = []) {
+    self.deciders = deciders
     paths = project.paths
     files = project.files
     catalog = project.catalog
@@ -34,6 +36,7 @@ struct HandlerSurvey {
     for definition in catalog.definitions {
       summaries.append(try summary(definition, try entry(definition)))
     }
+    for decider in catalog.deciders { summaries.append(try summary(decider)) }
     return summaries.sorted { $0.name < $1.name }
   }
 
@@ -107,6 +110,24 @@ struct HandlerSurvey {
     return try LogError.told { () throws(LogError) in
       try Decision.all(of: definition.identityName, from: log).count
     } != entry.ledger.decided
+  }
+
+  private func summary(_ decider: DeciderDefinition) throws(Diagnostic) -> HandlerSummary {
+    let status = deciders.first { $0.definition.name == decider.name }?.board.status
+    let reached =
+      status?.position
+      ?? SnapshotFile.reached(path: paths.snapshots(decider.name), content: decider.version) ?? .start
+    let state: String
+    switch status {
+    case nil: state = "stopped"
+    case let status? where status.halted != nil: state = "halted"
+    case let status? where status.waiting != nil: state = "waiting"
+    default: state = "running"
+    }
+    return HandlerSummary(
+      name: decider.name, kind: .decider, version: decider.scriptVersion, state: state, checkpoint: reached,
+      applied: status.map { $0.accepted + $0.rejected + $0.failed } ?? 0, emitted: 0, held: 0, parked: 0,
+      dead: 0, lag: try LagCounter(log: log).count(decider, from: reached), degradedSince: nil)
   }
 
   private func state(

@@ -6,34 +6,54 @@ final class RunningAccess: ProjectAccess, Sendable {
   private let project: MoontideProject
   private let running: RunningGroups?
   private var groups: [HandlerGroup] { running?.all ?? [] }
+  private let deciders: [DeciderGroup]
   private let bell: Bell
   private let progressed: Bell
 
   /// - Parameters:
   ///   - running: the handlers at work; nil when nothing runs.
+  ///   - deciders: those at work; none when nothing runs.
   ///   - bell: rung when something was published.
   ///   - progressed: rings when a handler has come further.
   init(
-    _ project: MoontideProject, running: RunningGroups? = nil, bell: Bell = Bell(), progressed: Bell = Bell()
+    _ project: MoontideProject, running: RunningGroups? = nil, deciders: [DeciderGroup] = [],
+    bell: Bell = Bell(), progressed: Bell = Bell()
   ) {
     self.project = project
     self.running = running
+    self.deciders = deciders
     self.bell = bell
     self.progressed = progressed
   }
 
   func query(_ request: QueryRequest, to sink: any RowSink) throws(Diagnostic) {
     if let after = request.after { try wait(past: after, for: request.timeout) }
-    let tables = SystemTables(survey: HandlerSurvey(project, groups: groups), log: project.log)
+    let tables = SystemTables(
+      survey: HandlerSurvey(project, groups: groups, deciders: deciders), log: project.log)
     try QuerySession(paths: project.paths, files: project.files, clock: project.clock, tables: tables)
       .run(request, to: sink)
   }
 
   func append(_ request: PublishRequest) throws(Diagnostic) -> PublishOutcome {
+    precondition(!request.topic.isSystem, "events do not go to \(request.topic)")
     let partitions = project.settings.partitions
     return try EventPublisher(
-      log: project.log, partitions: { partitions[$0] }, published: { [bell] in bell.ring() }
+      log: project.log, catalog: project.catalog, partitions: { partitions[$0] },
+      published: { [bell] in bell.ring() }
     ).publish(request)
+  }
+
+  func send(_ request: SendRequest) throws(Diagnostic) -> SendOutcome {
+    let outcome = try CommandDesk(project: project, groups: deciders).send(request)
+    bell.ring()
+    return outcome
+  }
+
+  func state(_ request: StateRequest, to sink: any RowSink) throws(Diagnostic) {
+    try StateReader(
+      log: project.log, catalog: project.catalog, clock: project.clock, randomness: project.randomness
+    )
+    .run(request, to: sink)
   }
 
   func export(_ request: ExportRequest, to sink: any ByteSink) throws(Diagnostic) {

@@ -1,5 +1,7 @@
 import MoontideCore
+import MoontideJSON
 import MoontideLog
+import MoontideRuntime
 
 /// The event directory at work: reading and parsing, appending, flushing, each on a thread of its own.
 final class IngestThreads {
@@ -10,9 +12,13 @@ final class IngestThreads {
   /// - Parameter bell: rung when events have become durable.
   init(_ project: MoontideProject, once: Bool, strict: Bool, bell: Bell) throws(Diagnostic) {
     var options = IngestOptions(once: once, strict: strict, partitions: project.settings.partitions)
+    let catalog = project.catalog
+    options.completeCommand = { batch throws(EnvelopeFault) in try Command.complete(batch, catalog: catalog) }
     if case .every(let interval) = project.settings.flush { options.flushInterval = interval }
     let worker = IngestWorker(
-      directory: EventDirectory(path: project.paths.events, files: project.files), files: project.files,
+      directory: EventDirectory(
+        path: project.paths.events, commands: project.paths.commands, files: project.files),
+      files: project.files,
       log: project.log, clock: project.clock, options: options, watch: once ? nil : DirectoryWatch())
     self.worker = worker
     let stages: [(name: String, worker: any Worker & WaitingWorker, rings: Bool)] = [

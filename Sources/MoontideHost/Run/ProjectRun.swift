@@ -17,6 +17,7 @@ final class ProjectRun {
   private var server: ControlServer?
   private var running: RunningGroups?
   private var groups: [HandlerGroup] { running?.all ?? [] }
+  private var deciders: [DeciderGroup] = []
   private var isStopped = false
   private let metrics: MetricsFile?
   /// Fields asked for in vain that nobody has been told of.
@@ -103,8 +104,9 @@ final class ProjectRun {
 
   private func chosen() throws(Diagnostic) -> [HandlerDefinition] {
     guard let only = options.only else { return project.catalog.definitions }
-    for name in only.sorted() where project.catalog.definition(name) == nil {
-      let near = Suggestion.nearest(to: name, among: project.catalog.definitions.map(\.name))
+    let known = project.catalog.definitions.map(\.name) + project.catalog.deciders.map(\.name)
+    for name in only.sorted() where !known.contains(name) {
+      let near = Suggestion.nearest(to: name, among: known)
       throw Diagnostic(
         .noSuchHandler, "there is no handler \(name)", help: near.map { "did you mean \($0)?" })
     }
@@ -121,13 +123,19 @@ final class ProjectRun {
       print: { handler, event, text in inbox.put(.printed("\(handler) \(event): \(text)")) })
     surroundings.missed = { inbox.put(.missed($0)) }
     surroundings.batchRecords = options.batchRecords
-    let running = RunningGroups(
-      HandlerGroup.Setting(
-        project: project, surroundings: surroundings, bell: bell, progressed: progressed))
+    let setting = HandlerGroup.Setting(
+      project: project, surroundings: surroundings, bell: bell, progressed: progressed)
+    let running = RunningGroups(setting)
     self.running = running
     for definition in definitions {
       let hasStarted = try whenPossible(until: stop) { () throws(Diagnostic) in
         try running.start(definition)
+      }
+      if !hasStarted { return false }
+    }
+    for decider in project.catalog.deciders where options.only?.contains(decider.name) ?? true {
+      let hasStarted = try whenPossible(until: stop) { () throws(Diagnostic) in
+        deciders.append(try DeciderGroup(decider, setting))
       }
       if !hasStarted { return false }
     }
@@ -148,16 +156,17 @@ final class ProjectRun {
       if metrics?.isDue == true { try writeMetrics(progress.isCaughtUp) }
       if options.once {
         if isCaughtUp { return true }
-        if let halted = groups.lazy.compactMap(\.halted).first {
+        if let halted = groups.lazy.compactMap(\.halted).first ?? deciders.lazy.compactMap(\.halted).first {
           try deliver()
           // This one is told by being thrown.
           for other in halts where other != halted { try observer.problem(other) }
           throw halted
         }
-        if let ended = groups.first(where: { $0.hasEnded }) {
+        let ended =
+          groups.first { $0.hasEnded }?.definition.name ?? deciders.first { $0.hasEnded }?.definition.name
+        if let ended {
           try deliver()
-          throw Diagnostic(
-            .noSuchHandler, "handler \(ended.definition.name) ended early", help: "moontide doctor")
+          throw Diagnostic(.noSuchHandler, "handler \(ended) ended early", help: "moontide doctor")
         }
       }
       if stop() { return false }
@@ -169,7 +178,7 @@ final class ProjectRun {
   private func isCaughtUp() throws(Diagnostic) -> Bool {
     guard isIngested else { return false }
     let end = project.log.durableEnd
-    guard groups.allSatisfy({ $0.isDone(at: end) }) else { return false }
+    guard isDone(at: end) else { return false }
     for group in groups where group.definition.kind == .consumer {
       do throws(Diagnostic) {
         if try HandlerSurvey.outboxCount(project, group.definition) > 0 { return false }
@@ -179,8 +188,11 @@ final class ProjectRun {
         throw error
       }
     }
-    return isIngested && project.log.durableEnd == end
-      && groups.allSatisfy { $0.isDone(at: end) }
+    return isIngested && project.log.durableEnd == end && isDone(at: end)
+  }
+
+  private func isDone(at end: Position) -> Bool {
+    groups.allSatisfy { $0.isDone(at: end) } && deciders.allSatisfy { $0.isDone(at: end) }
   }
 
   private var isIngested: Bool { !options.ingests || ingest?.isCaughtUp == true }
@@ -228,7 +240,7 @@ final class ProjectRun {
   /// Once everything is in the log: only then is it known that no event has a field.
   private func tellMissed() throws(Diagnostic) {
     guard !missed.isEmpty else { return }
-    let warnings = try FieldCensus(log: project.log).warnings(missed)
+    let warnings = try FieldCensus(log: project.log, catalog: project.catalog).warnings(missed)
     missed = []
     for warning in warnings { try observer.problem(warning) }
   }
@@ -238,6 +250,7 @@ final class ProjectRun {
     if isStopped { return }
     isStopped = true
     ingest?.stop()
+    for decider in deciders { decider.stop() }
     running?.stop(settled: settled)
     maintainer?.stop()
     maintainer?.join()

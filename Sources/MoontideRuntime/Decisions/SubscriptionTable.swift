@@ -5,35 +5,52 @@ import MoontideCore
 struct SubscriptionTable: Sendable {
   /// What an event type leads to.
   struct Route: Sendable, Equatable {
-    /// Index of the subscription, or -1: not handled.
+    /// Index of the subscription, or -1: events of this type are not handled.
     var subscription: Int
     /// Index of the upcaster chain, or -1: none.
     var chain: Int
+    /// Index of what upcasters may make of stored events of the type, or -1: they leave it its type.
+    var reshaping = -1
   }
 
-  private let patterns: [String]
+  private let interest: EventInterest
   private let chains: [String: Int]
   private var table = ByteTable()
   private var routes: [Route] = []
+  private var reshaped: [EventInterest.ReshapedType] = []
 
-  /// - Parameters:
-  ///   - patterns: types, prefixes with `*` at their end, or `*`.
-  ///   - chains: the index of the upcaster chain of a type.
-  init(patterns: [String], chains: [String: Int] = [:]) {
-    self.patterns = patterns
+  /// - Parameter chains: the index of the upcaster chain of a type.
+  init(_ interest: EventInterest, chains: [String: Int] = [:]) {
+    self.interest = interest
     self.chains = chains
+  }
+
+  /// - Parameter patterns: types, prefixes with `*` at their end, or `*`.
+  init(patterns: [String], chains: [String: Int] = [:]) {
+    self.init(EventInterest(subscriptions: patterns), chains: chains)
   }
 
   mutating func route(_ bytes: [UInt8], _ type: ByteRange) -> Route {
     if let known = table.find(bytes, type) { return routes[known] }
     let text = bytes.text(type)
-    let route = Route(
-      subscription: Self.subscription(for: text, among: patterns) ?? -1, chain: chains[text] ?? -1)
+    var route = Route(
+      subscription: Self.subscription(for: text, among: interest.subscriptions) ?? -1,
+      chain: chains[text] ?? -1)
+    if let versions = interest.reshaped[text] {
+      route.reshaping = reshaped.count
+      reshaped.append(versions)
+    }
     if routes.count < Limits.typesRememberedMax {
       table.insert(bytes, type, value: routes.count)
       routes.append(route)
     }
     return route
+  }
+
+  /// Whether a stored event of that route and version concerns the handler.
+  func concerns(_ route: Route, version: UInt32) -> Bool {
+    if route.reshaping < 0 { return route.subscription >= 0 }
+    return reshaped[route.reshaping][version] ?? (route.subscription >= 0)
   }
 
   /// The index of the most exact pattern that covers the type.

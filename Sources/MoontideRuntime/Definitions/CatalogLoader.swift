@@ -6,11 +6,14 @@ struct CatalogLoader {
   let scripts: ScriptLibrary
   let defaults: HandlerDefaults
   private(set) var definitions: [HandlerDefinition] = []
+  private(set) var deciders: [DeciderDefinition] = []
   private(set) var upcasters: [String: UpcasterDefinition] = [:]
   private(set) var diagnostics: [Diagnostic] = []
   /// Where each kind and name was first defined.
   private var places: [String: SourcePlace] = [:]
   private var contents: [String: Digest] = [:]
+  /// The modules that the file being read requires.
+  private var required: Set<String> = []
 
   init(scripts: ScriptLibrary, defaults: HandlerDefaults) {
     self.scripts = scripts
@@ -31,6 +34,7 @@ struct CatalogLoader {
       let state = try LuaState(budget: defaults.budget, modules: scripts.modules)
       let found = try state.load(script)
       contents[script.path] = scripts.version(of: script.path, loaded: state.requiredModules)
+      required = state.requiredModules
       for definition in found { read(definition, check: check) }
     } catch {
       diagnostics.append(FaultReport.loading(error, path: script.path, scripts: scripts))
@@ -61,10 +65,15 @@ struct CatalogLoader {
       if let consumer = handler.consumer(), isFirst { definitions.append(consumer) }
       diagnostics += handler.reader.diagnostics
     case .upcaster:
-      var upcaster = UpcasterReader(reader)
+      var upcaster = UpcasterReader(
+        reader, scan: ReshapeScan(definition.path, scripts: scripts, required: required))
       if let found = upcaster.upcaster(), isFirst { upcasters[found.type] = found }
       diagnostics += upcaster.reader.diagnostics
-    case .decider, .saga:
+    case .decider:
+      var decider = DeciderReader(reader)
+      if let found = decider.decider(), isFirst { add(found, &decider) }
+      diagnostics += decider.reader.diagnostics
+    case .saga:
       var reader = reader
       reader.report(
         .laterVersion, "\(reader.title): \(definition.kind)s come in a later version", at: reader.place,
@@ -77,6 +86,15 @@ struct CatalogLoader {
     }
   }
 
+  /// A command has one decider, so that it has one answer.
+  private mutating func add(_ decider: DeciderDefinition, _ reader: inout DeciderReader) {
+    for command in decider.commands {
+      guard let other = deciders.first(where: { $0.commands.contains(command) }) else { continue }
+      reader.refuse(command, takenBy: other)
+    }
+    deciders.append(decider)
+  }
+
   /// Gives every handler its version, once all upcasters are known, and puts the diagnostics in order.
   mutating func finish() {
     for (type, upcaster) in upcasters {
@@ -84,14 +102,24 @@ struct CatalogLoader {
     }
     let types = upcasters.keys.sorted()
     for index in definitions.indices {
+      definitions[index].follow(upcasters)
       var version = (contents[definitions[index].path] ?? .zero)
         .adding(definitions[index].kind.rawValue).adding(definitions[index].name)
-      for type in types where definitions[index].matches(type: type) {
+      for type in types where definitions[index].interest.needsUpcaster(of: type) {
         guard let content = upcasters[type]?.version else { continue }
         version = version.adding(type).adding(content.high).adding(content.low)
       }
       definitions[index].version = version
     }
+    for index in deciders.indices {
+      var version = (contents[deciders[index].path] ?? .zero).adding("decider").adding(deciders[index].name)
+      for type in types where deciders[index].interest(in: upcasters).needsUpcaster(of: type) {
+        guard let content = upcasters[type]?.version else { continue }
+        version = version.adding(type).adding(content.high).adding(content.low)
+      }
+      deciders[index].version = version
+    }
+    diagnostics += UpcasterChecks(upcasters, handlers: definitions).diagnostics
     for script in scripts.handlers {
       guard let tokens = scripts.tokens(script.path) else { continue }
       diagnostics += LocalAssignments(tokens).warnings

@@ -138,6 +138,24 @@ struct DefinitionReader {
     return nil
   }
 
+  /// Names become names of files, a projection's one of SQL too.
+  mutating func checkName(_ name: String, isProjection: Bool = false, at place: SourcePlace) {
+    let letters = Array(name.utf8)
+    let isWord = letters.allSatisfy {
+      $0 == UInt8(ascii: "_") || $0 &- UInt8(ascii: "a") < 26 || $0 &- UInt8(ascii: "0") < 10
+    }
+    if !isWord || !((letters.first ?? 0) &- UInt8(ascii: "a") < 26)
+      || letters.count > Limits.handlerNameBytesMax
+    {
+      report(
+        .badName,
+        "a name begins with a letter a-z and goes on with a-z, 0-9 and _, at most "
+          + "\(Limits.handlerNameBytesMax) of them, unlike \"\(name)\"", at: place)
+    } else if isProjection, ["main", "temp", "sys"].contains(name) {
+      report(.badName, "\"\(name)\" is a schema of its own in SQL; choose another name", at: place)
+    }
+  }
+
   mutating func wrongKind(_ value: LuaValue, _ path: [String], wanted: String) {
     report(
       .wrongKind,

@@ -24,12 +24,16 @@ public struct HandlerDefinition: Sendable, Hashable {
   /// What the schema check said it makes.
   public var tables: [StoreTable]
   public var was: String?
+  /// Versions that it wants to see instead of the newest, in the order of `pairs`.
+  public var wants: [WantedVersion]
+  /// Which stored events concern it.
+  public var interest: EventInterest
 
   public init(
     kind: HandlerKind, name: String, place: SourcePlace, version: Digest = .zero, subscriptions: [String],
     topics: Set<TopicName>? = nil, lanes: Int = 1, retry: RetryPolicy = RetryPolicy(),
     exhausted: ExhaustedPolicy = .park, start: StartPoint? = nil, schema: String? = nil,
-    tables: [StoreTable] = [], was: String? = nil
+    tables: [StoreTable] = [], was: String? = nil, wants: [WantedVersion] = []
   ) {
     self.kind = kind
     self.name = name
@@ -44,6 +48,9 @@ public struct HandlerDefinition: Sendable, Hashable {
     self.schema = schema
     self.tables = tables
     self.was = was
+    self.wants = wants
+    interest = EventInterest(subscriptions: subscriptions)
+    follow([:])
   }
 
   /// The script's file, relative to the project.
@@ -60,8 +67,14 @@ public struct HandlerDefinition: Sendable, Hashable {
     !topic.isSystem && (topics?.contains(topic) ?? true)
   }
 
-  /// Whether it handles events of that type.
-  public func matches(type: String) -> Bool {
-    subscriptions.contains { SubscriptionTable.covers(pattern: $0, type: type) }
+  /// Whether it handles events of that type, as upcasters made them.
+  public func matches(type: String) -> Bool { interest.matches(type: type) }
+
+  /// Takes up the upcasters that there are.
+  mutating func follow(_ upcasters: [String: UpcasterDefinition]) {
+    interest = EventInterest(
+      subscriptions: subscriptions,
+      wants: Dictionary(wants.map { ($0.type, $0.version) }, uniquingKeysWith: { first, _ in first }),
+      upcasters: upcasters)
   }
 }

@@ -13,8 +13,8 @@ struct HandlerReader {
 
   private var body: LuaTable { reader.definition.body }
 
-  private static let projectionKeys = ["schema", "on", "topics", "exhausted", "was"]
-  private static let consumerKeys = ["on", "topics", "lanes", "retry", "exhausted", "from", "was"]
+  private static let projectionKeys = ["schema", "on", "topics", "exhausted", "was", "wants"]
+  private static let consumerKeys = ["on", "topics", "lanes", "retry", "exhausted", "from", "was", "wants"]
 
   /// The projection, or nil when something is wrong with it; `reader` then says what.
   mutating func projection(check: SchemaCheck) -> HandlerDefinition? {
@@ -75,10 +75,10 @@ struct HandlerReader {
   }
 
   private mutating func shared(_ kind: HandlerKind) -> HandlerDefinition {
-    checkName(reader.definition.name, isProjection: kind == .projection, at: reader.place)
+    reader.checkName(reader.definition.name, isProjection: kind == .projection, at: reader.place)
     let was = reader.text(body, ["was"])
     if let was {
-      checkName(was, isProjection: kind == .projection, at: reader.valuePlace(["was"]))
+      reader.checkName(was, isProjection: kind == .projection, at: reader.valuePlace(["was"]))
       if was == reader.definition.name {
         reader.report(
           .badValue, "\(reader.title): `was` is its old name, not the one it has",
@@ -87,24 +87,7 @@ struct HandlerReader {
     }
     return HandlerDefinition(
       kind: kind, name: reader.definition.name, place: reader.place, subscriptions: subscriptions(),
-      topics: topics(), retry: defaults.retry, was: was)
-  }
-
-  private mutating func checkName(_ name: String, isProjection: Bool, at place: SourcePlace) {
-    let letters = Array(name.utf8)
-    let isWord = letters.allSatisfy {
-      $0 == UInt8(ascii: "_") || $0 &- UInt8(ascii: "a") < 26 || $0 &- UInt8(ascii: "0") < 10
-    }
-    if !isWord || !((letters.first ?? 0) &- UInt8(ascii: "a") < 26)
-      || letters.count > Limits.handlerNameBytesMax
-    {
-      reader.report(
-        .badName,
-        "a name begins with a letter a-z and goes on with a-z, 0-9 and _, at most "
-          + "\(Limits.handlerNameBytesMax) of them, unlike \"\(name)\"", at: place)
-    } else if isProjection, ["main", "temp", "sys"].contains(name) {
-      reader.report(.badName, "\"\(name)\" is a schema of its own in SQL; choose another name", at: place)
-    }
+      topics: topics(), retry: defaults.retry, was: was, wants: reader.wantedVersions(body))
   }
 
   private mutating func subscriptions() -> [String] {

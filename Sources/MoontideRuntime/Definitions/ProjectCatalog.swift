@@ -7,6 +7,8 @@ public struct ProjectCatalog: Sendable {
   public let defaults: HandlerDefaults
   /// Projections and consumers that may run, by file and place. One with an error is left out.
   public let definitions: [HandlerDefinition]
+  /// Deciders that may run, by file and place.
+  public let deciders: [DeciderDefinition]
   /// By type.
   public let upcasters: [String: UpcasterDefinition]
   /// In order of file and line.
@@ -23,13 +25,21 @@ public struct ProjectCatalog: Sendable {
     for script in handlers { loader.load(script, check: schemaCheck) }
     loader.finish()
     return ProjectCatalog(
-      scripts: scripts, defaults: defaults, definitions: loader.definitions, upcasters: loader.upcasters,
+      scripts: scripts, defaults: defaults, definitions: loader.definitions, deciders: loader.deciders,
+      upcasters: loader.upcasters,
       diagnostics: loader.diagnostics)
   }
 
   public var hasErrors: Bool { diagnostics.contains { $0.severity == .error } }
 
   public func definition(_ name: String) -> HandlerDefinition? { definitions.first { $0.name == name } }
+
+  public func decider(_ name: String) -> DeciderDefinition? { deciders.first { $0.name == name } }
+
+  /// The decider that takes commands of that type.
+  public func decider(ofCommand type: String) -> DeciderDefinition? {
+    deciders.first { $0.commands.contains(type) }
+  }
 
   /// The newest version of a type that its upcasters lead to; 1 for a type without.
   public func newestVersion(ofType type: String) -> UInt32 { upcasters[type]?.newest ?? 1 }

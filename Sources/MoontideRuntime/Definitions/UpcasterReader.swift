@@ -4,8 +4,14 @@ import MoontideLua
 /// Reads upcasters out of checked definitions.
 struct UpcasterReader {
   private(set) var reader: DefinitionReader
+  private let scan: ReshapeScan?
+  private var downs: [UInt32] = []
 
-  init(_ reader: DefinitionReader) { self.reader = reader }
+  /// - Parameter scan: of the upcaster's file.
+  init(_ reader: DefinitionReader, scan: ReshapeScan? = nil) {
+    self.reader = reader
+    self.scan = scan
+  }
 
   /// The upcaster, or nil when something is wrong with it; `reader` then says what.
   mutating func upcaster() -> UpcasterDefinition? {
@@ -46,8 +52,10 @@ struct UpcasterReader {
       }
       return nil
     }
-    return reader.hasErrors
-      ? nil : UpcasterDefinition(type: name, place: reader.place, versions: first...last)
+    if reader.hasErrors { return nil }
+    let shapes = versions.map { scan?.shape(of: reader.outline?.field(["[\($0)]"])) ?? StepShape() }
+    return UpcasterDefinition(
+      type: name, place: reader.place, versions: first...last, shapes: shapes, downs: downs.sorted())
   }
 
   /// The version of a step, or nil after saying what is wrong with it.
@@ -72,6 +80,14 @@ struct UpcasterReader {
       reader.wrongKind(value, ["down"], wanted: "a table of functions by version")
       return
     }
-    for entry in table.entries { _ = version(entry, under: ["down"]) }
+    for entry in table.entries {
+      guard let found = version(entry, under: ["down"]) else { continue }
+      if found == 1 {
+        reader.report(
+          .badValue, "\(reader.title): `down` leads from a version to the one below; below 1 is none",
+          at: reader.keyPlace(["down", "[1]"]))
+      }
+      downs.append(found)
+    }
   }
 }

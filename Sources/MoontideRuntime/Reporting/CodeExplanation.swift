@@ -12,7 +12,8 @@ struct CodeExplanation {
   }
 
   static func of(_ code: RuntimeCode) -> CodeExplanation {
-    ofScript(code) ?? ofValue(code) ?? ofFailure(code) ?? ofRunning(code)
+    ofScript(code) ?? ofValue(code) ?? ofUpcaster(code) ?? ofGuidance(code) ?? ofFailure(code)
+      ?? ofRunning(code)
   }
 
   private static func ofScript(_ code: RuntimeCode) -> CodeExplanation? {
@@ -207,6 +208,29 @@ struct CodeExplanation {
         "a handler asks for a field that the event does not have",
         what: "A field whose name is very "
           + "near is there, so this may be a slip.", help: "Mend the name if it is one.")
+    default: ofDecider(code)
+    }
+  }
+
+  private static func ofDecider(_ code: RuntimeCode) -> CodeExplanation {
+    switch code {
+    case .commandConflict:
+      .init(
+        "an id names one command for ever",
+        what: "The log holds a command under this id that asks for something else. Ids are how a resend is told "
+          + "from a new command, so neither was carried out now.",
+        help: "Send the new command under an id of its own.")
+    case .streamBusy:
+      .init(
+        "a stream was written to all the time",
+        what: "A decision is only written when its stream is as it was when it was made. Others wrote to it "
+          + "again and again meanwhile, so nothing was decided.",
+        help: "Send it again under the same id; leave the writing of a decider's topic to the decider.")
+    case .deciderEnded:
+      .init(
+        "the decider ended before it came to the command",
+        what: "The run was stopped, or the decider halted. The command may have been decided or not.",
+        help: "Send it again under the same id: it has one outcome, however often it is sent.")
     default:
       .init(
         "a handler failed",

@@ -50,10 +50,12 @@ struct FaultReport {
 
   /// A failed event.
   /// - Parameters:
+  ///   - seen: the event as the script saw it, when upcasters made it of the stored one.
   ///   - plan: what becomes of it.
   ///   - state: the same in one line.
   func failure(
-    _ fault: LuaFault, record: Record, in batch: RecordBatch, topic: TopicName, plan: FailurePlan,
+    _ fault: LuaFault, record: Record, seen: Record? = nil, in batch: RecordBatch, topic: TopicName,
+    plan: FailurePlan,
     state: String
   ) -> Diagnostic {
     let bytes = batch.bytes
@@ -73,7 +75,7 @@ struct FaultReport {
           + "id \(bytes.text(envelope.id)) · \(type) v\(envelope.version) · "
           + "key \(bytes.text(envelope.key)) · " + Self.time(of: record, in: batch)
       )
-      .adding("note", note(record, in: batch, type: type))
+      .adding("note", note(record, seen ?? record, in: batch, type: type))
       .adding("state", state)
     // There is no dead letter to show while it is tried again.
     let show = plan == .park ? "" : "moontide dead show d-\(record.position.value) · "
@@ -105,9 +107,13 @@ struct FaultReport {
     }
   }
 
-  private func note(_ record: Record, in batch: RecordBatch, type: String) -> String {
-    let names = JSONFields.names(batch.bytes, record.envelope.data).sorted()
-    let fields = names.isEmpty ? "event.data is empty" : "event.data has: \(names.joined(separator: ", "))"
+  private func note(_ record: Record, _ seen: Record, in batch: RecordBatch, type: String) -> String {
+    let names = JSONFields.names(batch.bytes, seen.envelope.data).sorted()
+    let now = batch.bytes.text(seen.envelope.type)
+    let isSame = now == type && seen.envelope.version == record.envelope.version
+    let fields =
+      (isSame ? "" : "it is seen as \(now) v\(seen.envelope.version); ")
+      + (names.isEmpty ? "event.data is empty" : "event.data has: \(names.joined(separator: ", "))")
     guard let upcaster = upcasters[type], record.envelope.version < upcaster.versions.lowerBound else {
       return fields
     }

@@ -20,6 +20,19 @@ public enum RuntimeCode: String, ExplainedCode {
   case unknownKind = "E0119"
   case startMissing = "E0120"
   case fileLocalAssigned = "E0131"
+  // Upcasters.
+  case upcasterCircle = "E0141"
+  case wantsWithoutPath = "E0142"
+  case storedWithoutPath = "E0143"
+  case newerThanKnown = "E0144"
+  case versionUnsaid = "E0145"
+  case renamedAway = "E0146"
+  // What `check` advises.
+  case eventName = "E0151"
+  case commandName = "E0152"
+  case thinEvent = "E0153"
+  case unreadTypes = "E0154"
+  case commandWithoutDecider = "E0155"
   // Handlers at work.
   case runtimeError = "E0301"
   case instructionBudget = "E0302"
@@ -37,10 +50,19 @@ public enum RuntimeCode: String, ExplainedCode {
   case storeFull = "E0314"
   case logBroken = "E0315"
   case unknownField = "E0330"
+  // Deciders at work.
+  case commandConflict = "E0340"
+  case streamBusy = "E0341"
+  case deciderEnded = "E0342"
 
   /// Warnings are what may be meant so.
   public var severity: Diagnostic.Severity {
-    self == .fileLocalAssigned || self == .unknownField || self == .storeFull ? .warning : .error
+    switch self {
+    case .fileLocalAssigned, .unknownField, .storeFull, .storedWithoutPath, .newerThanKnown, .versionUnsaid,
+      .renamedAway, .eventName, .commandName, .thinEvent, .unreadTypes:
+      .warning
+    default: .error
+    }
   }
 
   public var title: String { CodeExplanation.of(self).title }

@@ -73,7 +73,7 @@ final class BatchRun {
         continue
       }
       let route = lane.subscriptions.route(batch.bytes, record.envelope.type)
-      guard route.subscription >= 0 else { continue }
+      guard lane.subscriptions.concerns(route, version: record.envelope.version) else { continue }
       try handle(record, route)
       if let stop { return stop }
       handled &+= 1
@@ -104,8 +104,7 @@ final class BatchRun {
       _ = try open()
     }
     do throws(LuaFault) {
-      try lane.apply(record, route, in: batch)
-      applied += 1
+      if try lane.apply(record, route, in: batch) { applied += 1 } else { skipped += 1 }
       emitted += UInt64(lane.host.emitted)
     } catch {
       let isLost = transaction?.isLost == true
@@ -197,7 +196,7 @@ final class BatchRun {
     let plan = FailurePlan.decide(lane.definition, attempts: 1)
     let letter = lane.report.deadLetter(fault, record: record, in: batch, topic: topic, attempts: 1)
     var diagnostic = lane.report.failure(
-      fault, record: record, in: batch, topic: topic,
+      fault, record: record, seen: lane.host.record, in: batch, topic: topic,
       plan: plan,
       state: lane.report.outcome(
         plan, attempts: 1, key: batch.bytes.text(record.envelope.key), position: record.position, held: 0))

@@ -1,4 +1,5 @@
 import MoontideCore
+import MoontideJSON
 import MoontideLua
 
 /// Makes the event that a handler emits, and refuses what the log would not take.
@@ -9,7 +10,8 @@ import MoontideLua
 /// cause's id), `correlationid` and `traceparent` (the cause's; else its id, else none) and
 /// `causationdepth` (one more than the cause's; an event from outside has 0).
 struct Emission {
-  let definition: HandlerDefinition
+  /// The identity name of the handler that makes it.
+  let maker: String
   let catalog: ProjectCatalog
   let cause: Record
   let batch: RecordBatch
@@ -19,27 +21,57 @@ struct Emission {
   let ordinal: Int
 
   func event(_ fields: RowBuffer) throws(HostRefusal) -> OutboxEvent {
+    guard let type = try text(.type, fields, limit: Limits.typeBytesMax) else {
+      throw refuse("an emitted event needs a type")
+    }
+    return try made(type, in: try targetTopic(fields), fields)
+  }
+
+  private func made(
+    _ type: [UInt8], in target: TopicName, _ fields: RowBuffer
+  ) throws(HostRefusal) -> OutboxEvent {
     guard ordinal < Limits.emittedPerEventMax else {
       throw HostRefusal(
         code: RuntimeCode.emitTooMany.rawValue,
         message: "one event emits at most \(Limits.emittedPerEventMax)")
     }
-    guard let type = try text(.type, fields, limit: Limits.typeBytesMax) else {
-      throw refuse("an emitted event needs a type")
-    }
     guard let data = bytes(.data, fields), data.first == UInt8(ascii: "{") else {
       throw refuse("the data of an emitted event is a table with named fields")
     }
-    let target = try targetTopic(fields)
     let event = OutboxEvent(
       topic: target, id: try text(.id, fields, limit: Limits.identityBytesMax) ?? derivedID(),
-      source: Array(definition.identityName.utf8), type: type, version: try version(fields, type),
+      source: Array(maker.utf8), type: type, version: try version(fields, type),
       key: try text(.key, fields, limit: Limits.identityBytesMax)
         ?? Array(batch.bytes[cause.envelope.key.indices]),
       time: try time(fields), data: data, meta: try meta(bytes(.meta, fields)), cause: cause.position)
     let size = event.data.count + event.meta.count + event.key.count + event.id.count
     guard size <= Limits.eventBytesMax else {
       throw refuse("an event has at most \(Limits.eventBytesMax) bytes, not \(size)")
+    }
+    return event
+  }
+
+  /// A command, which goes to its decider.
+  func command(_ fields: RowBuffer) throws(HostRefusal) -> OutboxEvent {
+    if cell(.topic, fields) != nil { throw refuse("a command goes to its decider: it has no topic") }
+    guard let type = try text(.type, fields, limit: Limits.typeBytesMax) else {
+      throw refuse("a command needs a type")
+    }
+    let decider: DeciderDefinition
+    do throws(EnvelopeFault) {
+      decider = try Command.decider(of: String(decoding: type, as: UTF8.self), catalog: catalog)
+    } catch {
+      throw HostRefusal(code: error.code, message: error.reason)
+    }
+    var event = try made(type, in: .commands, fields)
+    if let field = decider.keyField {
+      do throws(EnvelopeFault) {
+        event.key = try Command.streamKey(
+          field, String(decoding: type, as: UTF8.self), event.data,
+          ByteRange(start: 0, count: event.data.count))
+      } catch {
+        throw HostRefusal(code: error.code, message: error.reason)
+      }
     }
     return event
   }
@@ -105,10 +137,10 @@ struct Emission {
   }
 
   private func derivedID() -> [UInt8] {
-    let digest = Digest.zero.adding(definition.identityName).adding(topic.text)
+    let digest = Digest.zero.adding(maker).adding(topic.text)
       .adding(batch.bytes, cause.envelope.source).adding(batch.bytes, cause.envelope.id)
       .adding(UInt64(ordinal))
-    return Array("\(definition.identityName)-\(digest)".utf8)
+    return Array("\(maker)-\(digest)".utf8)
   }
 
   private func meta(_ given: [UInt8]?) throws(HostRefusal) -> [UInt8] {

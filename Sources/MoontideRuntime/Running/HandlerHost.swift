@@ -13,7 +13,10 @@ final class HandlerHost: LuaHost {
   private let catalog: ProjectCatalog
   private let surroundings: HandlerSurroundings
   private var batch: RecordBatch
-  private var record: Record?
+  /// The event as the script sees it.
+  private(set) var record: Record?
+  /// The identity of the stored event that it comes from: what it causes is named after that one.
+  private var storedID = ByteRange.empty
   /// Of the current event.
   var topic: TopicName = .events
   /// How many events the current one has emitted.
@@ -29,13 +32,17 @@ final class HandlerHost: LuaHost {
     batch = RecordBatch()
   }
 
-  /// Before each event.
+  /// Before each stored event.
   func begin(_ record: Record, in batch: RecordBatch) {
     if self.batch !== batch { self.batch = batch }
     self.record = record
+    storedID = record.envelope.id
     emitted = 0
     printed = 0
   }
+
+  /// Before each event that upcasters made of the stored one.
+  func see(_ record: Record) { self.record = record }
 
   /// The transaction while an event runs; a script cannot call outside of one.
   private func open() throws(HostRefusal) -> any EffectTransaction {
@@ -94,10 +101,22 @@ final class HandlerHost: LuaHost {
   }
 
   func emit(_ event: RowBuffer, result: RowBuffer) throws(HostRefusal) {
-    guard let record else { return }
-    let emission = Emission(
-      definition: definition, catalog: catalog, cause: record, batch: batch, topic: topic, ordinal: emitted)
-    let made = try emission.event(event)
+    try keep(result) { (emission) throws(HostRefusal) in try emission.event(event) }
+  }
+
+  func send(_ command: RowBuffer, result: RowBuffer) throws(HostRefusal) {
+    try keep(result) { (emission) throws(HostRefusal) in try emission.command(command) }
+  }
+
+  private func keep(
+    _ result: RowBuffer, _ make: (Emission) throws(HostRefusal) -> OutboxEvent
+  ) throws(HostRefusal) {
+    guard var record else { return }
+    record.envelope.id = storedID
+    let made = try make(
+      Emission(
+        maker: definition.identityName, catalog: catalog, cause: record, batch: batch, topic: topic,
+        ordinal: emitted))
     try write(.emit(made))
     emitted += 1
     result.removeAll()

@@ -51,7 +51,7 @@ final class HandlerLane {
     } catch {
       throw .halt(FaultReport.loading(error, path: definition.path, scripts: catalog.scripts))
     }
-    subscriptions = SubscriptionTable(patterns: definition.subscriptions, chains: program.chains.byType)
+    subscriptions = program.reading.subscriptions
     do throws(StoreError) {
       ledger = try store.ledger()
     } catch {
@@ -230,35 +230,48 @@ final class HandlerLane {
     return record
   }
 
-  /// Runs the handler for one event: upcasters first, then the function.
-  func apply(_ record: Record, _ route: SubscriptionTable.Route, in batch: RecordBatch) throws(LuaFault) {
+  /// Runs the handler for one stored event: upcasters first, then the function, once for each event that they
+  /// made for it. False when they left nothing for it.
+  func apply(
+    _ record: Record, _ route: SubscriptionTable.Route, in batch: RecordBatch
+  ) throws(LuaFault) -> Bool {
     if record.topic != currentTopic { turn(to: record.topic) }
     callCount &+= 1
     // The first call is among them, so that a handler with few events has a figure too.
     let isSampled = callCount & (LatencySample.every - 1) == 1
     let began = isSampled ? surroundings.clock.monotonic : .zero
+    host.begin(record, in: batch)
+    let isApplied: Bool
     if route.chain >= 0 {
-      let newest = try upcast(record, route.chain, in: batch)
-      try handle(newest, route.subscription, in: batch)
+      isApplied = try read(record, route, in: batch)
     } else {
+      isApplied = true
       try handle(record, route.subscription, in: batch)
     }
     if isSampled { latency.add(surroundings.clock.monotonic - began) }
+    return isApplied
   }
 
-  private func upcast(_ record: Record, _ chain: Int, in batch: RecordBatch) throws(LuaFault) -> Record {
-    let steps = program.chains.functions(chain, from: record.envelope.version)
-    if steps.isEmpty { return record }
-    var record = record
-    host.begin(record, in: batch)
-    record.envelope.data = try program.state.upcast(
-      steps, record: record, in: batch, topic: topicBytes, seed: topicSeed)
-    record.envelope.version += UInt32(steps.count)
-    return record
+  private func read(
+    _ record: Record, _ route: SubscriptionTable.Route, in batch: RecordBatch
+  ) throws(LuaFault) -> Bool {
+    let reading = program.reading
+    switch try reading.read(record, chain: route.chain, in: batch, topic: topicBytes, seed: topicSeed) {
+    case .itself(let newest):
+      guard route.subscription >= 0 else { return false }
+      host.see(newest)
+      try handle(newest, route.subscription, in: batch)
+      return true
+    case .others:
+      for event in reading.events {
+        host.see(event.record)
+        try handle(event.record, event.subscription, in: batch)
+      }
+      return !reading.events.isEmpty
+    }
   }
 
   private func handle(_ record: Record, _ subscription: Int, in batch: RecordBatch) throws(LuaFault) {
-    host.begin(record, in: batch)
     let program = program
     try program.state.handle(
       program.functions[subscription], power, record: record, in: batch, topic: topicBytes, seed: topicSeed)

@@ -124,21 +124,7 @@ public final class OutboxRelay: Worker {
       topic = try log.topic(event.topic, partitions: partitions(event.topic)).id
     }
     guard let topic else { preconditionFailure("the log gave no topic \(event.topic)") }
-    var envelope = Envelope(given: [.source, .version, .key, .time], version: event.version)
-    if !event.meta.isEmpty { envelope.given.insert(.meta) }
-    func add(_ part: [UInt8]) -> ByteRange {
-      batch.bytes.appendPart(part, ByteRange(start: 0, count: part.count))
-    }
-    envelope.id = add(event.id)
-    envelope.source = add(event.source)
-    envelope.type = add(event.type)
-    envelope.key = add(event.key)
-    envelope.time = add(event.time)
-    envelope.data = add(event.data)
-    envelope.meta = add(event.meta)
-    envelope.timeMicroseconds = EventTime(batch.bytes, envelope.time)?.microseconds ?? .min
-    let body = BodyDigest.digest(of: envelope, in: batch.bytes, data: envelope.data, in: batch.bytes)
-    batch.drafts.append(Draft(topic: topic, envelope: envelope, body: body))
+    event.draft(topic: topic, into: batch)
   }
 
   private func letter(_ event: OutboxEvent, conflict: AppendOutcome.Conflict) -> DeadLetter {

@@ -85,21 +85,23 @@ struct RetryRun {
     let route = lane.subscriptions.route(batch.bytes, record.envelope.type)
     let ruling = lane.rulings[position]
     let transaction = try open()
-    guard route.subscription >= 0, ruling != .skip else {
+    guard lane.subscriptions.concerns(route, version: record.envelope.version), ruling != .skip
+    else {
       skipped += 1
       return try moveOn(index)
     }
     if case .correct(let data)? = ruling { record = HandlerLane.corrected(record, data, in: batch) }
     try store { () throws(StoreError) in try transaction.savepoint() }
+    let isApplied: Bool
     do throws(LuaFault) {
-      try lane.apply(record, route, in: batch)
+      isApplied = try lane.apply(record, route, in: batch)
     } catch {
       if let storeError = lane.host.storeError { throw lane.stop(storeError) }
       try store { () throws(StoreError) in try transaction.rollbackToSavepoint() }
       try lane.renewProgramIfSpent()
       return try failed(error, index, record)
     }
-    applied += 1
+    if isApplied { applied += 1 } else { skipped += 1 }
     emitted += UInt64(lane.host.emitted)
     try moveOn(index)
   }
@@ -157,7 +159,7 @@ struct RetryRun {
     key.attempts += 1
     let plan = FailurePlan.decide(lane.definition, attempts: key.attempts)
     var diagnostic = lane.report.failure(
-      fault, record: record, in: batch, topic: key.topic,
+      fault, record: record, seen: lane.host.record, in: batch, topic: key.topic,
       plan: plan,
       state: lane.report.outcome(
         plan, attempts: key.attempts, key: String(decoding: key.key, as: UTF8.self), position: key.position,

@@ -44,7 +44,7 @@ public enum StartPlan {
   public static func matching(
     _ definition: HandlerDefinition, from start: Position, log: any EventLog
   ) throws(LogError) -> UInt64 {
-    var subscriptions = SubscriptionTable(patterns: definition.subscriptions)
+    var filter = InterestFilter(definition.interest)
     let batch = RecordBatch()
     var listens: [Bool] = []
     var count: UInt64 = 0
@@ -59,7 +59,7 @@ public enum StartPlan {
           listens = log.topics().sorted { $0.id < $1.id }.map { definition.listens(to: $0.name) }
         }
         guard record.position < end, listens[Int(record.topic.value)] else { continue }
-        if subscriptions.route(batch.bytes, record.envelope.type).subscription >= 0 { count += 1 }
+        if filter.concerns(record, in: batch) { count += 1 }
       }
     }
     return count

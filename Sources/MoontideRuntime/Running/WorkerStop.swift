@@ -7,6 +7,12 @@ enum WorkerStop: Error {
   /// Never again without a person.
   case halt(Diagnostic)
 
+  var diagnostic: Diagnostic {
+    switch self {
+    case .wait(let diagnostic), .halt(let diagnostic): diagnostic
+    }
+  }
+
   /// - Parameter handler: `consumer receipts`.
   static func store(_ error: StoreError, handler: String) -> WorkerStop {
     switch error {

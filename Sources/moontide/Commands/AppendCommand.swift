@@ -78,19 +78,6 @@ struct AppendCommand: ParsableCommand {
     if let eventVersion { text += ",\"version\":\(eventVersion)" }
     if let key { text += ",\"key\":" + JSONText.string(key) }
     if let time { text += ",\"time\":" + JSONText.string(time) }
-    return Array((text + ",\"data\":").utf8) + (try payload()) + Array("}\n".utf8)
-  }
-
-  /// The object on one line: a newline in it would end the event's line; outside of strings JSON allows
-  /// a space there, inside of strings it allows no newline at all.
-  private func payload() throws -> [UInt8] {
-    guard let data else { return Array("{}".utf8) }
-    let bytes =
-      data == "-"
-      ? try TextFile.bytes("-")
-      : data.hasPrefix("@") ? try TextFile.bytes(String(data.dropFirst())) : Array(data.utf8)
-    return try GivenJSON.checked(bytes).map {
-      $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") ? UInt8(ascii: " ") : $0
-    }
+    return Array((text + ",\"data\":").utf8) + (try DataOption.bytes(data ?? "{}")) + Array("}\n".utf8)
   }
 }

@@ -4,7 +4,8 @@ import MoontideHost
 /// `check [DIR]`
 struct CheckCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "check", abstract: "Load every script and schema and report all problems; runs nothing.",
+    commandName: "check",
+    abstract: "Load every script and schema, report all problems and what may be better; runs no handler.",
     usage: "moontide check [<dir>]",
     discussion: "Example: moontide check shop")
 

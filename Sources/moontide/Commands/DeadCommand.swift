@@ -109,6 +109,7 @@ struct DeadCommand: ParsableCommand {
         var vertical = options
         if !options.json && options.format == nil { vertical.format = .line }
         let sink = PrintingSink(vertical)
+        let seeing = try SeeingSink(sink, project)
         let access = try ProjectDoor.access(project)
         try access.query(
           QueryRequest(
@@ -116,7 +117,8 @@ struct DeadCommand: ParsableCommand {
             select letters.*, events.data, events.meta from sys.dead_letters letters
             left join sys.events events on events.position = letters.position
             where letters.position = \(position)\(one) order by letters.handler
-            """), to: sink)
+            """), to: seeing)
+        try session.show(seeing.problems)
         guard sink.count > 0 else {
           throw Diagnostic(
             code: HostCode.noSuchDeadLetter.code, "there is no dead letter \(id)",

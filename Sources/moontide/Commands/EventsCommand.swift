@@ -124,7 +124,7 @@ private final class LastPosition: RowSink {
 
 struct EventsShow: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "show", abstract: "One event with everything known of it.",
+    commandName: "show", abstract: "One event with everything known of it, and what handlers see of it.",
     usage: "moontide events show [<dir>] <position-or-id>",
     discussion: "Example: moontide events show shop 12")
 
@@ -148,8 +148,10 @@ struct EventsShow: ParsableCommand {
       let sink = PrintingSink(vertical)
       let isPosition = UInt64(word.hasPrefix("#") ? String(word.dropFirst()) : word)
       let condition = isPosition.map { "position = \($0)" } ?? "id = \(SQLText.quoted(word))"
+      let seeing = try SeeingSink(sink, project)
       try ProjectDoor.access(project).query(
-        QueryRequest("select * from sys.events where \(condition)", timeout: .seconds(600)), to: sink)
+        QueryRequest("select * from sys.events where \(condition)", timeout: .seconds(600)), to: seeing)
+      try session.show(seeing.problems)
       guard sink.count > 0 else {
         throw Diagnostic(
           code: HostCode.noSuchEvent.code, "there is no event \(word)",

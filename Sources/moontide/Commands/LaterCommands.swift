@@ -18,7 +18,7 @@ extension LaterCommand {
 /// All of them.
 enum LaterCommands {
   static let all: [any ParsableCommand.Type] = [
-    TestLater.self, ReplLater.self, SendLater.self, StateLater.self, WhyLater.self,
+    TestLater.self, ReplLater.self, WhyLater.self,
     ImpactLater.self, SagaLater.self, EffectsLater.self, ReloadLater.self, SchemaLater.self,
   ]
 }
@@ -32,18 +32,6 @@ struct TestLater: LaterCommand {
 struct ReplLater: LaterCommand {
   static let name = "repl"
   static let instead = "until then: moontide query DIR \"select …\""
-  @Argument(parsing: .captureForPassthrough) var words: [String] = []
-}
-
-struct SendLater: LaterCommand {
-  static let name = "send"
-  static let instead = "it needs deciders; until then: moontide append TYPE -d JSON"
-  @Argument(parsing: .captureForPassthrough) var words: [String] = []
-}
-
-struct StateLater: LaterCommand {
-  static let name = "state"
-  static let instead = "it needs deciders; until then: moontide events cat --key KEY"
   @Argument(parsing: .captureForPassthrough) var words: [String] = []
 }
 

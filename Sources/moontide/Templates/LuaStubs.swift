@@ -103,6 +103,7 @@ enum LuaStubs {
     ---@field schema string SQL: tables, indexes, FTS5 tables
     ---@field on table<string, fun(event: Event, db: Database)>
     ---@field exhausted? "halt"
+    ---@field wants? table<string, integer> Versions to see instead of the newest
 
     ---A read model: tables that are a fold of the log.
     ---@param name string
@@ -121,16 +122,37 @@ enum LuaStubs {
     ---@field retry? RetryPolicy
     ---@field exhausted? "park"|"skip"|"halt"
     ---@field from? "start"|"now"|string
+    ---@field wants? table<string, integer> Versions to see instead of the newest
 
     ---Reacts to events.
     ---@param name string
     ---@return fun(definition: ConsumerDefinition)
     function consumer(name) end
 
-    ---`[n]` takes version n to n+1 and returns the data.
+    ---What `rename`, `split` and `drop` make, for an upcaster to return.
+    ---@class Reshaped
+
+    ---@class UpcasterDefinition
+    ---@field [integer] fun(data: table, event: Event): table|Reshaped `[n]` takes version n to n+1
+    ---@field down? table<integer, fun(data: table, event: Event): table> `down[n]` takes n to n-1, for `wants`
+
+    ---Brings stored events of one type to the newest version.
     ---@param type string
-    ---@return fun(steps: table<integer, fun(data: table, event: Event): table>)
+    ---@return fun(steps: UpcasterDefinition)
     function upcaster(type) end
+    ---Gives the event another type; what it makes goes through that type's upcaster from its version on.
+    ---@param type string
+    ---@param data table
+    ---@param version? integer 1 unless given
+    ---@return Reshaped
+    function rename(type, data, version) end
+    ---Makes several events of one. Their ids are derived; key, time and meta are the event's unless given.
+    ---@param parts NewEvent[]
+    ---@return Reshaped
+    function split(parts) end
+    ---Makes nothing of the event.
+    ---@return Reshaped
+    function drop() end
 
     ---@class moontide
     moontide = {}

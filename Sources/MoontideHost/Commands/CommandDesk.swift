@@ -1,0 +1,89 @@
+import MoontideCore
+import MoontideJSON
+import MoontideRuntime
+import Synchronization
+
+/// Takes commands to their deciders and waits for what they decide: to the threads of a run, or, where nothing
+/// runs, to a worker of its own. Any thread whose stack has 2 MiB.
+struct CommandDesk {
+  let project: MoontideProject
+  /// The deciders at work; none when nothing runs.
+  let groups: [DeciderGroup]
+
+  func send(_ request: SendRequest) throws(Diagnostic) -> SendOutcome {
+    var command = try parse(request.line)
+    command.expectedVersion = request.expectedVersion
+    guard let decider = project.catalog.decider(ofCommand: command.type) else {
+      preconditionFailure("a parsed command has a decider, unlike \(command.type)")
+    }
+    let ticket = Ticket()
+    let asked = CommandInbox.Asked(command) { ticket.answer($0) }
+    if let group = groups.first(where: { $0.definition.name == decider.name }) {
+      group.send(asked)
+    } else if groups.isEmpty {
+      try decideHere(decider, asked, ticket)
+    } else {
+      throw Diagnostic(
+        .noSuchHandler, "the run goes on without the decider \(decider.name)",
+        help: "it was started with --only: start it with --only \(decider.name) too")
+    }
+    switch ticket.wait(request.timeout) {
+    case .decided(let outcome, let explanation)?: return SendOutcome(outcome, explanation, id: command.id)
+    case .refused(let problem)?: throw problem
+    case nil:
+      throw Diagnostic(
+        .afterToken, "the decider \(decider.name) has not come to the command yet",
+        help: "send it again under the same id: it has one outcome, however often it is sent")
+    }
+  }
+
+  private func parse(_ line: [UInt8]) throws(Diagnostic) -> Command {
+    let batch = DraftBatch()
+    let padded = line + Array(repeating: 0, count: Limits.parserPaddingBytes)
+    do throws(EnvelopeFault) {
+      try EnvelopeParser().parse(
+        padded, ByteRange(start: 0, count: line.count), topic: TopicID(0), into: batch)
+      try Command.complete(batch, catalog: project.catalog)
+    } catch {
+      throw Diagnostic(
+        code: error.code, error.reason,
+        details: [
+          .init("state", "nothing was decided and nothing was written"),
+          .init("help", "moontide explain \(error.code)"),
+        ])
+    }
+    return Command(batch.drafts[0], in: batch)
+  }
+
+  /// Nothing runs: this thread is the decider's for the moment.
+  private func decideHere(
+    _ decider: DeciderDefinition, _ asked: CommandInbox.Asked, _ ticket: Ticket
+  ) throws(Diagnostic) {
+    let reports = Mutex<[Diagnostic]>([])
+    let surroundings = HandlerSurroundings(
+      clock: project.clock, randomness: project.randomness,
+      report: { problem in reports.withLock { $0.append(problem) } }, print: { _, _, _ in })
+    let inbox = CommandInbox()
+    inbox.put(asked)
+    let worker = try DeciderGroup.worker(
+      decider, project, inbox: inbox, surroundings: surroundings, board: DeciderBoard())
+    _ = worker.step()
+    inbox.close()
+  }
+
+  /// Where a reply is put and waited for.
+  private final class Ticket: Sendable {
+    private let bell = Bell()
+    private let reply = Mutex<CommandReply?>(nil)
+
+    func answer(_ reply: CommandReply) {
+      self.reply.withLock { $0 = reply }
+      bell.ring()
+    }
+
+    func wait(_ timeout: Duration) -> CommandReply? {
+      bell.wait(past: 0, for: timeout)
+      return reply.withLock { $0 }
+    }
+  }
+}

@@ -1,0 +1,98 @@
+import MoontideCore
+import MoontideLog
+import MoontideRuntime
+import MoontideSQLite
+
+/// One decider at work, on a thread of its own. Any thread may ask how it stands, and send it commands.
+final class DeciderGroup: Sendable {
+  let definition: DeciderDefinition
+  let board = DeciderBoard()
+  private let inbox = CommandInbox()
+  /// Rung when a command was sent; the log's bell is passed on to it.
+  private let bell: Bell
+  private let thread: WorkerThread
+
+  init(_ definition: DeciderDefinition, _ setting: HandlerGroup.Setting) throws(Diagnostic) {
+    self.definition = definition
+    bell = setting.bell
+    let (project, inbox, board) = (setting.project, inbox, board)
+    let (surroundings, bell) = (setting.surroundings, setting.bell)
+    thread = WorkerThread("decider/\(definition.name)", setting, rings: bell) { () throws(Diagnostic) in
+      DeciderRun(
+        try Self.worker(definition, project, inbox: inbox, surroundings: surroundings, board: board), inbox)
+    }
+    try thread.start()
+  }
+
+  /// A worker over the project's log and the decider's snapshots; for the thread that makes it.
+  static func worker(
+    _ definition: DeciderDefinition, _ project: MoontideProject, inbox: CommandInbox,
+    surroundings: HandlerSurroundings, board: DeciderBoard
+  ) throws(Diagnostic) -> DeciderWorker {
+    let partitions = project.settings.partitions
+    return try DeciderWorker(
+      definition, catalog: project.catalog, log: project.log,
+      snapshots: try snapshots(definition, project), inbox: inbox, surroundings: surroundings, board: board,
+      partitions: { partitions[$0] })
+  }
+
+  private static func snapshots(
+    _ definition: DeciderDefinition, _ project: MoontideProject
+  ) throws(Diagnostic) -> SnapshotFile {
+    let (paths, files) = (project.paths, project.files)
+    let path = paths.snapshots(definition.name)
+    try FileError.told { () throws(FileError) in try files.createDirectory(paths.snapshotFolder) }
+    do throws(StoreError) {
+      return try SnapshotFile(path: path, content: definition.version, log: project.segmentedLog.identity) {
+        () throws(StoreError) in
+        do throws(FileError) {
+          for ending in ["", "-wal", "-shm"] { try files.remove(path + ending) }
+        } catch {
+          throw .io(path: path, reason: error.reason)
+        }
+      }
+    } catch {
+      throw StoreOpeningError.store(error).diagnostic(path)
+    }
+  }
+
+  func send(_ asked: CommandInbox.Asked) {
+    inbox.put(asked)
+    bell.ring()
+  }
+
+  /// Whether nothing below `end` is left to decide.
+  func isDone(at end: Position) -> Bool {
+    let status = board.status
+    return inbox.isEmpty && status.waiting == nil && status.halted == nil && status.position >= end
+  }
+
+  var halted: Diagnostic? { board.status.halted }
+  var isWaiting: Bool { board.status.waiting != nil }
+  /// Whether the thread ended that was not asked to.
+  var hasEnded: Bool { thread.isDone }
+
+  func stop() {
+    thread.stop()
+    thread.join()
+    inbox.close()
+  }
+}
+
+/// A decider's worker, which refuses what waits when it ends.
+private final class DeciderRun: ClosingWorker {
+  private let worker: DeciderWorker
+  private let inbox: CommandInbox
+
+  init(_ worker: DeciderWorker, _ inbox: CommandInbox) {
+    self.worker = worker
+    self.inbox = inbox
+  }
+
+  func step() -> StepOutcome { worker.step() }
+
+  func close(settled: Bool) throws(Diagnostic) {
+    worker.settle()
+    inbox.close()
+  }
+}

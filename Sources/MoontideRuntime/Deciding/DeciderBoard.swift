@@ -1,0 +1,27 @@
+public import MoontideCore
+import Synchronization
+
+/// How a decider stands, as of its last step.
+public struct DeciderStatus: Sendable, Hashable {
+  /// The next position whose command it looks at.
+  public var position: Position = .start
+  /// Commands decided since it was started.
+  public var accepted: UInt64 = 0
+  public var rejected: UInt64 = 0
+  public var failed: UInt64 = 0
+  /// Why it stopped.
+  public var halted: Diagnostic?
+  /// Why it waits (a full disk), though there is work.
+  public var waiting: Diagnostic?
+}
+
+/// Where a decider shows its status to other threads.
+public final class DeciderBoard: Sendable {
+  private let current = Mutex(DeciderStatus())
+
+  public init() {}
+
+  public var status: DeciderStatus { current.withLock { $0 } }
+
+  func publish(_ status: DeciderStatus) { current.withLock { $0 = status } }
+}

@@ -1,0 +1,143 @@
+public import MoontideCore
+import MoontideLua
+
+/// Drives one decider: commands that are asked for by somebody who waits, and those of the log that have no
+/// outcome yet, in order of position. Decisions of one step become durable with one flush, then they are answered.
+/// Create it on the thread that steps it, with a stack of 2 MiB or more.
+public final class DeciderWorker: Worker {
+  public let board: DeciderBoard
+  private let decider: Decider
+  private let definition: DeciderDefinition
+  private let log: any EventLog
+  private let inbox: CommandInbox
+  private let surroundings: HandlerSurroundings
+  private let batch = RecordBatch()
+  private var status = DeciderStatus()
+
+  /// - Parameters:
+  ///   - snapshots: of this decider alone; used on this thread.
+  ///   - partitions: how many a topic gets when it is new; nil: the default.
+  /// - Throws: what a person must mend before the decider can run.
+  public init(
+    _ definition: DeciderDefinition, catalog: ProjectCatalog, log: any EventLog,
+    snapshots: any SnapshotStore, inbox: CommandInbox, surroundings: HandlerSurroundings,
+    board: DeciderBoard, partitions: @escaping @Sendable (TopicName) -> UInt16?
+  ) throws(Diagnostic) {
+    self.definition = definition
+    self.log = log
+    self.inbox = inbox
+    self.surroundings = surroundings
+    self.board = board
+    do throws(LuaFault) {
+      decider = try Decider(
+        definition, catalog: catalog, log: log, snapshots: snapshots, surroundings: surroundings,
+        partitions: partitions)
+    } catch {
+      throw FaultReport.loading(error, path: definition.path, scripts: catalog.scripts)
+    }
+    do throws(StoreError) { status.position = try snapshots.reached() ?? .start } catch {
+      // A cache: then every command is looked at, and found to be answered.
+      status.position = .start
+    }
+    board.publish(status)
+  }
+
+  public func step() -> StepOutcome {
+    if status.halted != nil { return .finished }
+    let asked = inbox.take(Limits.commandsPerFlushMax)
+    var answers: [CommandReply] = []
+    defer { board.publish(status) }
+    do throws(WorkerStop) {
+      for one in asked { answers.append(try reply(to: one.command)) }
+      let advanced = try advance()
+      if !asked.isEmpty || advanced.decided > 0 { try flush() }
+      for (one, answer) in zip(asked, answers) { one.answer(answer) }
+      status.waiting = nil
+      return !asked.isEmpty || advanced.moved ? .progressed : .idle(for: Limits.idlePause)
+    } catch {
+      return stopped(error, asked)
+    }
+  }
+
+  /// Writes down how far commands have been looked through, so that the next opening need not look again.
+  public func settle() {
+    do throws(WorkerStop) { try decider.settle(reached: status.position) } catch {
+      // A cache: the next opening looks through more of the log.
+      var problem = error.diagnostic
+      problem.severity = .warning
+      surroundings.report(problem)
+    }
+  }
+
+  private func reply(to command: Command) throws(WorkerStop) -> CommandReply {
+    switch try decider.decide(command) {
+    case .outcome(let outcome, let explanation):
+      if !explanation.isRepeat { count(outcome) }
+      return .decided(outcome, explanation)
+    case .refused(let problem): return .refused(problem)
+    }
+  }
+
+  private func count(_ outcome: CommandOutcome) {
+    switch outcome.verdict {
+    case .accepted: status.accepted += 1
+    case .rejected: status.rejected += 1
+    case .failed: status.failed += 1
+    }
+  }
+
+  /// Decides commands of the log, up to a flush's worth of them.
+  private func advance() throws(WorkerStop) -> (moved: Bool, decided: Int) {
+    guard status.position < log.durableEnd else { return (false, 0) }
+    var next = status.position
+    do throws(LogError) {
+      next = try log.read(
+        from: next, records: Limits.readRecordsMax, bytes: Limits.readBytesMax, into: batch)
+    } catch {
+      throw .log(error, handler: "decider \(definition.name)")
+    }
+    var decided = 0
+    for record in batch.records where record.envelope.kind == .command {
+      guard definition.commands.contains(batch.bytes.text(record.envelope.type)) else { continue }
+      if decided == Limits.commandsPerFlushMax {
+        next = record.position
+        break
+      }
+      if case .refused(let problem) = try reply(to: Command(record, in: batch)) {
+        // Its own body under its own identity: only a stream that never rests refuses it. Later again.
+        surroundings.report(problem)
+        next = record.position
+        break
+      }
+      decided += 1
+    }
+    defer { status.position = next }
+    return (next > status.position, decided)
+  }
+
+  private func flush() throws(WorkerStop) {
+    do throws(LogError) { try log.flush() } catch {
+      decider.forget()
+      throw .log(error, handler: "decider \(definition.name)")
+    }
+    try decider.flushed(reached: status.position)
+  }
+
+  /// Who waits is told; what is in the log without an outcome is decided later.
+  private func stopped(_ stop: WorkerStop, _ asked: [CommandInbox.Asked]) -> StepOutcome {
+    decider.forget()
+    switch stop {
+    case .wait(let diagnostic):
+      for one in asked { one.answer(.refused(diagnostic)) }
+      if status.waiting == nil { surroundings.report(diagnostic) }
+      status.waiting = diagnostic
+      return .idle(for: Limits.fullDiskPause)
+    case .halt(let diagnostic):
+      for one in asked { one.answer(.refused(diagnostic)) }
+      status.halted = diagnostic
+      surroundings.report(diagnostic)
+      inbox.close()
+      return .finished
+    }
+  }
+}

@@ -1,0 +1,123 @@
+public import MoontideCore
+
+/// A decider's snapshots, `.moontide/snapshots/NAME.sqlite`: a cache that may be deleted at any time. Nothing in
+/// it is flushed, and nothing of it is used that is not whole or was made by other scripts or from another log.
+///
+/// Format version 1:
+///
+/// | table | what |
+/// | --- | --- |
+/// | `owner(content, log, reached)` | one row: digest of the scripts, identity of the log, how far commands were looked through |
+/// | `snapshots(topic, key, version, position, state, digest)` | the newest of each stream; `digest` is of all the others |
+public final class SnapshotFile: SnapshotStore {
+  private let connection: Connection
+
+  private static let format = 1
+
+  /// Opens the file, or makes it; one that cannot be used is made anew.
+  /// - Parameters:
+  ///   - content: of everything that a state follows from: script, modules, upcasters.
+  ///   - log: the identity of the log.
+  ///   - discard: removes the file; called when it is of no use.
+  public init(
+    path: String, content: Digest, log: String, discard: () throws(StoreError) -> Void
+  ) throws(StoreError) {
+    var known: (connection: Connection, belongs: Bool)?
+    do throws(StoreError) {
+      let opened = try Self.open(path)
+      known = (opened, try Self.belongs(opened, content, log))
+    } catch {
+      guard case .damaged = error else { throw error }
+      try discard()
+    }
+    connection = try known?.connection ?? Self.open(path)
+    if known?.belongs == true { return }
+    try connection.script(
+      """
+      begin immediate;
+      drop table if exists owner; drop table if exists snapshots;
+      create table owner(content text not null, log text not null, reached integer not null);
+      create table snapshots(topic text, key blob, version integer not null, position integer not null,
+        state blob not null, digest text not null, primary key(topic, key)) without rowid;
+      pragma user_version=\(Self.format);
+      """)
+    let owner = try connection.prepare("insert into owner values (?, ?, 0)")
+    owner.bind(1, text: content.description)
+    owner.bind(2, text: log)
+    try owner.finish()
+    try connection.run("commit")
+  }
+
+  private static func open(_ path: String) throws(StoreError) -> Connection {
+    let connection = try Connection(path, .create)
+    try connection.script(
+      "pragma journal_mode=wal; pragma synchronous=off; pragma secure_delete=off; pragma temp_store=memory;")
+    return connection
+  }
+
+  private static func belongs(_ connection: Connection, _ content: Digest, _ log: String) throws(StoreError)
+    -> Bool
+  {
+    guard try connection.integer("pragma user_version") == Int64(format) else { return false }
+    let owner = try connection.prepare("select content, log from owner")
+    defer { owner.reset() }
+    return try owner.step() && owner.text(0) == content.description && owner.text(1) == log
+  }
+
+  public func snapshot(topic: TopicName, key: [UInt8]) throws(StoreError) -> StreamSnapshot? {
+    let find = try connection.statement(
+      "select version, position, state, digest from snapshots where topic = ? and key = ?")
+    defer { find.reset() }
+    find.bind(1, text: topic.text)
+    find.bind(2, blob: key)
+    guard try find.step() else { return nil }
+    let found = StreamSnapshot(
+      topic: topic, key: key, version: Int(find.integer(0)),
+      position: Position(UInt64(bitPattern: find.integer(1))), state: find.bytes(2))
+    return find.text(3) == Self.digest(found).description && found.version > 0 ? found : nil
+  }
+
+  public func keep(_ snapshots: [StreamSnapshot], reached: Position) throws(StoreError) {
+    try connection.run("begin immediate")
+    do throws(StoreError) {
+      let put = try connection.statement("insert or replace into snapshots values (?, ?, ?, ?, ?, ?)")
+      for snapshot in snapshots {
+        put.bind(1, text: snapshot.topic.text)
+        put.bind(2, blob: snapshot.key)
+        put.bind(3, Int64(snapshot.version))
+        put.bind(4, Int64(bitPattern: snapshot.position.value))
+        put.bind(5, blob: snapshot.state)
+        put.bind(6, text: Self.digest(snapshot).description)
+        try put.finish()
+      }
+      let move = try connection.statement("update owner set reached = ?")
+      move.bind(1, Int64(bitPattern: reached.value))
+      try move.finish()
+      try connection.run("commit")
+    } catch {
+      if connection.isInTransaction { try connection.run("rollback") }
+      throw error
+    }
+  }
+
+  public func reached() throws(StoreError) -> Position? {
+    try connection.integer("select reached from owner").map { Position(UInt64(bitPattern: $0)) }
+  }
+
+  /// How far the commands of a decider with these scripts have been looked through; nil when that is not known.
+  public static func reached(path: String, content: Digest) -> Position? {
+    do throws(StoreError) {
+      let connection = try Connection(path, .readOnly)
+      let owner = try connection.prepare("select content, reached from owner")
+      defer { owner.reset() }
+      guard try owner.step(), owner.text(0) == content.description else { return nil }
+      return Position(UInt64(bitPattern: owner.integer(1)))
+    } catch { return nil }
+  }
+
+  /// SQLite's pages have no checksums.
+  private static func digest(_ snapshot: StreamSnapshot) -> Digest {
+    Digest.zero.adding(snapshot.topic.text).adding(snapshot.key).adding(UInt64(snapshot.version))
+      .adding(snapshot.position.value).adding(snapshot.state)
+  }
+}
