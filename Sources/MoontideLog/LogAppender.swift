@@ -113,7 +113,8 @@ final class LogAppender: @unchecked Sendable {
     if let expected = request.expected {
       let part = ByteRange(start: 0, count: expected.key.count)
       let hash = log.hash(topic: expected.topic, expected.key, key: part)
-      let version = try versions[hash] ?? index.find(key: hash).count
+      let version: Int
+      if let known = versions[hash] { version = known } else { version = try index.find(key: hash).count }
       versions.learn(hash, version)
       if version != expected.version { return .unexpectedVersion(actual: version) }
     }

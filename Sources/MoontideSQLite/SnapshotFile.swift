@@ -30,7 +30,7 @@ public final class SnapshotFile: SnapshotStore {
       guard case .damaged = error else { throw error }
       try discard()
     }
-    connection = try known?.connection ?? Self.open(path)
+    if let known { connection = known.connection } else { connection = try Self.open(path) }
     if known?.belongs == true { return }
     try connection.script(
       """

@@ -101,30 +101,26 @@ final class Decider {
 
   private func stream(_ key: [UInt8]) throws(StreamFault) -> StreamState {
     if let known = cache[key] { return known }
-    var state = StreamState.new
-    do throws(StoreError) {
-      if definition.snapshotEvery != nil,
-        let kept = try snapshots.snapshot(topic: definition.topic, key: key)
-      {
-        do throws(LogError) {
-          if try fold.position(ofVersion: kept.version, key: key) == kept.position {
-            state = StreamState(
-              version: kept.version, value: kept.state, position: kept.position,
-              snapshotVersion: kept.version)
-          }
-        } catch {
-          throw StreamFault.log(error)
-        }
-      }
-    } catch let error as StreamFault {
-      throw error
-    } catch {
-      // A cache that cannot be read is none.
-      state = .new
-    }
+    var state = try snapshot(key) ?? .new
     try fold.advance(&state, key: key)
     cache[key] = state
     return state
+  }
+
+  /// The stream as it was kept, when the log says the same of the event that it was kept at.
+  private func snapshot(_ key: [UInt8]) throws(StreamFault) -> StreamState? {
+    guard definition.snapshotEvery != nil else { return nil }
+    var found: StreamSnapshot?
+    // A cache that cannot be read is none.
+    do throws(StoreError) { found = try snapshots.snapshot(topic: definition.topic, key: key) } catch { return nil }
+    guard let kept = found else { return nil }
+    do throws(LogError) {
+      guard try fold.position(ofVersion: kept.version, key: key) == kept.position else { return nil }
+    } catch {
+      throw .log(error)
+    }
+    return StreamState(
+      version: kept.version, value: kept.state, position: kept.position, snapshotVersion: kept.version)
   }
 
   // MARK: The decision
