@@ -23,6 +23,9 @@ public final class QueryEngine {
 
   /// May be changed between queries.
   public var catalog: QueryCatalog
+  /// Makes the file of a model that a query names, for models that are not made before; asked before each
+  /// time that one is attached. Its time does not count as the query's.
+  public var provide: ((QueryCatalog.Model) throws(StoreError) -> String)?
   private let connection: Connection
   private let registry = SystemTableModule.Registry()
   private let clock: any WallClock
@@ -111,8 +114,9 @@ public final class QueryEngine {
   // MARK: Names
 
   /// Prepares, attaching what SQLite misses until nothing new can be attached.
-  private func prepare(_ sql: String, _ words: SQLWords, _ watch: QueryGuard) throws(QueryError) -> Statement
-  {
+  private func prepare(
+    _ sql: String, _ words: SQLWords, _ watch: QueryGuard
+  ) throws(QueryError) -> Statement {
     var ambiguous: String?
     connection.authorizer.readable = { [catalog] schema, table in
       let lower = table.lowercased()
@@ -133,7 +137,7 @@ public final class QueryEngine {
         return statement
       } catch {
         if let ambiguous { throw .ambiguous(name: ambiguous, candidates: candidates(ambiguous)) }
-        guard let missing = QueryEngine.missingTable(error), try attach(missing) else {
+        guard let missing = QueryEngine.missingTable(error), try attach(missing, watch) else {
           throw failure(error, sql, words, watch)
         }
       }
@@ -156,21 +160,29 @@ public final class QueryEngine {
   }
 
   /// Attaches the database that has the missing table; false when there is none, or it is attached already.
-  private func attach(_ name: String) throws(QueryError) -> Bool {
+  private func attach(_ name: String, _ watch: QueryGuard) throws(QueryError) -> Bool {
     let parts = name.split(separator: ".", maxSplits: 1).map(String.init)
     if parts.count == 2 {
       if parts[0].lowercased() == "sys" { return try attachSystem() }
       guard let model = catalog.model(parts[0]) else { return false }
-      return try attach(model)
+      return try attach(model, watch)
     }
     let found = catalog.models(with: name)
     if found.count > 1 { throw .ambiguous(name: name, candidates: candidates(name)) }
-    if let model = found.first { return try attach(model) }
+    if let model = found.first { return try attach(model, watch) }
     return registry.tables[name.lowercased()] != nil ? try attachSystem() : false
   }
 
-  private func attach(_ model: QueryCatalog.Model) throws(QueryError) -> Bool {
-    guard try attach(model.name, uri: QueryEngine.uri(model.path)) else { return false }
+  private func attach(_ model: QueryCatalog.Model, _ watch: QueryGuard) throws(QueryError) -> Bool {
+    guard !attached.contains(model.name.lowercased()) else { return false }
+    var path = model.path
+    if let provide {
+      do throws(StoreError) { path = try watch.paused { () throws(StoreError) in try provide(model) } } catch
+      {
+        throw .store(error)
+      }
+    }
+    guard try attach(model.name, uri: QueryEngine.uri(path)) else { return false }
     // A virtual table declares its columns when it is first met, which the authorizer would refuse as a
     // creation.
     do throws(StoreError) {

@@ -9,7 +9,7 @@ final class QueryGuard {
 
   private let clock: any WallClock
   private let limit: Duration
-  private let end: Duration
+  private var end: Duration
   private let cancellation: QueryCancellation?
   /// Why the query was interrupted.
   private(set) var reason: QueryError?
@@ -28,6 +28,13 @@ final class QueryGuard {
         guard let context else { return 0 }
         return Unmanaged<QueryGuard>.fromOpaque(context).takeUnretainedValue().look() ? 1 : 0
       }, Unmanaged.passUnretained(self).toOpaque())
+  }
+
+  /// Runs what is not the query's own work; the deadline moves by as much.
+  func paused<R>(_ body: () throws(StoreError) -> R) throws(StoreError) -> R {
+    let began = clock.monotonic
+    defer { end += clock.monotonic - began }
+    return try body()
   }
 
   /// True to interrupt.

@@ -7,13 +7,33 @@ struct QuerySession {
   let files: any FileSystem
   let clock: any WallClock
   let tables: [any SystemTable]
+  /// Read models that are made when a query names them, in the place of those that are there.
+  var made: MadeModels?
+
+  /// Models without files, and the way to one.
+  struct MadeModels {
+    var catalog: QueryCatalog
+    /// Makes the file of the model with that name, and says where it is.
+    var make: (String) throws(Diagnostic) -> String
+  }
 
   func run(_ request: QueryRequest, to sink: any RowSink) throws(Diagnostic) {
     let engine: QueryEngine
-    do throws(StoreError) { engine = try QueryEngine(try catalog(), tables: tables, clock: clock) } catch {
+    do throws(StoreError) {
+      engine = try QueryEngine(made.map { $0.catalog } ?? QueryCatalog(), tables: tables, clock: clock)
+      if made == nil { engine.catalog = try catalog() }
+    } catch {
       throw error.diagnostic
     }
     var fault: Diagnostic?
+    if let made {
+      engine.provide = { model throws(StoreError) in
+        do throws(Diagnostic) { return try made.make(model.name) } catch {
+          fault = error
+          throw .refused(error.title)
+        }
+      }
+    }
     do throws(QueryError) {
       // A listing without a bound of rows has none of bytes: it streams.
       let bytes = request.rowsMax == .max ? Int.max : Limits.queryBytesMax

@@ -1,0 +1,79 @@
+import ArgumentParser
+import MoontideCore
+import MoontideHost
+
+/// `--as-of`, `--as-known` and the zone of their days.
+struct PastOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("What had happened by then, late events included.", valueName: "TIME"))
+  var asOf: String?
+  @Option(help: ArgumentHelp("What the log held by then.", valueName: "TIME")) var asKnown: String?
+  @Option(help: ArgumentHelp("The zone of days and of times without an offset: UTC.", valueName: "ZONE"))
+  var tz: String?
+
+  /// Nil when it is the present that is asked. Throws a `Diagnostic` for what is no time or no zone.
+  func moment() throws -> PastMoment? {
+    guard asOf != nil || asKnown != nil else { return nil }
+    let zone = try zone()
+    return PastMoment(
+      asOf: try asOf.map { try PastOptions.moment($0, zone) },
+      asKnown: try asKnown.map { try PastOptions.moment($0, zone) })
+  }
+
+  private func zone() throws(Diagnostic) -> CivilZone {
+    guard let tz else { return .utc }
+    guard let zone = CivilZone.named(tz) else {
+      throw Diagnostic(
+        code: CommandCode.zone.code, "“\(tz)” is not a time zone",
+        details: [.init("help", CommandCode.zone.mend)])
+    }
+    return zone
+  }
+
+  private static func moment(_ text: String, _ zone: CivilZone) throws(Diagnostic) -> LogMoment {
+    do throws(TimeExpressionFault) {
+      switch try TimeExpression.parse(text, as: .end, now: SystemSurroundings.clock.now, zone: zone) {
+      case .instant(let time): return .instant(time)
+      case .position(let position): return .position(position)
+      case .offset(let topic, let partition, let offset): return .offset(topic, partition: partition, offset)
+      }
+    } catch { throw error.diagnostic }
+  }
+}
+
+/// Tells on stderr what a question about the past came to, and how far its folding is.
+final class PastReporter: PastObserver {
+  private let session: CommandSession
+  private var bar: (name: String, bar: ProgressBar)?
+
+  init(_ session: CommandSession) { self.session = session }
+
+  func resolved(_ text: String) throws(Diagnostic) {
+    try told { () throws(OutputClosed) in try session.note(text) }
+  }
+
+  func note(_ text: String) throws(Diagnostic) {
+    try told { () throws(OutputClosed) in try session.note("note: \(text)") }
+  }
+
+  func folding(_ name: String, done: UInt64, total: UInt64) throws(Diagnostic) {
+    let options = session.options
+    if bar?.name != name {
+      let made = ProgressBar(
+        "fold \(name)", unit: "events", to: StreamSink.standardError(),
+        terminal: .standardError(options.color), quiet: options.quiet, clock: SystemSurroundings.clock)
+      bar = (name, made)
+    }
+    try told { [bar] () throws(OutputClosed) in try bar?.bar.update(done: done, total: total) }
+  }
+
+  func folded(_ name: String) throws(Diagnostic) {
+    try told { [bar] () throws(OutputClosed) in try bar?.bar.finish() }
+    bar = nil
+  }
+
+  private func told(_ body: () throws(OutputClosed) -> Void) throws(Diagnostic) {
+    do throws(OutputClosed) { try body() } catch {
+      throw Diagnostic(code: HostCode.output.code, "stderr takes no more (errno \(error.errno))")
+    }
+  }
+}
