@@ -30,6 +30,7 @@ public final class QueryEngine {
   private let registry = SystemTableModule.Registry()
   private let clock: any WallClock
   private var attached: [String] = []
+  private static let provideTries = 3
   private var guardian: QueryGuard?
 
   /// `tables` are shown as `sys.NAME`. Throws what SQLite says when it cannot open a connection in memory.
@@ -175,14 +176,8 @@ public final class QueryEngine {
 
   private func attach(_ model: QueryCatalog.Model, _ watch: QueryGuard) throws(QueryError) -> Bool {
     guard !attached.contains(model.name.lowercased()) else { return false }
-    var path = model.path
-    if let provide {
-      do throws(StoreError) { path = try watch.paused { () throws(StoreError) in try provide(model) } } catch
-      {
-        throw .store(error)
-      }
-    }
-    guard try attach(model.name, uri: QueryEngine.uri(path)) else { return false }
+    guard attached.count < Limits.attachedMax else { throw .tooManyModels(limit: Limits.attachedMax) }
+    try open(model, watch, triesLeft: QueryEngine.provideTries)
     // A virtual table declares its columns when it is first met, which the authorizer would refuse as a
     // creation.
     do throws(StoreError) {
@@ -192,6 +187,24 @@ public final class QueryEngine {
       while try list.step() { _ = try connection.prepare("select * from \(schema).\(quoted(list.text(0)))") }
       return true
     } catch { throw .store(error) }
+  }
+
+  /// A file that was made for the query may be gone before it is attached: somebody else tidied up.
+  private func open(
+    _ model: QueryCatalog.Model, _ watch: QueryGuard, triesLeft: Int
+  ) throws(QueryError) {
+    guard let provide else {
+      try attach(model.name, uri: QueryEngine.uri(model.path))
+      return
+    }
+    let path: String
+    do throws(StoreError) { path = try watch.paused { () throws(StoreError) in try provide(model) } } catch {
+      throw .store(error)
+    }
+    do throws(QueryError) { try attach(model.name, uri: QueryEngine.uri(path)) } catch {
+      guard case .store(.io) = error, triesLeft > 1 else { throw error }
+      try open(model, watch, triesLeft: triesLeft - 1)
+    }
   }
 
   private func attachSystem() throws(QueryError) -> Bool {
@@ -204,6 +217,7 @@ public final class QueryEngine {
     } catch { throw .store(error) }
   }
 
+  @discardableResult
   private func attach(_ name: String, uri: String) throws(QueryError) -> Bool {
     let lower = name.lowercased()
     if attached.contains(lower) { return false }

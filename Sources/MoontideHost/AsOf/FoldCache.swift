@@ -189,6 +189,26 @@ struct FoldCache {
     for name in FoldPruning(bytesMax: bytesMax).superfluous(known) { try remove(name) }
   }
 
+  /// How much all questions about the past of a project keep: files, folds among them, bytes.
+  static func size(
+    of paths: ProjectPaths, _ files: any FileSystem
+  ) throws(FileError) -> (files: Int, folds: Int, bytes: UInt64) {
+    var size = (files: 0, folds: 0, bytes: UInt64(0))
+    func add(_ folder: String) throws(FileError) {
+      guard try files.status(folder)?.isDirectory == true else { return }
+      for name in try files.list(folder) {
+        guard let status = try files.status("\(folder)/\(name)"), status.isRegular else { continue }
+        size.files += 1
+        size.bytes += status.bytes
+        if name.hasSuffix(".note") { size.folds += 1 }
+      }
+    }
+    try add(paths.asOf)
+    guard try files.status(paths.folds)?.isDirectory == true else { return size }
+    for name in try files.list(paths.folds) { try add("\(paths.folds)/\(name)") }
+    return size
+  }
+
   /// 16 hexadecimal digits.
   private func random() -> String {
     let digits = String(randomness.next(), radix: 16)

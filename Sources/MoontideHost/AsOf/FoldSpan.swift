@@ -10,13 +10,14 @@ struct FoldSpan: Sendable, Hashable {
   /// The earliest time of an event that was left out; `Int64.max` when there was none. Too early a value does
   /// no harm either.
   var earliestLeftOut: Int64 = .max
-  /// How many were left out, of those that were looked at one by one.
+  /// About how many were left out: what is passed by unread counts as if all of it were events.
   var leftOut: UInt64 = 0
 
-  mutating func leaveOut(_ time: Int64, count: UInt64) {
-    earliestLeftOut = min(earliestLeftOut, time)
-    leftOut += count
-  }
+  /// Notes one event that is left out, or the earliest of many that `passBy` counts.
+  mutating func leaveOut(_ time: Int64) { earliestLeftOut = min(earliestLeftOut, time) }
+
+  /// Counts records that are left out.
+  mutating func passBy(_ count: UInt64) { leftOut += count }
 
   /// Whether a fold up to that time would have taken in the same events. `Int64.max` stands for all events.
   func stands(for latestWanted: Int64) -> Bool {

@@ -54,9 +54,10 @@ final class MomentLog: EventLog, @unchecked Sendable {
     if let outline, until < .max {
       let next = outline.next(from: start, countMax: records) { entry in
         if isWanted(entry) { return true }
-        if listens[Int(entry.topic.value)] { span.leaveOut(entry.earliest, count: 0) }
+        if listens[Int(entry.topic.value)] { span.leaveOut(entry.earliest) }
         return false
       }
+      span.passBy(min(next.lowerBound, durableEnd).value - start.value)
       if next.isEmpty || next.lowerBound >= durableEnd {
         _ = try log.read(from: log.durableEnd, records: 1, bytes: 1, into: batch)
         return durableEnd
@@ -78,7 +79,8 @@ final class MomentLog: EventLog, @unchecked Sendable {
       if record.envelope.kind == .event, listens[Int(record.topic.value)] {
         let time = record.envelope.timeMicroseconds
         if time > until {
-          span.leaveOut(time, count: 1)
+          span.leaveOut(time)
+          span.passBy(1)
           continue
         }
         span.latest = max(span.latest, time)
