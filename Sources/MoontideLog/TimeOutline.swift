@@ -67,8 +67,8 @@ public struct TimeOutline: Sendable, Equatable {
   /// `end` when there are none. What lies at or after `end` is not spoken of.
   /// - Parameters:
   ///   - countMax: how long the range is at most, rounded up to stretches.
-  ///   - isWanted: asked about each entry of the stretches that are passed by, and of those of the range until
-  ///     one is wanted.
+  ///   - isWanted: asked about each entry of the stretches that are passed by, and of those of the range
+  ///     until one is wanted.
   public func next(
     from start: Position, countMax: Int = 1, where isWanted: (Entry) -> Bool
   ) -> Range<Position> {

@@ -177,8 +177,8 @@ public final class ProjectionStore: EffectStore {
     identity.scriptVersion = version
   }
 
-  /// From here on the rows follow the first `decided` decisions of the log: for a copy whose rows are the same
-  /// with these decisions as with those that it followed.
+  /// From here on the rows follow the first `decided` decisions of the log: for a copy whose rows are the
+  /// same with these decisions as with those that it followed.
   public func follow(decided: Int) throws(StoreError) { try bookkeeping.follow(decided: decided) }
 
   /// Rewrites the index of every FTS5 table from its rows, so that the bytes of the file's tables are a

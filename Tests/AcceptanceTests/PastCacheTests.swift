@@ -44,7 +44,8 @@ import Testing
     projection "names" {
       schema = [[create table names(id text primary key, name text);]],
       on = { Sold = function(event, db)
-        if not db.names:get(event.key) then db.names:put { id = event.key, name = "N" .. event.data.cents } end
+        local name = "N" .. event.data.cents
+        if not db.names:get(event.key) then db.names:put { id = event.key, name = name } end
       end },
     }
     """
@@ -216,7 +217,7 @@ import Testing
 
   @Test
   func
-    `an event that the script cannot handle is set aside then as now, and a correction counts when it was known`()
+    `an event that no script could handle is set aside then too, and a correction counts once it was known`()
     throws
   {
     let project = try TestProject()

@@ -16,17 +16,18 @@ struct PastQuestion {
       select 'type', type, n from types
       union all select 'order', id, ifnull(placed_us / 1000, '-') || '/' || ifnull(paid_us / 1000, '-') || '/'
         || (confirmed_at is not null) || '/' || reminders || '/' || out_of_stock from orders
-      union all select 'package', id, ifnull(size, '-') || '/' || failures || '/' || (delivered_at is not null)
-        from packages
+      union all select 'package', id,
+        ifnull(size, '-') || '/' || failures || '/' || (delivered_at is not null) from packages
       union all select 'packed', order_id || ':' || package_id, 1 from packed
       union all select 'item', id, picks from items order by 1, 2
       """,
     judged: """
       select 'type', type, count(*) from s group by type
       union all select 'order', key,
-        ifnull((select ms from s p where p.key = o.key and p.type = 'OrderPlaced' order by n desc limit 1), '-')
-        || '/'
-        || ifnull((select ms from s p where p.key = o.key and p.type = 'OrderPaid' order by n desc limit 1), '-')
+        ifnull((select ms from s p where p.key = o.key and p.type = 'OrderPlaced'
+          order by n desc limit 1), '-') || '/'
+        || ifnull((select ms from s p where p.key = o.key and p.type = 'OrderPaid'
+          order by n desc limit 1), '-')
         || '/' || max(type = 'OrderConfirmed') || '/' || sum(type = 'PaymentReminderSent')
         || '/' || sum(type = 'ItemWentOutOfStock')
         from s o where type in ('OrderPlaced', 'OrderConfirmed', 'OrderPaid', 'PaymentReminderSent',
@@ -35,7 +36,8 @@ struct PastQuestion {
         ifnull((select json_array_length(line, '$.data.orders') from s p
           where p.key = o.key and p.type = 'PackageCreated' order by n desc limit 1), '-')
         || '/' || sum(type = 'DeliveryFailed')
-        || '/' || exists (select 1 from s d where d.key = o.key and d.type = 'PackageDelivered' and d.n > min(o.n))
+        || '/' || exists (select 1 from s d
+          where d.key = o.key and d.type = 'PackageDelivered' and d.n > min(o.n))
         from s o where type in ('PackageCreated', 'DeliveryFailed') group by key
       union all select distinct 'packed', value || ':' || s.key, 1 from s, json_each(line, '$.data.orders')
         where s.type = 'PackageCreated'
@@ -55,12 +57,12 @@ struct PastQuestion {
       create temp table l as select s.n, lines.stock, lines.quantity, lines.thousandths
         from s join lines on lines.n = s.n;
       create index temp.l_n on l(n);
-      create temp table v as select s.n, s.type, s.key, s.line, count(l.n) lines, ifnull(sum(quantity), 0) pieces,
-        ifnull(sum(quantity * thousandths), 0) value from s left join l on l.n = s.n group by s.n;
+      create temp table v as select s.n, s.type, s.key, s.line, count(l.n) lines,
+        ifnull(sum(quantity), 0) pieces, ifnull(sum(quantity * thousandths), 0) value from s left join l on l.n = s.n group by s.n;
       select 'type', type, count(*) || '/' || sum(lines) || '/' || sum(pieces) || '/' || sum(value) from v
         group by type
-      union all select 'customer', key, sum(value) || '/' || sum(lines > 0) || '/' || sum(type = 'OrderPlaced')
-        || '/' || sum(type = 'OrderCancelled') || '/'
+      union all select 'customer', key, sum(value) || '/' || sum(lines > 0)
+        || '/' || sum(type = 'OrderPlaced') || '/' || sum(type = 'OrderCancelled') || '/'
         || (select type from v f where f.key = v.key order by n limit 1)
         from v where key not like 'invoice:%' group by key
       union all select 'month', substr(json_extract(line, '$.time'), 1, 7), sum(value) from v group by 2

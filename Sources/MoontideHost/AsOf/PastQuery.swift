@@ -127,7 +127,8 @@ public struct PastQuery {
   }
 }
 
-/// Hears of the work behind a question about the past; called on its thread. What it throws ends the question.
+/// Hears of the work behind a question about the past; called on its thread. What it throws ends the
+/// question.
 public protocol PastObserver: AnyObject {
   /// What the moment came to: `as of 2026-11-17T23:59:59.999999Z`.
   func resolved(_ text: String) throws(Diagnostic)
