@@ -17,7 +17,8 @@ public final class LogReader: EventLog {
   /// - Parameters:
   ///   - end: nothing at or after this position is shown.
   ///   - trusting: what a checkpoint that fits the log covers is not read, which takes milliseconds;
-  ///     otherwise all of the log is read once. Either way a record is proven by its checksum whenever it is read.
+  ///     otherwise all of the log is read once. Either way a record is proven by its checksum whenever it
+  ///     is read.
   /// - Throws: `damaged` with file and byte, `unsupportedFormat`, or `file`.
   public init(
     directory: String, files: any FileSystem, before end: Position? = nil, trusting: Bool = false

@@ -58,7 +58,8 @@ struct PastQuestion {
         from s join lines on lines.n = s.n;
       create index temp.l_n on l(n);
       create temp table v as select s.n, s.type, s.key, s.line, count(l.n) lines,
-        ifnull(sum(quantity), 0) pieces, ifnull(sum(quantity * thousandths), 0) value from s left join l on l.n = s.n group by s.n;
+        ifnull(sum(quantity), 0) pieces, ifnull(sum(quantity * thousandths), 0) value
+        from s left join l on l.n = s.n group by s.n;
       select 'type', type, count(*) || '/' || sum(lines) || '/' || sum(pieces) || '/' || sum(value) from v
         group by type
       union all select 'customer', key, sum(value) || '/' || sum(lines > 0)

@@ -68,7 +68,7 @@ struct PastFold {
       decisions.agree(with: note.decided, before: note.position)
     else { return false }
     let fingerprint = try LogError.told { () throws(LogError) in try log.fingerprint(before: note.position) }
-    if fingerprint == note.fingerprint { return true }
+    if fingerprint ?? .zero == note.fingerprint { return true }
     // Of a history that this log does not have: it was restored from a backup and went on.
     try FileError.told { () throws(FileError) in try cache.remove(kept.name) }
     return false

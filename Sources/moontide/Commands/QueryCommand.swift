@@ -17,8 +17,8 @@ struct QueryCommand: ParsableCommand {
 
       --as-of T asks whole read models as they were: the fold of all events that had happened by T, late \
       ones included. --as-known T: of all that the log held by T. Both: what of it was known then. T is a \
-      time, a day (its end), #POSITION or TOPIC/PARTITION@OFFSET. sys.events shows the events of that moment. \
-      What is folded is kept below .moontide/as-of, which may be deleted.
+      time, a day (its end), #POSITION or TOPIC/PARTITION@OFFSET. sys.events shows the events of that \
+      moment. What is folded is kept below .moontide/as-of, which may be deleted.
 
       Example: moontide query shop "select status, count(*) from orders group by 1" -o csv
       """)
