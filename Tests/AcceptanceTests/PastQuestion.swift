@@ -35,10 +35,10 @@ struct PastQuestion {
       union all select 'package', key,
         ifnull((select json_array_length(line, '$.data.orders') from s p
           where p.key = o.key and p.type = 'PackageCreated' order by n desc limit 1), '-')
-        || '/' || sum(type = 'DeliveryFailed')
-        || '/' || exists (select 1 from s d
-          where d.key = o.key and d.type = 'PackageDelivered' and d.n > min(o.n))
-        from s o where type in ('PackageCreated', 'DeliveryFailed') group by key
+        || '/' || failures || '/' || exists (select 1 from s d
+          where d.key = o.key and d.type = 'PackageDelivered' and d.n > o.first)
+        from (select key, min(n) first, sum(type = 'DeliveryFailed') failures from s
+          where type in ('PackageCreated', 'DeliveryFailed') group by key) o
       union all select distinct 'packed', value || ':' || s.key, 1 from s, json_each(line, '$.data.orders')
         where s.type = 'PackageCreated'
       union all select 'item', value, count(*) from s, json_each(line, '$.data.items')
@@ -60,6 +60,7 @@ struct PastQuestion {
       create temp table v as select s.n, s.type, s.key, s.line, count(l.n) lines,
         ifnull(sum(quantity), 0) pieces, ifnull(sum(quantity * thousandths), 0) value
         from s left join l on l.n = s.n group by s.n;
+      create index temp.v_key on v(key, n);
       select 'type', type, count(*) || '/' || sum(lines) || '/' || sum(pieces) || '/' || sum(value) from v
         group by type
       union all select 'customer', key, sum(value) || '/' || sum(lines > 0)
