@@ -43,7 +43,7 @@ struct TimeOutlineTests {
   }
 
   @Test func `by an outline nobody passes by what is wanted, and far stretches are passed by`() throws {
-    var random = SplitMix(seed: 20_261_123)
+    var random = SplitMix(20_261_123)
     let fixture = LogFixture()
     let (_, times) = try written(fixture, count: 6_000, random: &random)
     let outline = try outline(try LogReader(directory: "log", files: fixture.files))
@@ -73,7 +73,7 @@ struct TimeOutlineTests {
   }
 
   @Test func `an outline comes back from its bytes, for the log and the history that it is of`() throws {
-    var random = SplitMix(seed: 7)
+    var random = SplitMix(7)
     let fixture = LogFixture()
     let (log, _) = try written(fixture, count: 2_500, random: &random)
     try log.close()
@@ -111,7 +111,7 @@ struct TimeOutlineTests {
     let options = LogOptions(
       segmentBytesMax: 60_000, indexSealEntries: 500, markBytes: 2_000, offsetMarkInterval: 16)
     let fixture = LogFixture(options: options)
-    var random = SplitMix(seed: 3)
+    var random = SplitMix(3)
     for round in 0..<4 {
       let (log, _) = try written(fixture, count: 700, random: &random)
       if round < 3 { try log.close() }
@@ -140,18 +140,5 @@ struct TimeOutlineTests {
     #expect(throws: LogError.self) {
       try LogReader(directory: "log", files: fixture.files, trusting: true)
     }
-  }
-}
-
-/// The same numbers for the same seed.
-struct SplitMix {
-  private var state: UInt64
-  init(seed: UInt64) { state = seed }
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
   }
 }
