@@ -29,12 +29,12 @@ import Testing
     projection "sums" {
       schema = [[
         create table customers(id text primary key, cents integer, sales integer);
-        create virtual table notes using fts5(customer unindexed, note);
+        create virtual table notes using fts5(sale unindexed, customer unindexed, note);
         create view large as select * from customers where cents > 1000;
       ]],
       on = { Sold = function(event, db)
         db.customers:add(event.key, { cents = event.data.cents * \(factor), sales = 1 })
-        db.notes:put { customer = event.key, note = event.data.note }
+        db.notes:put { sale = event.id, customer = event.key, note = event.data.note }
       end },
     }
     """
