@@ -86,7 +86,9 @@ public struct PastQuery {
 
   /// The events of the moment; what other tables tell is how things stand now, and they say so.
   private func tables(_ log: LogReader, _ view: PastView, _ outline: TimeOutline) -> [any SystemTable] {
-    var tables: [any SystemTable] = [EventsTable(MomentLog(log, view, outline: outline))]
+    var tables: [any SystemTable] = [
+      EventsTable(MomentLog(log, view, outline: outline) { !$0.isSystem })
+    ]
     for name in SystemTables.names.subtracting(["sys", "events"]).sorted() {
       tables.append(
         StaticSystemTable(name, columns: [.init("name", .text)]) { () throws(StoreError) in
