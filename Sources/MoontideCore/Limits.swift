@@ -191,8 +191,8 @@ public enum Limits {
 
   // MARK: The past
 
-  /// Positions that one entry of the outline of times stands for: some 20 bytes for 350 KB of log. Larger ones
-  /// would be read in vain more often, for one late event.
+  /// Positions that one entry of the outline of times stands for: some 20 bytes for 350 KB of log. Larger
+  /// ones would be read in vain more often, for one late event.
   public static let outlineStretch: UInt64 = 1_024
   /// Bytes of the outline's file: of 10,000 million records with 16 topics a stretch.
   public static let outlineBytesMax = 4 << 30

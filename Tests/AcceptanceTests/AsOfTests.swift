@@ -7,7 +7,7 @@ import Testing
 /// `MOONTIDE_SEED` repeats.
 @Suite(.serialized, .needsBorrowedFixtures) struct AsOfTests {
   /// Lines of a set in a quick run.
-  private static let quickLines = 5_000
+  private static let quickLines = 2_000
   private static let times = ProcessInfo.processInfo.environment["MOONTIDE_TIMES"].flatMap(Int.init)
   private static let seed =
     ProcessInfo.processInfo.environment["MOONTIDE_SEED"].flatMap(UInt64.init)

@@ -81,9 +81,9 @@ struct PastQuestion {
   static let timeline = PastQuestion(
     asked: """
       select 'type', type, events from types
-      union all select 'key', key, events || '/' || latest_us / 1000 || '/' || behind from keys
-      union all select 'all', '', events || '/' || behind || '/' || worst_us / 1000 || '/' || latest_us / 1000
-        || '/' || first_us / 1000 from totals order by 1, 2
+      union all select 'key', key, events || '/' || (latest_us / 1000) || '/' || behind from keys
+      union all select 'all', '', events || '/' || behind || '/' || (worst_us / 1000) || '/'
+        || (latest_us / 1000) || '/' || (first_us / 1000) from totals order by 1, 2
       """,
     judged: """
       create temp table b as select n, key, ms,

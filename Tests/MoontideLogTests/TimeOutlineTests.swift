@@ -135,6 +135,7 @@ struct TimeOutlineTests {
       }
       fixture.clock.now = EventTime(microseconds: fixture.clock.now.microseconds + 1_000_000)
     }
+    try fixture.open().close()
     let path = fixture.lastSegment
     fixture.files.setBytes(path, Array(fixture.files.bytes(path).prefix(64)))
     #expect(throws: LogError.self) {
