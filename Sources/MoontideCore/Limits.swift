@@ -198,8 +198,8 @@ public enum Limits {
   public static let outlineBytesMax = 4 << 30
   /// Marks that are kept of one read model: a question about a random time folds 1/24 of the log at the mean.
   public static let foldMarksMax = 12
-  /// Records between two marks at least: fewer are folded in a tenth of a second.
-  public static let foldMarkInterval: UInt64 = 25_000
+  /// Records between two marks at least: fewer are folded in a hundredth of a second, large ones in a tenth.
+  public static let foldMarkInterval: UInt64 = 2_000
   /// Answers that are kept of one read model, beside its marks: somebody compares a few moments, again and
   /// again.
   public static let foldAnswersMax = 4

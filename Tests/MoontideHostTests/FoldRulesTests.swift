@@ -69,7 +69,9 @@ struct FoldRulesTests {
     #expect(marks.isDue(at: Position(99_900), span))
     span.passBy(1)
     #expect(!marks.isDue(at: Position(99_900), span))
-    #expect(!marks.isDue(at: Position(24_999), FoldSpan()))
+    #expect(!marks.isDue(at: Position(8_332), FoldSpan()) && marks.isDue(at: Position(8_333), FoldSpan()))
+    #expect(marks.batchRecords == 8_333)
+    #expect(FoldMarks([], logEnd: Position(1_000_000)).batchRecords == 16_666)
   }
 
   @Test func `answers go by their last use, and bytes are bounded with one fold left`() {

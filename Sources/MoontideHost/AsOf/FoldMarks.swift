@@ -3,12 +3,18 @@ import MoontideCore
 /// Where a fold leaves marks to go on from: spread over the log, not nearer to each other than
 /// `Limits.foldMarksMax` of them would be, nor than `Limits.foldMarkInterval`. Pure.
 struct FoldMarks {
+  /// How many records a batch takes, so that marks fall between batches.
+  let batchRecords: Int
+  /// Records between two marks: some batches.
   private let interval: UInt64
   private var places: [UInt64]
 
   /// - Parameter known: the positions of folds that left out nothing.
   init(_ known: [Position], logEnd: Position) {
-    interval = max(Limits.foldMarkInterval, logEnd.value / UInt64(Limits.foldMarksMax))
+    let wanted = Int(max(Limits.foldMarkInterval, logEnd.value / UInt64(Limits.foldMarksMax)))
+    let batches = (wanted + Limits.readRecordsDeepMax - 1) / Limits.readRecordsDeepMax
+    batchRecords = wanted / batches
+    interval = UInt64(batchRecords * batches)
     places = known.map(\.value)
   }
 

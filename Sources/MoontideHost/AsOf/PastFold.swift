@@ -91,7 +91,7 @@ struct PastFold {
     let moment = log(of: base?.note.span ?? FoldSpan())
     var marks = FoldMarks(
       kept.filter { $0.note.span.leftOut == 0 }.map(\.note.position), logEnd: log.durableEnd)
-    try fold(work, base, moment, decisions) { position throws(Diagnostic) in
+    try fold(work, base, moment, decisions, batch: marks.batchRecords) { position throws(Diagnostic) in
       try progress(position.value, moment.durableEnd.value)
       guard position < moment.durableEnd, marks.isDue(at: position, moment.span) else { return }
       let note = try describe(position, moment.span, decisions, .mark)
@@ -124,13 +124,13 @@ struct PastFold {
   /// in the file.
   private func fold(
     _ work: FoldCache.Work, _ base: FoldCache.Kept?, _ moment: MomentLog, _ decisions: PastDecisions,
-    reached: (Position) throws(Diagnostic) -> Void
+    batch: Int, reached: (Position) throws(Diagnostic) -> Void
   ) throws(Diagnostic) {
     let store = try open(work, base, decisions.count)
     let tripped = TimeTrip()
     var surroundings = HandlerSurroundings(
       clock: clock, randomness: randomness, report: { tripped.note($0) }, print: { _, _, _ in })
-    surroundings.batchRecords = Limits.readRecordsDeepMax
+    surroundings.batchRecords = batch
     let board = StatusBoard(definition, lane: 0)
     let worker = try HandlerWorker(
       definition, lane: 0, catalog: catalog, log: moment, store: store, surroundings: surroundings,
