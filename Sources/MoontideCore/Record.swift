@@ -133,4 +133,18 @@ public final class RecordBatch {
     unsafe bytes.removeAll(keepingCapacity: true)
     unsafe records.removeAll(keepingCapacity: true)
   }
+
+  /// Appends a copy of a record, and of its bytes out of `source`. Without padding: the caller adds it at the
+  /// end.
+  public func append(_ record: Record, from source: [UInt8]) {
+    var record = record
+    record.envelope.id = unsafe bytes.appendPart(source, record.envelope.id)
+    record.envelope.source = unsafe bytes.appendPart(source, record.envelope.source)
+    record.envelope.type = unsafe bytes.appendPart(source, record.envelope.type)
+    record.envelope.key = unsafe bytes.appendPart(source, record.envelope.key)
+    record.envelope.time = unsafe bytes.appendPart(source, record.envelope.time)
+    record.envelope.data = unsafe bytes.appendPart(source, record.envelope.data)
+    record.envelope.meta = unsafe bytes.appendPart(source, record.envelope.meta)
+    unsafe records.append(record)
+  }
 }

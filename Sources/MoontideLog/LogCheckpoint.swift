@@ -129,6 +129,23 @@ struct LogCheckpoint: Sendable {
       nextFile: reader.number(UInt64.self))
   }
 
+  /// Whether the log still holds what the checkpoint was made from.
+  func fits(_ catalog: LogCatalog, _ log: LogIdentity) throws(LogError) -> Bool {
+    guard let segment = catalog.segment(point.segment), point.offset <= segment.writtenEnd else {
+      return false
+    }
+    let address = LogAddress(point.lastBatch)
+    guard point.lastBatch != 0 else { return point.batch == 0 }
+    guard let last = catalog.segment(address.segment),
+      address.offset + UInt64(BatchHeader.bytes) <= last.writtenEnd
+    else { return false }
+    var bytes = [UInt8](repeating: 0, count: BatchHeader.bytes)
+    try last.file.readAll(at: address.offset, count: BatchHeader.bytes, into: &bytes, at: 0)
+    guard let header = BatchHeader.decode(bytes, at: 0, log: log) else { return false }
+    return header.batch + 1 == point.batch && header.endPosition == point.position
+      && bytes.number(UInt32.self, at: 4) == point.lastChecksum
+  }
+
   /// Writes it beside and swaps it in; durable when it returns.
   func write(in directory: LogDirectory, log: LogIdentity) throws(LogError) {
     let beside = Self.fileName + ".new"

@@ -35,7 +35,7 @@ struct LogOpening {
     var identityRuns: [SortedRun] = []
     var keyRuns: [SortedRun] = []
     if let found = checkpoint {
-      if try fits(found, catalog, log), let identities = try openRuns(found.identityRuns, log),
+      if try found.fits(catalog, log), let identities = try openRuns(found.identityRuns, log),
         let keys = try openRuns(found.keyRuns, log)
       {
         (identityRuns, keyRuns) = (identities, keys)
@@ -118,26 +118,6 @@ struct LogOpening {
     if last.number == point.segment, last.writtenEnd >= point.offset { return }
     throw last.file.damaged(
       at: last.writtenEnd, "the log ends here, and was durable up to \(Position(point.position))")
-  }
-
-  /// Whether the log still holds what the checkpoint was made from.
-  private func fits(_ checkpoint: LogCheckpoint, _ catalog: LogCatalog, _ log: LogIdentity)
-    throws(LogError) -> Bool
-  {
-    let point = checkpoint.point
-    guard let segment = catalog.segment(point.segment), point.offset <= segment.writtenEnd else {
-      return false
-    }
-    let address = LogAddress(point.lastBatch)
-    guard point.lastBatch != 0 else { return point.batch == 0 }
-    guard let last = catalog.segment(address.segment),
-      address.offset + UInt64(BatchHeader.bytes) <= last.writtenEnd
-    else { return false }
-    var bytes = [UInt8](repeating: 0, count: BatchHeader.bytes)
-    try last.file.readAll(at: address.offset, count: BatchHeader.bytes, into: &bytes, at: 0)
-    guard let header = BatchHeader.decode(bytes, at: 0, log: log) else { return false }
-    return header.nextBatch == point.batch && header.endPosition == point.position
-      && bytes.number(UInt32.self, at: 4) == point.lastChecksum
   }
 
   /// Nil when one of them is missing or not sound.

@@ -13,23 +13,66 @@ public final class LogReader: EventLog {
   private let catalog = LogCatalog(options: LogOptions())
   private let state: LogPoint
 
-  /// Opens what is in `directory` and reads all of it once.
-  /// - Parameter end: nothing at or after this position is shown.
+  /// Opens what is in `directory`.
+  /// - Parameters:
+  ///   - end: nothing at or after this position is shown.
+  ///   - trusting: what a checkpoint that fits the log covers is not read, which takes milliseconds;
+  ///     otherwise all of the log is read once. Either way a record is proven by its checksum whenever it
+  ///     is read.
   /// - Throws: `damaged` with file and byte, `unsupportedFormat`, or `file`.
-  public init(directory: String, files: any FileSystem, before end: Position? = nil) throws(LogError) {
+  public init(
+    directory: String, files: any FileSystem, before end: Position? = nil, trusting: Bool = false
+  ) throws(LogError) {
     let root = LogDirectory(files: files, path: directory)
     let folder = LogDirectory(files: files, path: directory + "/segments")
-    let names = try folder.list().filter { $0.hasSuffix(".log") && $0.utf8.count == 24 }
-    guard let first = names.first else {
+    guard let first = try Self.names(folder).first else {
       throw .damaged(file: folder.path, byteOffset: 0, reason: "there is no segment")
     }
     let log = LogIdentity(try SegmentHeader.read(try folder.open(first, .read)).log)
     // Read before the segments are: what it covers was in them then.
-    let witness = try LogCheckpoint.read(in: root, log: log).map(LogWitness.init)
+    let checkpoint = try LogCheckpoint.read(in: root, log: log)
+    let witness = checkpoint.map(LogWitness.init)
+    let segments = try Self.segments(folder, log, into: catalog)
     var start = LogPoint()
     start.offset = UInt64(SegmentHeader.bytes)
+    if trusting, let checkpoint, try checkpoint.fits(catalog, log) {
+      start = checkpoint.point
+      catalog.restore(marks: checkpoint.marks, offsetMarks: checkpoint.offsetMarks)
+    }
     var replay = LogReplay(state: start, log: log, index: nil, catalog: catalog, options: LogOptions())
     var torn: UInt64 = 0
+    for (segment, isLast) in segments[start.segment...] {
+      if segment.number > start.segment || start.batch == 0 {
+        guard segment.basePosition == replay.state.position, segment.firstBatch == replay.state.batch else {
+          throw segment.file.damaged(
+            at: 32,
+            "the segment begins at \(Position(segment.basePosition)), the one before it ends at "
+              + "\(Position(replay.state.position))")
+        }
+      }
+      replay.enter(segment)
+      torn = try Self.read(segment, from: replay.state.offset, isLast: isLast, witness, &replay)
+    }
+    if let witness, witness.batch > replay.state.batch {
+      throw segments[segments.count - 1].segment.file.damaged(
+        at: replay.state.offset, witness.reason(endsAt: replay.state.position))
+    }
+    self.log = log
+    state = replay.state
+    tornTailBytes = torn
+    durableEnd = min(end ?? Position(state.position), Position(state.position))
+  }
+
+  private static func names(_ folder: LogDirectory) throws(LogError) -> [String] {
+    try folder.list().filter { $0.hasSuffix(".log") && $0.utf8.count == 24 }
+  }
+
+  /// Opens all segments; the last one of the folder may have a torn tail.
+  private static func segments(
+    _ folder: LogDirectory, _ log: LogIdentity, into catalog: LogCatalog
+  ) throws(LogError) -> [(segment: Segment, isLast: Bool)] {
+    let names = try names(folder)
+    var segments: [(segment: Segment, isLast: Bool)] = []
     for (number, name) in names.enumerated() {
       let isLast = number == names.count - 1
       let file = try folder.open(name, .read)
@@ -38,34 +81,19 @@ public final class LogReader: EventLog {
       if isLast, number > 0, size <= UInt64(SegmentHeader.bytes) { break }
       let header = try SegmentHeader.read(file)
       guard header.log == log.digest else { throw file.damaged(at: 16, "the segment belongs to another log") }
-      guard header.basePosition == replay.state.position, header.firstBatch == replay.state.batch else {
-        throw file.damaged(
-          at: 32,
-          "the segment begins at \(Position(header.basePosition)), the one before it ends at "
-            + "\(Position(replay.state.position))")
-      }
       let segment = Segment(number: number, header: header, file: file, end: size)
       catalog.add(segment)
-      replay.enter(segment)
-      torn = try Self.read(segment, size: size, isLast: isLast, witness, &replay)
+      segments.append((segment, isLast))
     }
-    if let witness, witness.batch > replay.state.batch {
-      throw .damaged(
-        file: folder.path + "/" + names[names.count - 1], byteOffset: replay.state.offset,
-        reason: witness.reason(endsAt: replay.state.position))
-    }
-    self.log = log
-    state = replay.state
-    tornTailBytes = torn
-    durableEnd = min(end ?? Position(state.position), Position(state.position))
+    return segments
   }
 
-  /// Takes all batches of a segment; returns the bytes behind the last whole one.
+  /// Takes all batches of a segment from `start` on; returns the bytes behind the last whole one.
   private static func read(
-    _ segment: Segment, size: UInt64, isLast: Bool, _ witness: LogWitness?, _ replay: inout LogReplay
+    _ segment: Segment, from start: UInt64, isLast: Bool, _ witness: LogWitness?, _ replay: inout LogReplay
   ) throws(LogError) -> UInt64 {
-    var scanner = SegmentScanner(
-      file: segment.file, log: replay.log, from: UInt64(SegmentHeader.bytes), to: size)
+    let size = segment.writtenEnd
+    var scanner = SegmentScanner(file: segment.file, log: replay.log, from: start, to: size)
     while true {
       switch try scanner.next() {
       case .end: return 0
@@ -84,6 +112,11 @@ public final class LogReader: EventLog {
 
   /// The random bits that the log was born with, in 32 hexadecimal digits.
   public var identity: String { log.digest.description }
+
+  var digest: Digest { log.digest }
+
+  /// How many bytes the log has.
+  public var bytes: UInt64 { catalog.allSegments.reduce(0) { $0 + $1.writtenEnd } }
 
   /// The mark of the log, as `SegmentedLog` has it.
   public var mark: Int32 { log.mark }
@@ -122,32 +155,52 @@ public final class LogReader: EventLog {
     try forEach { record, bytes in
       guard record.topic == topic, bytes.equals(record.envelope.key, key, part) else { return true }
       found += 1
-      if found > version { kept.copy(record, from: bytes) }
+      if found > version { kept.append(record, from: bytes) }
       return kept.records.count < records
     }
     batch.removeAll()
-    for record in kept.records { batch.copy(record, from: kept.bytes) }
+    for record in kept.records { batch.append(record, from: kept.bytes) }
     batch.bytes.append(contentsOf: repeatElement(0, count: Limits.parserPaddingBytes))
     return version + kept.records.count
   }
 
   public func position(of place: LogPlace) throws(LogError) -> Position? {
-    var found: Position?
-    try forEach { record, bytes in
-      let isIt: Bool
-      switch place {
-      case .identity(let topic, let source, let id):
-        isIt =
+    let search = PlaceSearch(catalog: catalog, log: log, end: durableEnd)
+    switch place {
+    case .offset(let topic, let partition, let offset):
+      return try search.position(topic, partition, offset)
+    case .recorded(let time): return try search.position(recorded: time)
+    case .identity(let topic, let source, let id):
+      var found: Position?
+      try forEach { record, bytes in
+        let isIt =
           record.topic == topic && Array(bytes[record.envelope.source.indices]) == source
           && Array(bytes[record.envelope.id.indices]) == id
-      case .offset(let topic, let partition, let offset):
-        isIt = record.topic == topic && record.partition == partition && record.offset == offset
-      case .recorded(let time): isIt = record.recordedMicroseconds >= time.microseconds
+        if isIt { found = record.position }
+        return !isIt
       }
-      if isIt { found = record.position }
-      return !isIt
+      return found
     }
-    return found
+  }
+
+  /// Of the record right before a position: all that the log knows of it, its time of recording included. Two
+  /// histories that share a beginning (a log that was restored from a backup and went on) differ in it from
+  /// where they part: what is recorded later has a later time, and positions never stand still. Nil at the
+  /// start, and where the log does not reach.
+  public func fingerprint(before position: Position) throws(LogError) -> Digest? {
+    guard position > .start, position <= durableEnd else { return nil }
+    let batch = RecordBatch()
+    _ = try read(from: Position(position.value - 1), records: 1, bytes: 1, into: batch)
+    guard let record = batch.records.first else { return nil }
+    let (bytes, envelope) = (batch.bytes, record.envelope)
+    var digest = Digest.zero.adding(record.position.value).adding(record.offset.value)
+      .adding(UInt64(record.topic.value)).adding(UInt64(record.partition))
+      .adding(UInt64(bitPattern: record.recordedMicroseconds)).adding(UInt64(envelope.kind.rawValue))
+      .adding(UInt64(envelope.version)).adding(UInt64(bitPattern: envelope.timeMicroseconds))
+    for part in [
+      envelope.id, envelope.source, envelope.type, envelope.key, envelope.time, envelope.data, envelope.meta,
+    ] { digest = digest.adding(bytes, part) }
+    return digest
   }
 
   /// Hands over record after record until `body` answers false.
@@ -174,19 +227,4 @@ public final class LogReader: EventLog {
 
   /// Never blocks: nothing comes.
   public func wait(past position: Position, for timeout: Duration) -> Bool { durableEnd > position }
-}
-
-extension RecordBatch {
-  fileprivate func copy(_ record: Record, from source: [UInt8]) {
-    var record = record
-    func part(_ range: ByteRange) -> ByteRange { bytes.appendPart(source, range) }
-    record.envelope.id = part(record.envelope.id)
-    record.envelope.source = part(record.envelope.source)
-    record.envelope.type = part(record.envelope.type)
-    record.envelope.key = part(record.envelope.key)
-    record.envelope.time = part(record.envelope.time)
-    record.envelope.data = part(record.envelope.data)
-    record.envelope.meta = part(record.envelope.meta)
-    records.append(record)
-  }
 }

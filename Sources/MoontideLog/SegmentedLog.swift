@@ -134,8 +134,10 @@ public final class SegmentedLog: EventLog {
   public func position(of place: LogPlace) throws(LogError) -> Position? {
     switch place {
     case .identity(let topic, let source, let id): try find(topic, source: source, id: id)
-    case .offset(let topic, let partition, let offset): try find(topic, partition, offset)
-    case .recorded(let time): try find(recorded: time)
+    case .offset(let topic, let partition, let offset):
+      try PlaceSearch(catalog: catalog, log: log, end: durableEnd).position(topic, partition, offset)
+    case .recorded(let time):
+      try PlaceSearch(catalog: catalog, log: log, end: durableEnd).position(recorded: time)
     }
   }
 
@@ -156,41 +158,6 @@ public final class SegmentedLog: EventLog {
       return position < durableEnd.value ? Position(position) : nil
     }
     return nil
-  }
-
-  /// Goes on from the nearest mark: a few thousand records at most, unless the partition is a rare one.
-  private func find(_ topic: TopicID, _ partition: UInt16, _ offset: Offset) throws(LogError) -> Position? {
-    guard
-      let mark = catalog.mark(
-        partition: UInt32(topic.value) << 16 | UInt32(partition), offset: offset.value)
-    else { return nil }
-    let batch = RecordBatch()
-    var position = Position(mark.position)
-    while true {
-      let next = try read(
-        from: position, records: Limits.readRecordsMax, bytes: Limits.readBytesMax, into: batch)
-      for record in batch.records where record.topic == topic && record.partition == partition {
-        if record.offset == offset { return record.position }
-        if record.offset > offset { return nil }
-      }
-      if next == position { return nil }
-      position = next
-    }
-  }
-
-  private func find(recorded time: EventTime) throws(LogError) -> Position? {
-    guard let mark = catalog.mark(recordedBefore: time.microseconds) else { return nil }
-    let batch = RecordBatch()
-    var position = Position(mark.position)
-    while true {
-      let next = try read(
-        from: position, records: Limits.readRecordsMax, bytes: Limits.readBytesMax, into: batch)
-      if let found = batch.records.first(where: { $0.recordedMicroseconds >= time.microseconds }) {
-        return found.position
-      }
-      if next == position { return nil }
-      position = next
-    }
   }
 }
 

@@ -80,6 +80,14 @@ struct Bookkeeping {
     try meta.finish()
   }
 
+  /// - Parameter decided: how many decisions about dead letters the rows follow from here on.
+  func follow(decided: Int) throws(StoreError) {
+    let write = try connection.statement(
+      "insert or replace into _mt_counts(name, value) values ('decided', ?1)")
+    write.bind(1, Int64(decided))
+    try write.finish()
+  }
+
   // MARK: Writing
 
   func checkpoint(_ partitions: [TopicPartition], _ position: Position) throws(StoreError) {

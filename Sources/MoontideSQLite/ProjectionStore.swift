@@ -44,15 +44,17 @@ public final class ProjectionStore: EffectStore {
     }
   }
 
-  /// Opens a file that `create` made, to go on.
-  public static func open(path: String, vfs: String? = nil) throws(StoreOpeningError) -> ProjectionStore {
+  /// Opens a file that `create` made, to go on; with `bulk`, as `create` has it.
+  public static func open(
+    path: String, bulk: Bool = false, vfs: String? = nil
+  ) throws(StoreOpeningError) -> ProjectionStore {
     let connection = try StoreOpeningError.wrap { () throws(StoreError) in
       try Connection(path, .readWrite, vfs: vfs)
     }
     let identity = try Bookkeeping(connection: connection).identity()
     return try StoreOpeningError.wrap { () throws(StoreError) in
-      try StorePragmas.apply(.derived, to: connection)
-      return try ProjectionStore(connection, identity, isBulk: false)
+      try StorePragmas.apply(bulk ? .bulk : .derived, to: connection)
+      return try ProjectionStore(connection, identity, isBulk: bulk)
     }
   }
 
@@ -71,6 +73,24 @@ public final class ProjectionStore: EffectStore {
       case .unsupportedFormat, .empty, .store:
         throw SchemaFault(message: "\(error)", byteOffset: 0, byteCount: 1)
       }
+    }
+  }
+
+  /// The names that a query can ask a read model of that schema for: its tables and its views.
+  public static func names(inSchema schema: String) throws(SchemaFault) -> [String] {
+    do {
+      let connection = try StoreOpeningError.wrap { () throws(StoreError) in
+        let connection = try Connection("schema", .memory)
+        try connection.run("begin")
+        return connection
+      }
+      let tables = try makeTables(schema, in: connection).map { $0.table.name }
+      return try StoreOpeningError.wrap { () throws(StoreError) in try tables + views(connection) }
+    } catch {
+      guard case .schema(let fault) = error else {
+        throw SchemaFault(message: "\(error)", byteOffset: 0, byteCount: 1)
+      }
+      throw fault
     }
   }
 
@@ -105,11 +125,15 @@ public final class ProjectionStore: EffectStore {
     }
   }
 
-  private static func probeViews(_ connection: Connection) throws(StoreError) {
+  private static func views(_ connection: Connection) throws(StoreError) -> [String] {
     var views: [String] = []
     let list = try connection.prepare("select name from sqlite_schema where type = 'view' order by rowid")
     while try list.step() { views.append(list.text(0)) }
-    for view in views {
+    return views
+  }
+
+  private static func probeViews(_ connection: Connection) throws(StoreError) {
+    for view in try views(connection) {
       try connection.authorizer.under(.rows) { () throws(StoreError) in
         _ = try connection.prepare("select * from \(quoted(view))")
       }
@@ -159,6 +183,10 @@ public final class ProjectionStore: EffectStore {
     try bookkeeping.setScriptVersion(version)
     identity.scriptVersion = version
   }
+
+  /// From here on the rows follow the first `decided` decisions of the log: for a copy whose rows are the
+  /// same with these decisions as with those that it followed.
+  public func follow(decided: Int) throws(StoreError) { try bookkeeping.follow(decided: decided) }
 
   /// Rewrites the index of every FTS5 table from its rows, so that the bytes of the file's tables are a
   /// function of its rows alone: an index's segments otherwise show where batches ended. Outside a

@@ -23,10 +23,14 @@ public final class QueryEngine {
 
   /// May be changed between queries.
   public var catalog: QueryCatalog
+  /// Makes the file of a model that a query names, for models that are not made before; asked before each
+  /// time that one is attached. Its time does not count as the query's.
+  public var provide: ((QueryCatalog.Model) throws(StoreError) -> String)?
   private let connection: Connection
   private let registry = SystemTableModule.Registry()
   private let clock: any WallClock
   private var attached: [String] = []
+  private static let provideTries = 3
   private var guardian: QueryGuard?
 
   /// `tables` are shown as `sys.NAME`. Throws what SQLite says when it cannot open a connection in memory.
@@ -116,8 +120,9 @@ public final class QueryEngine {
   // MARK: Names
 
   /// Prepares, attaching what SQLite misses until nothing new can be attached.
-  private func prepare(_ sql: String, _ words: SQLWords, _ watch: QueryGuard) throws(QueryError) -> Statement
-  {
+  private func prepare(
+    _ sql: String, _ words: SQLWords, _ watch: QueryGuard
+  ) throws(QueryError) -> Statement {
     var ambiguous: String?
     connection.authorizer.readable = { [catalog] schema, table in
       let lower = table.lowercased()
@@ -138,7 +143,7 @@ public final class QueryEngine {
         return statement
       } catch {
         if let ambiguous { throw .ambiguous(name: ambiguous, candidates: candidates(ambiguous)) }
-        guard let missing = QueryEngine.missingTable(error), try attach(missing) else {
+        guard let missing = QueryEngine.missingTable(error), try attach(missing, watch) else {
           throw failure(error, sql, words, watch)
         }
       }
@@ -161,21 +166,23 @@ public final class QueryEngine {
   }
 
   /// Attaches the database that has the missing table; false when there is none, or it is attached already.
-  private func attach(_ name: String) throws(QueryError) -> Bool {
+  private func attach(_ name: String, _ watch: QueryGuard) throws(QueryError) -> Bool {
     let parts = name.split(separator: ".", maxSplits: 1).map(String.init)
     if parts.count == 2 {
       if parts[0].lowercased() == "sys" { return try attachSystem() }
       guard let model = catalog.model(parts[0]) else { return false }
-      return try attach(model)
+      return try attach(model, watch)
     }
     let found = catalog.models(with: name)
     if found.count > 1 { throw .ambiguous(name: name, candidates: candidates(name)) }
-    if let model = found.first { return try attach(model) }
+    if let model = found.first { return try attach(model, watch) }
     return registry.tables[name.lowercased()] != nil ? try attachSystem() : false
   }
 
-  private func attach(_ model: QueryCatalog.Model) throws(QueryError) -> Bool {
-    guard try attach(model.name, uri: ReadOnlyAddress.of(model.path)) else { return false }
+  private func attach(_ model: QueryCatalog.Model, _ watch: QueryGuard) throws(QueryError) -> Bool {
+    guard !attached.contains(model.name.lowercased()) else { return false }
+    guard attached.count < Limits.attachedMax else { throw .tooManyModels(limit: Limits.attachedMax) }
+    try open(model, watch, triesLeft: QueryEngine.provideTries)
     // A virtual table declares its columns when it is first met, which the authorizer would refuse as a
     // creation.
     do throws(StoreError) {
@@ -185,6 +192,24 @@ public final class QueryEngine {
       while try list.step() { _ = try connection.prepare("select * from \(schema).\(quoted(list.text(0)))") }
       return true
     } catch { throw .store(error) }
+  }
+
+  /// A file that was made for the query may be gone before it is attached: somebody else tidied up.
+  private func open(
+    _ model: QueryCatalog.Model, _ watch: QueryGuard, triesLeft: Int
+  ) throws(QueryError) {
+    guard let provide else {
+      try attach(model.name, uri: ReadOnlyAddress.of(model.path))
+      return
+    }
+    let path: String
+    do throws(StoreError) { path = try watch.paused { () throws(StoreError) in try provide(model) } } catch {
+      throw .store(error)
+    }
+    do throws(QueryError) { try attach(model.name, uri: ReadOnlyAddress.of(path)) } catch {
+      guard case .store(.io) = error, triesLeft > 1 else { throw error }
+      try open(model, watch, triesLeft: triesLeft - 1)
+    }
   }
 
   private func attachSystem() throws(QueryError) -> Bool {
@@ -197,6 +222,7 @@ public final class QueryEngine {
     } catch { throw .store(error) }
   }
 
+  @discardableResult
   private func attach(_ name: String, uri: String) throws(QueryError) -> Bool {
     let lower = name.lowercased()
     if attached.contains(lower) { return false }

@@ -11,7 +11,7 @@ final class QueryGuard {
   let limit: Duration
   /// For what is late where no progress handler is asked.
   let statement = StatementWatch()
-  private let end: Duration
+  private var end: Duration
   private let cancellation: QueryCancellation?
   /// Why the query was interrupted.
   private(set) var reason: QueryError?
@@ -30,6 +30,13 @@ final class QueryGuard {
         guard let context else { return 0 }
         return Unmanaged<QueryGuard>.fromOpaque(context).takeUnretainedValue().look() ? 1 : 0
       }, Unmanaged.passUnretained(self).toOpaque())
+  }
+
+  /// Runs what is not the query's own work; the deadline moves by as much.
+  func paused<R>(_ body: () throws(StoreError) -> R) throws(StoreError) -> R {
+    let began = clock.monotonic
+    defer { end += clock.monotonic - began }
+    return try body()
   }
 
   /// True to interrupt.

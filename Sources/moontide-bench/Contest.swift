@@ -32,6 +32,8 @@ struct Contest {
     try rebuildAndReopen(&report)
     try twoProjections(&report)
     try latency(&report)
+    tell("the past")
+    try past(&report)
     return report
   }
 
@@ -178,6 +180,22 @@ struct Contest {
       Figure(events: 300, wallSeconds: 0, cpuSeconds: 0, residentMegabytes: 0, latencySeconds: median))
     report.compare("idle latency: p50 against the floor", (figure.latencySeconds ?? 0) / median, atMost: 1.5)
     report.compare("idle latency: p99 against the floor", (figure.latencyP99Seconds ?? 0) / median, atMost: 5)
+  }
+
+  /// Random times, once the marks are there; and what they cost on the disk.
+  private func past(_ report: inout Report) throws {
+    let project = path("process")
+    try remove(project + "/.moontide/as-of")
+    let figure = try work(["past", project])
+    report.add("query --as-of a random time", "moontide", figure)
+    report.compare("query --as-of: p95 seconds", figure.latencyP95Seconds ?? 0, atMost: 1)
+    report.compare(
+      "query --as-of: bytes kept against the log's",
+      try bytes(project + "/.moontide/as-of") / bytes(project + "/data/log/segments"), atMost: 1.25)
+  }
+
+  private func bytes(_ folder: String) throws -> Double {
+    try Double(Command.run("du", ["-sk", folder]).prefix { $0.isNumber }) ?? 0
   }
 
   // MARK: Contenders

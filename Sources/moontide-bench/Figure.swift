@@ -9,6 +9,7 @@ struct Figure: Codable {
   var residentMegabytes: Int
   /// Seconds of a single operation, where the figure is a latency.
   var latencySeconds: Double?
+  var latencyP95Seconds: Double?
   var latencyP99Seconds: Double?
 
   var rate: Double { wallSeconds > 0 ? Double(events) / wallSeconds : 0 }

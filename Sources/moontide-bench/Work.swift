@@ -9,7 +9,7 @@ struct Work: ParsableCommand {
     commandName: "work", abstract: "One piece of work in this process, its figure as JSON.",
     shouldDisplay: false)
 
-  enum Kind: String, ExpressibleByArgument { case ingest, process, pass, reopen, key, latency }
+  enum Kind: String, ExpressibleByArgument { case ingest, process, pass, reopen, key, latency, past }
 
   @Argument var kind: Kind
   @Argument var project: String
@@ -27,6 +27,7 @@ struct Work: ParsableCommand {
       case .reopen: try reopen(paths)
       case .key: try key(paths)
       case .latency: try latency(paths)
+      case .past: try PastProbe(paths: paths).figure()
       }
     print(String(decoding: try JSONEncoder().encode(figure), as: UTF8.self))
   }

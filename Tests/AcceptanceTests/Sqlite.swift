@@ -16,4 +16,24 @@ enum Sqlite {
     }
     return String(decoding: bytes, as: UTF8.self)
   }
+
+  /// Runs a script of statements and dot commands; what it prints.
+  static func run(_ database: String, _ script: String) throws -> String {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    process.arguments = ["sqlite3", "-batch", "-bail", database]
+    let (input, output) = (Pipe(), Pipe())
+    process.standardInput = input
+    process.standardOutput = output
+    try process.run()
+    // Less than a pipe holds: written before anything is read.
+    try input.fileHandleForWriting.write(contentsOf: Data((script + "\n").utf8))
+    try input.fileHandleForWriting.close()
+    let bytes = try output.fileHandleForReading.readToEnd() ?? Data()
+    process.waitUntilExit()
+    guard process.terminationStatus == 0 else {
+      throw Fault("sqlite3 refuses: \(script)")
+    }
+    return String(decoding: bytes, as: UTF8.self)
+  }
 }

@@ -47,8 +47,8 @@ final class TestProject {
   func runOnce(_ more: [String] = []) throws { try Binary.succeed(["run", path, "--once", "-q"] + more) }
 
   /// Rows of a query as JSON arrays of values, in the order of the columns.
-  func query(_ sql: String) throws -> [[JSONCell]] {
-    let text = try Binary.succeed(["query", path, sql, "-o", "csv"])
+  func query(_ sql: String, _ more: [String] = []) throws -> [[JSONCell]] {
+    let text = try Binary.succeed(["query", path, sql, "-o", "csv"] + more)
     return text.split(separator: "\r\n", omittingEmptySubsequences: true).flatMap {
       $0.split(separator: "\n")
     }

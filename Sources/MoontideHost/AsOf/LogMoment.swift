@@ -42,7 +42,8 @@ public enum LogMoment: Sendable, Hashable {
       let known = log.topics().first { $0.name == topic }
       let found = try LogError.told { () throws(LogError) -> Position? in
         guard let known else { return nil }
-        return try log.position(of: .offset(known.id, partition, offset))
+        return try log.position(
+          of: .offset(topic: known.id, partition: partition, offset: offset))
       }
       guard let found else { throw LogMoment.missing("\(topic)/\(partition)@\(offset)", log) }
       return found

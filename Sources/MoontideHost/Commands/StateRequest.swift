@@ -1,4 +1,4 @@
-public import MoontideCore
+import MoontideCore
 
 /// Asks for the state of one stream, now or then.
 public struct StateRequest: Sendable, Hashable {

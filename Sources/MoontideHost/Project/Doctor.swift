@@ -49,6 +49,7 @@ public struct Doctor {
     try strays(scripts.catalog, report)
     if isFull { try folds(scripts.catalog, report) }
     try quarantine(log, report)
+    try past(report)
     return report.isHealthy
   }
 
@@ -170,6 +171,17 @@ public struct Doctor {
           verdict.differences == 0 ? "" : "moontide projection verify \(definition.name)")
       } catch { try report.add(name, .notable, error.title, "") }
     }
+  }
+
+  /// What questions about the past keep for the next one.
+  private func past(_ report: DoctorReport) throws(Diagnostic) {
+    let size = try FileError.told { () throws(FileError) in try FoldCache.size(of: paths, files) }
+    guard size.files > 0 else { return }
+    let folder = paths.relative(paths.asOf)
+    try report.add(
+      "past", .well,
+      "\(folder) keeps \(Counted.text(size.folds, "fold")) for query --as-of, \(size.bytes) bytes",
+      "rm -r \(folder) frees the room; the next question folds again")
   }
 
   private func quarantine(_ log: LogReader, _ report: DoctorReport) throws(Diagnostic) {

@@ -119,6 +119,13 @@ public final class MoontideProject: Sendable {
     return sink.rows
   }
 
+  /// The same over read models as they were; on a thread with a stack of 2 MiB or more.
+  public func query(_ sql: String, at moment: PastMoment) throws(Diagnostic) -> [[String: String]] {
+    let sink = CollectingSink()
+    try PastQuery(paths).run(QueryRequest(sql), at: moment, to: sink, observer: QuietObserver())
+    return sink.rows
+  }
+
   /// Writes down what makes the next opening quick. Not needed for safety: should the system be short of room
   /// for it, that is what it returns, for showing.
   @discardableResult public func close() throws(Diagnostic) -> Diagnostic? {

@@ -16,7 +16,7 @@ public enum ProjectDoor {
     guard request.after == nil, !mayReadSystem(request.sql) else {
       return try access(paths).query(request, to: sink)
     }
-    try QuerySession(paths: paths, files: PosixFileSystem(), clock: SystemClock(), tables: nil)
+    try QuerySession(paths: paths, files: PosixFileSystem(), clock: SystemClock(), tables: [])
       .run(request, to: sink)
   }
 

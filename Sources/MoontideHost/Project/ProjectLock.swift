@@ -14,28 +14,42 @@ final class ProjectLock: @unchecked Sendable {
     var pid: Int32?
   }
 
-  private let descriptor: Int32
-  private let folder: Int32
+  /// What a lock keeps others from.
+  enum Reach {
+    /// The folder that the lock file is in, even if somebody deletes that file.
+    case folder
+    /// What is called like the lock file: others are in the same folder, with locks of their own.
+    case file
+  }
 
-  private init(descriptor: Int32, folder: Int32) {
+  private let descriptor: Int32
+  private let folder: Int32?
+
+  private init(descriptor: Int32, folder: Int32?) {
     self.descriptor = descriptor
     self.folder = folder
   }
 
   deinit {
-    close(folder)
+    if let folder { close(folder) }
     close(descriptor)
   }
 
   /// Takes the lock at `path`, trying again for up to `patience`. The directory must exist.
-  static func take(_ path: String, patience: Duration) throws(Diagnostic) -> Result<ProjectLock, Held> {
+  static func take(
+    _ path: String, _ reach: Reach = .folder, patience: Duration
+  ) throws(Diagnostic) -> Result<ProjectLock, Held> {
     let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else { throw FileError.system("open", path).diagnostic }
-    let folder = open(above(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard folder >= 0 else {
-      let fault = FileError.system("open", above(path))
-      close(descriptor)
-      throw fault.diagnostic
+    var folder: Int32?
+    if reach == .folder {
+      let opened = open(above(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+      guard opened >= 0 else {
+        let fault = FileError.system("open", above(path))
+        close(descriptor)
+        throw fault.diagnostic
+      }
+      folder = opened
     }
     let lock = ProjectLock(descriptor: descriptor, folder: folder)
     var waited = Duration.zero
@@ -43,7 +57,7 @@ final class ProjectLock: @unchecked Sendable {
       let blocked: Int32
       if try !tryLock(descriptor, path) {
         blocked = descriptor
-      } else if try !tryLock(folder, above(path)) {
+      } else if let folder, try !tryLock(folder, above(path)) {
         blocked = folder
       } else {
         break
@@ -57,8 +71,9 @@ final class ProjectLock: @unchecked Sendable {
   }
 
   /// Whether a process holds the project now. Creates nothing; the lock file and its folder may be missing.
-  static func isHeld(_ path: String) throws(Diagnostic) -> Bool {
-    for (name, flags) in [(path, O_RDONLY), (above(path), O_RDONLY | O_DIRECTORY)] {
+  static func isHeld(_ path: String, _ reach: Reach = .folder) throws(Diagnostic) -> Bool {
+    let both = [(path, O_RDONLY), (above(path), O_RDONLY | O_DIRECTORY)]
+    for (name, flags) in reach == .file ? both.prefix(1) : both[...] {
       let descriptor = open(name, flags | O_CLOEXEC)
       guard descriptor >= 0 else {
         // No lock was ever taken here.

@@ -17,6 +17,10 @@ public struct ProjectPaths: Sendable, Hashable {
   public var handlerFiles: String { data + "/handlers" }
   /// Caches; deletable.
   public var cache: String { root + "/.moontide" }
+  /// Read models as of past moments; deletable.
+  public var asOf: String { cache + "/as-of" }
+  var folds: String { asOf + "/folds" }
+  var outline: String { asOf + "/outline" }
   public var socket: String { cache + "/socket" }
   /// Counts of stored events.
   var census: String { cache + "/census" }

@@ -28,3 +28,10 @@ final class QuietObserver: RunObserver {
   func problem(_ problem: Diagnostic) throws(Diagnostic) {}
   func printed(_ text: String) throws(Diagnostic) {}
 }
+
+extension QuietObserver: PastObserver {
+  func resolved(_ text: String) throws(Diagnostic) {}
+  func folding(_ name: String, done: UInt64, total: UInt64) throws(Diagnostic) {}
+  func folded(_ name: String) throws(Diagnostic) {}
+  func note(_ text: String) throws(Diagnostic) {}
+}

@@ -6,17 +6,37 @@ struct QuerySession {
   let paths: ProjectPaths
   let files: any FileSystem
   let clock: any WallClock
-  let tables: SystemTables?
+  let tables: [any SystemTable]
+  /// What keeps one of them from being read, where they say.
+  var tableFault: TableFault?
+  /// Read models that are made when a query names them, in the place of those that are there.
+  var made: MadeModels?
+
+  /// Models without files, and the way to one.
+  struct MadeModels {
+    var catalog: QueryCatalog
+    /// Makes the file of the model with that name, and says where it is.
+    var make: (String) throws(Diagnostic) -> String
+  }
 
   func run(_ request: QueryRequest, to sink: any RowSink) throws(Diagnostic) {
     let engine: QueryEngine
     var unreadable: [Diagnostic] = []
     do throws(StoreError) {
-      engine = try QueryEngine(try catalog(&unreadable), tables: tables?.all ?? [], clock: clock)
+      engine = try QueryEngine(made?.catalog ?? QueryCatalog(), tables: tables, clock: clock)
+      if made == nil { engine.catalog = try catalog(&unreadable) }
     } catch {
       throw error.diagnostic
     }
     var fault: Diagnostic?
+    if let made {
+      engine.provide = { model throws(StoreError) in
+        do throws(Diagnostic) { return try made.make(model.name) } catch {
+          fault = error
+          throw .refused(error.title)
+        }
+      }
+    }
     do throws(QueryError) {
       // A listing without a bound of rows has none of bytes: it streams.
       let bytes = request.rowsMax == .max ? Int.max : Limits.queryBytesMax
@@ -33,7 +53,7 @@ struct QuerySession {
           return false
         }
       }
-    } catch { throw fault ?? tables?.fault.told ?? diagnostic(error, request, unreadable) }
+    } catch { throw fault ?? tableFault?.told ?? diagnostic(error, request, unreadable) }
     if let fault { throw fault }
   }
 

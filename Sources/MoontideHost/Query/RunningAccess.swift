@@ -30,8 +30,11 @@ final class RunningAccess: ProjectAccess, Sendable {
     if let after = request.after { try wait(past: after, for: request.timeout) }
     let tables = SystemTables(
       survey: HandlerSurvey(project, groups: groups, deciders: deciders), log: project.log)
-    try QuerySession(paths: project.paths, files: project.files, clock: project.clock, tables: tables)
-      .run(request, to: sink)
+    try QuerySession(
+      paths: project.paths, files: project.files, clock: project.clock, tables: tables.all,
+      tableFault: tables.fault
+    )
+    .run(request, to: sink)
   }
 
   func append(_ request: PublishRequest) throws(Diagnostic) -> PublishOutcome {

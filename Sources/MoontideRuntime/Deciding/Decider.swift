@@ -112,7 +112,9 @@ final class Decider {
     guard definition.snapshotEvery != nil else { return nil }
     var found: StreamSnapshot?
     // A cache that cannot be read is none.
-    do throws(StoreError) { found = try snapshots.snapshot(topic: definition.topic, key: key) } catch { return nil }
+    do throws(StoreError) { found = try snapshots.snapshot(topic: definition.topic, key: key) } catch {
+      return nil
+    }
     guard let kept = found else { return nil }
     do throws(LogError) {
       guard try fold.position(ofVersion: kept.version, key: key) == kept.position else { return nil }

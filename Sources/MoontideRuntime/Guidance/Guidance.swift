@@ -112,7 +112,7 @@ public struct Guidance {
       types.made[type] == nil
         && !versions.keys.contains { version in
           catalog.definitions.contains { $0.interest.concerns(type: type, version: version) }
-          || folded.contains { $0.concerns(type: type, version: version) }
+            || folded.contains { $0.concerns(type: type, version: version) }
         }
     }
     guard !unread.isEmpty else { return [] }

@@ -37,7 +37,8 @@ struct NamedTypes: Sendable {
       }
       func place(_ part: String, _ type: String) -> SourcePlace {
         let field = outline?.field([part, type])
-        return field.flatMap { field in script.map { $0.place(of: $0.tokens[field.keyToken]) } } ?? decider.place
+        return field.flatMap { field in script.map { $0.place(of: $0.tokens[field.keyToken]) } }
+          ?? decider.place
       }
       for type in decider.commands { note(type, at: place("decide", type), in: &commands) }
       for type in decider.evolves where !type.hasSuffix("*") {

@@ -217,7 +217,8 @@ struct CodeExplanation {
     case .commandConflict:
       .init(
         "an id names one command for ever",
-        what: "The log holds a command under this id that asks for something else. Ids are how a resend is told "
+        what:
+          "The log holds a command under this id that asks for something else. Ids are how a resend is told "
           + "from a new command, so neither was carried out now.",
         help: "Send the new command under an id of its own.")
     case .streamBusy:

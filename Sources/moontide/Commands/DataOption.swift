@@ -1,3 +1,5 @@
+import MoontideHost
+
 /// The value of `-d`: an object, `@FILE`, or `-` for stdin.
 enum DataOption {
   /// The object on one line: a newline in it would end the event's line; outside of strings JSON allows a space

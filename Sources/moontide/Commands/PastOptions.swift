@@ -4,9 +4,13 @@ import MoontideHost
 
 /// `--as-of`, `--as-known` and the zone of their days.
 struct PastOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("What had happened by then, late events included.", valueName: "TIME"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("What had happened by then, late events included.", valueName: "TIME"))
   var asOf: String?
-  @Option(help: ArgumentHelp("What the log held by then.", valueName: "TIME")) var asKnown: String?
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("What the log held by then.", valueName: "TIME")) var asKnown:
+    String?
   @Option(help: ArgumentHelp("The zone of days and of times without an offset: UTC.", valueName: "ZONE"))
   var tz: String?
 

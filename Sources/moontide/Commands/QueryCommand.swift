@@ -6,11 +6,19 @@ import MoontideHost
 struct QueryCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "query", abstract: "Ask the read models and the sys tables in SQL, read-only.",
-    usage: "moontide query [<dir>] <sql> [-o <format>] [--after <token>] [--timeout <seconds>]",
+    usage: """
+      moontide query [<dir>] <sql> [-o <format>] [--after <token>] [--as-of <time>] [--as-known <time>] \
+      [--tz <zone>] [--timeout <seconds>]
+      """,
     discussion: """
       Each projection's tables lie in a schema of its name: order_status.orders; a name that is unique works \
       without it. sys.events, sys.handlers, sys.checkpoints and sys.dead_letters are tables too. With one \
       argument that is the SQL, and the project is the nearest one; @FILE reads it from a file, - from stdin.
+
+      --as-of T asks whole read models as they were: the fold of all events that had happened by T, late \
+      ones included. --as-known T: of all that the log held by T. Both: what of it was known then. T is a \
+      time, a day (its end), #POSITION or TOPIC/PARTITION@OFFSET. sys.events shows the events of that \
+      moment. What is folded is kept below .moontide/as-of, which may be deleted.
 
       Example: moontide query shop "select status, count(*) from orders group by 1" -o csv
       """)
@@ -23,14 +31,9 @@ struct QueryCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Stop the statement after so many seconds.", valueName: "SECONDS")) var timeout:
     Double = 30
 
-  @Option(help: "Not yet: the read models as of a time.") var asOf: String?
-  @Option(help: "Not yet: what the log held by then.") var asKnown: String?
+  @OptionGroup var past: PastOptions
 
   func validate() throws {
-    if asOf != nil || asKnown != nil {
-      throw ValidationError(
-        "questions about the past come in a later version; sys.events has time and recorded")
-    }
     guard (1...2).contains(words.count) else {
       throw ValidationError("query takes [DIR] and one SQL statement")
     }
@@ -50,7 +53,10 @@ struct QueryCommand: ParsableCommand {
       let project = try session.project(words.count == 2 ? words[0] : nil)
       let request = QueryRequest(
         try statement(words[words.count - 1]), timeout: .seconds(timeout), after: try token())
-      try session.print(request, of: project)
+      guard let moment = try past.moment() else { return try session.print(request, of: project) }
+      let sink = PrintingSink(options)
+      try PastQuery(project).run(request, at: moment, to: sink, observer: PastReporter(session))
+      try sink.finish()
     }
   }
 

@@ -50,6 +50,15 @@ enum ShopFiles {
 
       Two lines of `events/payments` repeat earlier ones, as payment providers do: they change nothing.
 
+      ## As it was
+
+          moontide query . "select status, count(*) from orders group by status" --as-of 2026-03-03
+          moontide query . "select status, count(*) from orders group by status" --as-known '#30'
+
+      The first asks what had happened by the end of that day (late events included), the second what the log held
+      up to position 30; both together ask what of the first was known then. Whole read models can be asked, search
+      and joins included: they are folded from the log into `.moontide/as-of`, which may be deleted.
+
       """#),
     .init(
       "handlers/order_placed.lua",
@@ -234,6 +243,15 @@ enum ShopFiles {
       "queries/status.sql",
       #"""
       -- Orders by status
+      select status, count(*) as orders, sum(total_cents) as total_cents
+      from order_status.orders group by status order by status;
+
+      """#),
+    .init(
+      "queries/status_then.sql",
+      #"""
+      -- Orders by status as they were at the end of 3 March
+      -- ask with: --as-of 2026-03-03
       select status, count(*) as orders, sum(total_cents) as total_cents
       from order_status.orders group by status order by status;
 

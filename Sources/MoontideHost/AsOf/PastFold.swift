@@ -1,0 +1,185 @@
+import MoontideCore
+import MoontideLog
+import MoontideRuntime
+import MoontideSQLite
+import Synchronization
+
+/// Makes one read model as of a past moment: takes a kept fold that is just that, or goes on from the nearest
+/// one, keeping marks on the way. One thread, with a stack of 2 MiB or more.
+struct PastFold {
+  /// A read model as of a moment.
+  struct Folded {
+    var path: String
+    /// The first event that its script could not handle, and how many there are.
+    var degradedSince: Position?
+    var setAside: Int
+  }
+
+  let definition: HandlerDefinition
+  let catalog: ProjectCatalog
+  let log: LogReader
+  let view: PastView
+  let outline: TimeOutline?
+  let cache: FoldCache
+  let clock: any WallClock
+  let randomness: any Randomness
+
+  /// - Parameter progress: told the position reached and the last one; what it throws ends the fold.
+  func run(_ progress: (UInt64, UInt64) throws(Diagnostic) -> Void) throws(Diagnostic) -> Folded {
+    let kept = try FileError.told { () throws(FileError) in
+      try cache.kept(log: log.identity, scriptVersion: definition.version.description)
+    }
+    let whole = MomentLog(log, PastView(whole: log), outline: outline)
+    let decisions = try LogError.told { () throws(LogError) in
+      try PastDecisions(of: definition.identityName, in: whole, before: view.end)
+    }
+    let work = try cache.work()
+    var base: FoldCache.Kept?
+    for candidate in kept.reversed() {
+      guard try fits(candidate, decisions) else { continue }
+      let isAnswer = log(of: candidate.note.span).isPast(candidate.note.position)
+      let isSound = try FileError.told { () throws(FileError) in
+        isAnswer ? try cache.isSound(candidate) : try cache.copy(candidate, to: work)
+      }
+      guard isSound else { continue }
+      base = candidate
+      guard isAnswer else { break }
+      try FileError.told { () throws(FileError) in
+        try cache.drop(work)
+        try cache.touch(candidate)
+      }
+      return try folded(cache.path(candidate.name))
+    }
+    do throws(Diagnostic) {
+      return try fold(work, from: base, kept, decisions, progress)
+    } catch {
+      try FileError.told { () throws(FileError) in try cache.drop(work) }
+      throw error
+    }
+  }
+
+  private func log(of span: FoldSpan) -> MomentLog {
+    MomentLog(log, view, outline: outline, span: span) { definition.listens(to: $0) }
+  }
+
+  private func fits(_ kept: FoldCache.Kept, _ decisions: PastDecisions) throws(Diagnostic) -> Bool {
+    let note = kept.note
+    guard note.position <= view.end, note.span.stands(for: view.latest),
+      decisions.agree(with: note.decided, before: note.position)
+    else { return false }
+    let fingerprint = try LogError.told { () throws(LogError) in try log.fingerprint(before: note.position) }
+    if fingerprint ?? .zero == note.fingerprint { return true }
+    // Of a history that this log does not have: it was restored from a backup and went on.
+    try FileError.told { () throws(FileError) in try cache.remove(kept.name) }
+    return false
+  }
+
+  private func folded(_ path: String) throws(Diagnostic) -> Folded {
+    do throws(StoreOpeningError) {
+      let reader = try StoreReader(path: path)
+      let ledger = try StoreOpeningError.told { () throws(StoreError) in try reader.ledger() }
+      return Folded(path: path, degradedSince: ledger.degradedSince, setAside: ledger.deadLetters)
+    } catch { throw error.diagnostic(path) }
+  }
+
+  // MARK: Folding
+
+  private func fold(
+    _ work: FoldCache.Work, from base: FoldCache.Kept?, _ kept: [FoldCache.Kept], _ decisions: PastDecisions,
+    _ progress: (UInt64, UInt64) throws(Diagnostic) -> Void
+  ) throws(Diagnostic) -> Folded {
+    let moment = log(of: base?.note.span ?? FoldSpan())
+    var marks = FoldMarks(
+      kept.filter { $0.note.span.leftOut == 0 }.map(\.note.position), logEnd: log.durableEnd)
+    try fold(work, base, moment, decisions, batch: marks.batchRecords) { position throws(Diagnostic) in
+      try progress(position.value, moment.durableEnd.value)
+      guard position < moment.durableEnd, marks.isDue(at: position, moment.span) else { return }
+      let note = try describe(position, moment.span, decisions, .mark)
+      try FileError.told { () throws(FileError) in try cache.keepCopy(of: work, note) }
+      marks.note(position)
+    }
+    let end = moment.durableEnd
+    let role: FoldNote.Role = marks.isDue(at: end, moment.span) ? .mark : .answer
+    let note = try describe(end, moment.span, decisions, role)
+    let name = try FileError.told { () throws(FileError) in
+      let name = try cache.keep(work, note).name
+      let all = try cache.kept(log: log.identity, scriptVersion: definition.version.description)
+      try cache.prune(
+        all.filter { $0.name != name }, bytesMax: max(Limits.foldBytesFloor, log.bytes))
+      return name
+    }
+    return try folded(cache.path(name))
+  }
+
+  private func describe(
+    _ position: Position, _ span: FoldSpan, _ decisions: PastDecisions, _ role: FoldNote.Role
+  ) throws(Diagnostic) -> FoldNote {
+    let fingerprint = try LogError.told { () throws(LogError) in try log.fingerprint(before: position) }
+    return FoldNote(
+      log: log.identity, scriptVersion: definition.version.description, position: position,
+      fingerprint: fingerprint ?? .zero, span: span, decided: decisions.count, role: role)
+  }
+
+  /// Folds to the end of the view. `reached` is called between commits, with everything before its position
+  /// in the file.
+  private func fold(
+    _ work: FoldCache.Work, _ base: FoldCache.Kept?, _ moment: MomentLog, _ decisions: PastDecisions,
+    batch: Int, reached: (Position) throws(Diagnostic) -> Void
+  ) throws(Diagnostic) {
+    let store = try open(work, base, decisions.count)
+    let tripped = TimeTrip()
+    var surroundings = HandlerSurroundings(
+      clock: clock, randomness: randomness, report: { tripped.note($0) }, print: { _, _, _ in })
+    surroundings.batchRecords = batch
+    let board = StatusBoard(definition, lane: 0)
+    let worker = try HandlerWorker(
+      definition, lane: 0, catalog: catalog, log: moment, store: store, surroundings: surroundings,
+      board: board)
+    while true {
+      let outcome = worker.step()
+      // What it would set aside for its time would be another thing on another day.
+      if let fault = tripped.fault { throw fault }
+      switch outcome {
+      case .progressed:
+        worker.settle()
+        try reached(worker.position)
+      case .finished: throw board.status.halted ?? Diagnostic(.storeDamaged, "the fold ended early")
+      case .idle:
+        if let waiting = board.status.waiting { throw waiting }
+        worker.settle()
+        return
+      }
+    }
+  }
+
+  private func open(
+    _ work: FoldCache.Work, _ base: FoldCache.Kept?, _ decided: Int
+  ) throws(Diagnostic) -> ProjectionStore {
+    do throws(StoreOpeningError) {
+      guard let base else {
+        return try ProjectionStore.create(
+          path: work.path, schema: definition.schema ?? "",
+          identity: StoreIdentity(
+            handler: definition.name, kind: .projection, scriptVersion: definition.scriptVersion),
+          decided: decided, bulk: true)
+      }
+      let store = try ProjectionStore.open(path: work.path, bulk: true)
+      if base.note.decided != decided {
+        try StoreOpeningError.told { () throws(StoreError) in try store.follow(decided: decided) }
+      }
+      return store
+    } catch { throw error.diagnostic(work.path) }
+  }
+}
+
+/// Remembers that an event took longer than its budget of time.
+private final class TimeTrip: Sendable {
+  private let first = Mutex<Diagnostic?>(nil)
+
+  func note(_ problem: Diagnostic) {
+    guard problem.code == RuntimeCode.timeBudget.rawValue else { return }
+    first.withLock { $0 = $0 ?? problem }
+  }
+
+  var fault: Diagnostic? { first.withLock { $0 } }
+}
