@@ -1,7 +1,7 @@
 #include "state.h"
 
-// Deciders: `decide(command, state)` and `evolve(state, event)`. A state is kept as bytes between calls, so that
-// what one call changed in it and did not return is gone, and a state means the same in every process.
+// Deciders: `decide(command, state)` and `evolve(state, event)`. A state is kept as bytes between calls, so
+// that what one call changed in it and did not return is gone, and a state means the same in every process.
 
 typedef struct step {
   int32_t function;
@@ -35,7 +35,7 @@ static int add_event(lua_State *L) {
     return luaL_error(L, "decide returns events, not a %s: events.Type { … }", luaL_typename(L, 1));
   }
   if (mt_is_command(L, 1)) return luaL_error(L, "decide returns events; a decider sends no commands");
-  mt_add_made(L, "decide");
+  mt_add_made(L, "decide", 0);
   return 0;
 }
 

@@ -2,15 +2,15 @@
 
 #include "state.h"
 
-// What scripts make: the table of an event or a command becomes cells in the order of `EmittedField`. `maker` is
-// how messages name who makes it: `ctx.emit`, `ctx.send`, `decide`.
+// What scripts make: the table of an event or a command becomes cells in the order of `EmittedField`. `maker`
+// is how messages name who makes it: `ctx.emit`, `ctx.send`, `decide`.
 
 enum {
   FIELD_TYPE, FIELD_KEY, FIELD_ID, FIELD_TIME, FIELD_VERSION, FIELD_TOPIC, FIELD_DATA, FIELD_META, FIELDS
 };
 static const char *const names[FIELDS] = {"type", "key", "id", "time", "version", "topic", "data", "meta"};
 
-static void check_names(lua_State *L, const char *maker) {
+static void check_names(lua_State *L, const char *maker, int command) {
   lua_pushnil(L);
   size_t unknown = 0;
   while (lua_next(L, 1) != 0) {
@@ -31,7 +31,7 @@ static void check_names(lua_State *L, const char *maker) {
     if (!fits) {
       mt_bytes *candidates = &mt_self(L)->scratch;
       mt_envelope_names(L, candidates);
-      lua_pushfstring(L, "an emitted event has no field '%s'", name);
+      lua_pushfstring(L, "%s has no field '%s'", command ? "a command" : "an emitted event", name);
       mt_raise_unknown(L, lua_tostring(L, -1), name, count, candidates);
     }
     lua_pop(L, 2);
@@ -64,12 +64,13 @@ static void add_json(lua_State *L, mt_rows *rows, int field, const char *maker) 
       (mt_cell){MT_TEXT, 0, (uint32_t)start, (uint32_t)(rows->text.count - start)};
 }
 
-static void add_field(lua_State *L, mt_rows *rows, int field, const char *maker) {
+static void add_field(lua_State *L, mt_rows *rows, int field, const char *maker, int command) {
   lua_pushstring(L, names[field]);
   int type = lua_rawget(L, 1);
   if (type == LUA_TNIL) {
-    if (field == FIELD_TYPE) luaL_error(L, "%s: there is no type", maker);
-    if (field == FIELD_DATA) luaL_error(L, "%s: there is no data", maker);
+    if (field == FIELD_TYPE || field == FIELD_DATA) {
+      luaL_error(L, "%s: the %s has no %s", maker, command ? "command" : "event", names[field]);
+    }
     if (!mt_rows_reserve(rows, 1, 0)) mt_raise_memory(L);
     rows->cells[rows->count++] = (mt_cell){MT_ABSENT, 0, 0, 0};
   } else if (field == FIELD_DATA || field == FIELD_META) {
@@ -91,13 +92,13 @@ int mt_is_command(lua_State *L, int index) {
   return same;
 }
 
-void mt_add_made(lua_State *L, const char *maker) {
+void mt_add_made(lua_State *L, const char *maker, int command) {
   mt_lua *state = mt_self(L);
   mt_rows *rows = &state->arguments;
   size_t before = rows->text.count;
   lua_settop(L, 1);
-  check_names(L, maker);
-  for (int field = 0; field < FIELDS; field++) add_field(L, rows, field, maker);
+  check_names(L, maker, command);
+  for (int field = 0; field < FIELDS; field++) add_field(L, rows, field, maker, command);
   mt_charge(L, 50);
   state->emitted_bytes += rows->text.count - before;
   if (state->emitted_bytes > state->limits.emitted_bytes) {
@@ -110,7 +111,7 @@ static int make(lua_State *L, const char *maker, int32_t command) {
   mt_rows *rows = &state->arguments;
   rows->count = 0;
   rows->text.count = 0;
-  mt_add_made(L, maker);
+  mt_add_made(L, maker, command);
   if (state->host.emit(state->host.context, command) < 0) return mt_raise_refusal(L);
   if (state->result.count == 0) return 0;
   mt_push_cell(L, &state->result, &state->result.cells[0]);

@@ -224,8 +224,8 @@ void mt_trip(mt_lua *state, lua_State *L, int32_t kind);
 void mt_after_failure(lua_State *L, int status);
 
 // watchdog.c
-/// Calls the function below its `arguments` at the top of the stack without results; the message handler is at 1.
-/// Returns Lua's status; LUA_ERRERR with `abandoned` set when the call had to be left.
+/// Calls the function below its `arguments` at the top of the stack without results; the message handler is
+/// at 1. Returns Lua's status; LUA_ERRERR with `abandoned` set when the call had to be left.
 int mt_protected_call(mt_lua *state, int arguments);
 void mt_watchdog_add(mt_lua *state);
 void mt_watchdog_remove(mt_lua *state);
@@ -335,9 +335,9 @@ int mt_ctx_emit(lua_State *L);
 int mt_ctx_send(lua_State *L);
 /// Whether the value at `index` was made by `commands.Type`.
 int mt_is_command(lua_State *L, int index);
-/// Appends the table at 1, an event or a command, to the arguments as cells in the order of `EmittedField`; leaves
-/// the table alone on the stack.
-void mt_add_made(lua_State *L, const char *maker);
+/// Appends the table at 1, an event or a command, to the arguments as cells in the order of `EmittedField`;
+/// leaves the table alone on the stack.
+void mt_add_made(lua_State *L, const char *maker, int command);
 
 // state.c: around every call that is about an event or a command
 void mt_begin_event(mt_lua *state, const mt_event *event);

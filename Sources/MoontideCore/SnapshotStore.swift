@@ -1,5 +1,5 @@
-/// The state of one stream at one version, kept so that the next opening need not fold it from the beginning. A
-/// cache: it is used only where the log agrees with it.
+/// The state of one stream at one version, kept so that the next opening need not fold it from the beginning.
+/// A cache: it is used only where the log agrees with it.
 public struct StreamSnapshot: Sendable, Hashable {
   public var topic: TopicName
   public var key: [UInt8]
@@ -21,8 +21,8 @@ public struct StreamSnapshot: Sendable, Hashable {
 public protocol SnapshotStore: AnyObject {
   /// The newest one of a stream, or nil; also nil when it is not whole.
   func snapshot(topic: TopicName, key: [UInt8]) throws(StoreError) -> StreamSnapshot?
-  /// Keeps these, each in the place of older ones of its stream, and how far commands have been looked through
-  /// (exclusive).
+  /// Keeps these, each in the place of older ones of its stream, and how far commands have been looked
+  /// through (exclusive).
   func keep(_ snapshots: [StreamSnapshot], reached: Position) throws(StoreError)
   /// How far commands have been looked through; nil when that is not known.
   func reached() throws(StoreError) -> Position?

@@ -1,7 +1,7 @@
 import MoontideCore
 
-/// How many records the keys have that conditional appends asked for last: so that the next condition on a long
-/// stream counts nothing. Guarded by the appender's gate.
+/// How many records the keys have that conditional appends asked for last: so that the next condition on a
+/// long stream counts nothing. Guarded by the appender's gate.
 struct VersionCache {
   private var versions: [IndexHash: Int] = [:]
 

@@ -1,14 +1,14 @@
 public import MoontideCore
 
-/// A decider's snapshots, `.moontide/snapshots/NAME.sqlite`: a cache that may be deleted at any time. Nothing in
-/// it is flushed, and nothing of it is used that is not whole or was made by other scripts or from another log.
+/// A decider's snapshots, `.moontide/snapshots/NAME.sqlite`: a cache that may be deleted at any time. Nothing
+/// in it is flushed, and nothing of it is used that is not whole or was made by other scripts or from another
+/// log.
 ///
 /// Format version 1:
-///
-/// | table | what |
-/// | --- | --- |
-/// | `owner(content, log, reached)` | one row: digest of the scripts, identity of the log, how far commands were looked through |
-/// | `snapshots(topic, key, version, position, state, digest)` | the newest of each stream; `digest` is of all the others |
+/// - `owner(content, log, reached)`: one row, the digest of the scripts, the identity of the log, and how far
+///   commands were looked through;
+/// - `snapshots(topic, key, version, position, state, digest)`: the newest of each stream; `digest` is of all
+///   the other columns.
 public final class SnapshotFile: SnapshotStore {
   private let connection: Connection
 
@@ -104,7 +104,8 @@ public final class SnapshotFile: SnapshotStore {
     try connection.integer("select reached from owner").map { Position(UInt64(bitPattern: $0)) }
   }
 
-  /// How far the commands of a decider with these scripts have been looked through; nil when that is not known.
+  /// How far the commands of a decider with these scripts have been looked through; nil when that is not
+  /// known.
   public static func reached(path: String, content: Digest) -> Position? {
     do throws(StoreError) {
       let connection = try Connection(path, .readOnly)

@@ -7,14 +7,34 @@ struct CommandWords {
   /// What is to be parsed.
   let words: [String]
 
-  /// Subcommands of `dead` that a later version brings.
-  private static let deadLater = ["retry", "edit", "skip", "export"]
-
-  /// A statement that begins with a comment, `-- title`, is no option: it gets a space before it.
+  /// A statement that begins with a comment, `-- title`, is no option: it gets a space before it. A project
+  /// that is named before the command is named behind it, where the parser looks for it.
   init(_ words: [String]) {
-    self.words = words.map { word in
+    let words = words.map { word in
       word.hasPrefix("--") && word.dropFirst(2).first?.isWhitespace == true ? " " + word : word
     }
+    let named = CommandWords.project(in: words)
+    let rest = words.dropFirst(named)
+    guard named > 0, let first = rest.first, !first.hasPrefix("-") else {
+      self.words = words
+      return
+    }
+    let inner = CommandWords.inner(of: first)
+    let isInner = rest.dropFirst().first.map(inner.contains) ?? false
+    let commands = isInner ? 2 : 1
+    self.words = Array(rest.prefix(commands) + words.prefix(named) + rest.dropFirst(commands))
+  }
+
+  /// How many words at the beginning name a project: `-C DIR`, `-CDIR`, `--directory DIR`, `--directory=DIR`.
+  private static func project(in words: [String]) -> Int {
+    guard let first = words.first else { return 0 }
+    if first == "-C" || first == "--directory" { return min(2, words.count) }
+    return first.hasPrefix("-C") || first.hasPrefix("--directory=") ? 1 : 0
+  }
+
+  private static func inner(of command: String) -> [String] {
+    let found = Moontide.configuration.subcommands.first { $0.configuration.commandName == command }
+    return found?.configuration.subcommands.compactMap { $0.configuration.commandName } ?? []
   }
 
   /// Why these words are no command, with what was probably meant; nil when the parser may have them.
@@ -28,7 +48,7 @@ struct CommandWords {
       }
       return unknown("command", first, among: shown + ["help"], list: "moontide help")
     }
-    let inner = command.configuration.subcommands.compactMap { $0.configuration.commandName }
+    let inner = CommandWords.inner(of: first)
     guard !inner.isEmpty, words.count > 1, !words[1].hasPrefix("-"), words[1] != "help",
       !inner.contains(words[1])
     else { return nil }
@@ -38,9 +58,6 @@ struct CommandWords {
     }
     // The word may be a project for the default subcommand.
     if isThere(words[1]) { return nil }
-    if first == "dead", CommandWords.deadLater.contains(words[1]) {
-      return "dead \(words[1]) comes in a later version; until then mend the script or the line and run again"
-    }
     guard Suggestion.nearest(to: words[1], among: inner) != nil else { return nil }
     return unknown(
       "command", "\(first) \(words[1])", last: words[1], among: inner, list: "moontide help \(first)")

@@ -69,7 +69,7 @@ import Testing
     #expect(try send(project, "Twice", #"{"account":"a"}"#).rows.count == 2)
     #expect(try send(project, "Nothing", #"{"account":"a"}"#).status == 0)
     for (command, text) in [
-      ("Broken", "handlers/account.lua:15"), ("Foreign", "its own stream"), ("Silent", "returned nothing"),
+      ("Broken", "handlers/account.lua:16"), ("Foreign", "its own stream"), ("Silent", "returned nothing"),
     ] {
       let failed = try send(project, command, #"{"account":"a"}"#)
       #expect(failed.status == 1)

@@ -3,12 +3,12 @@ import MoontideJSON
 import MoontideRuntime
 import Synchronization
 
-/// Takes commands to their deciders and waits for what they decide: to the threads of a run, or, where nothing
-/// runs, to a worker of its own. Any thread whose stack has 2 MiB.
+/// Takes commands to their deciders and waits for what they decide: to the threads of a run, or, where
+/// nothing runs, to a worker of its own. Any thread whose stack has 2 MiB.
 struct CommandDesk {
   let project: MoontideProject
-  /// The deciders at work; none when nothing runs.
-  let groups: [DeciderGroup]
+  /// The deciders at work; nil when nothing runs.
+  let groups: [DeciderGroup]?
 
   func send(_ request: SendRequest) throws(Diagnostic) -> SendOutcome {
     var command = try parse(request.line)
@@ -18,9 +18,9 @@ struct CommandDesk {
     }
     let ticket = Ticket()
     let asked = CommandInbox.Asked(command) { ticket.answer($0) }
-    if let group = groups.first(where: { $0.definition.name == decider.name }) {
+    if let group = groups?.first(where: { $0.definition.name == decider.name }) {
       group.send(asked)
-    } else if groups.isEmpty {
+    } else if groups == nil {
       try decideHere(decider, asked, ticket)
     } else {
       throw Diagnostic(
@@ -68,6 +68,7 @@ struct CommandDesk {
     let worker = try DeciderGroup.worker(
       decider, project, inbox: inbox, surroundings: surroundings, board: DeciderBoard())
     _ = worker.step()
+    worker.settle()
     inbox.close()
   }
 

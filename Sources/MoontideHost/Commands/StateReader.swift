@@ -2,8 +2,8 @@ import MoontideCore
 import MoontideJSON
 import MoontideRuntime
 
-/// Folds the states of streams out of the log for those who ask; it trusts no snapshot. Any thread whose stack has
-/// 2 MiB; each call stands for itself.
+/// Folds the states of streams out of the log for those who ask; it trusts no snapshot. Any thread whose
+/// stack has 2 MiB; each call stands for itself.
 struct StateReader {
   let log: any EventLog
   let catalog: ProjectCatalog

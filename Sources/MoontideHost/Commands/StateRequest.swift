@@ -20,8 +20,9 @@ public struct StateRequest: Sendable, Hashable {
     self.history = history
   }
 
-  /// The columns of an answer: how many events, the last of them (position, its time as written, its type), the
-  /// state as JSON. A stream without events has version 0 and the state that its first command would meet.
+  /// The columns of an answer: how many events, the last of them (position, its time as written, its type),
+  /// the state as JSON. A stream without events has version 0 and the state that its first command would
+  /// meet.
   public static let columns = ["version", "position", "time", "type", "state"]
 }
 

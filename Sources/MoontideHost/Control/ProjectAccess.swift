@@ -8,8 +8,8 @@ public protocol ProjectAccess: AnyObject {
   /// Publishes event lines; returns when they are on disk. A bad line refuses the whole call and nothing of
   /// it is written.
   func append(_ request: PublishRequest) throws(Diagnostic) -> PublishOutcome
-  /// Has a command decided; returns when its outcome is on disk. Throws when nothing was decided: a command that is
-  /// none, an id that names another one.
+  /// Has a command decided; returns when its outcome is on disk. Throws when nothing was decided: a command
+  /// that is none, an id that names another one.
   func send(_ request: SendRequest) throws(Diagnostic) -> SendOutcome
   /// Tells the state of one stream of a decider, now or then; rows of `StateRequest.columns`.
   func state(_ request: StateRequest, to sink: any RowSink) throws(Diagnostic)

@@ -31,8 +31,8 @@ public struct EventDirectory: Sendable {
   }
 
   /// Looks through the folder: files `*.jsonl` and `*.jsonl.gz`, dot files left out. A file directly in it
-  /// feeds the topic `events`, one below a folder the topic of the outermost folder's name; files of commands are
-  /// lines of the topic `_commands`. A directory that
+  /// feeds the topic `events`, one below a folder the topic of the outermost folder's name; files of commands
+  /// are lines of the topic `_commands`. A directory that
   /// is not there is an empty one.
   public func scan() -> Scan {
     var scan = Scan()

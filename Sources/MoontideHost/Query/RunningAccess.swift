@@ -47,7 +47,7 @@ final class RunningAccess: ProjectAccess, Sendable {
   }
 
   func send(_ request: SendRequest) throws(Diagnostic) -> SendOutcome {
-    let outcome = try CommandDesk(project: project, groups: deciders).send(request)
+    let outcome = try CommandDesk(project: project, groups: running == nil ? nil : deciders).send(request)
     bell.ring()
     return outcome
   }

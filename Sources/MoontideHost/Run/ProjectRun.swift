@@ -63,7 +63,8 @@ final class ProjectRun {
       for offer in try MendedHandlers(project).offers(definitions) { inbox.put(.problem(offer)) }
     }
     guard isReady, try startHandlers(definitions, until: stop) else { return false }
-    let access = RunningAccess(project, running: running, bell: bell, progressed: progressed)
+    let access = RunningAccess(
+      project, running: running, deciders: deciders, bell: bell, progressed: progressed)
     let isServed = try whenPossible(until: stop) { () throws(Diagnostic) in
       if server == nil { server = try ControlServer(folder: project.paths.cache) { access } }
       guard options.ingests else { return }
@@ -206,14 +207,17 @@ final class ProjectRun {
       let perByte = Double(counts.events + counts.repeats) / Double(counts.bytesDone)
       total += UInt64(Double(counts.bytesTotal - counts.bytesDone) * perByte)
     }
-    let done = groups.map(\.position.value).min() ?? end
+    let positions = groups.map(\.position) + deciders.map(\.board.status.position)
+    let done = positions.min()?.value ?? end
     return RunProgress(
       done: min(done, total), total: total,
       isCaughtUp: isCaughtUp || (isIngested && done >= end))
   }
 
   /// Why handlers stopped.
-  private var halts: [Diagnostic] { groups.flatMap(\.boards).compactMap(\.status.halted) }
+  private var halts: [Diagnostic] {
+    groups.flatMap(\.boards).compactMap(\.status.halted) + deciders.compactMap(\.halted)
+  }
 
   private func writeMetrics(_ isCaughtUp: Bool) throws(Diagnostic) {
     guard let metrics else { return }

@@ -2,7 +2,8 @@ public import MoontideCore
 public import MoontideJSON
 
 /// A command: what a decider is asked to do with one stream. Its identity, `source` and `id`, has one outcome
-/// for ever. In the log it is a record of kind `command` in the topic `_commands`, its key that of the stream.
+/// for ever. In the log it is a record of kind `command` in the topic `_commands`, its key that of the
+/// stream.
 public struct Command: Sendable, Hashable {
   public var source: [UInt8]
   public var id: [UInt8]
@@ -25,6 +26,17 @@ public struct Command: Sendable, Hashable {
   public struct Identity: Sendable, Hashable {
     public var source: [UInt8]
     public var id: [UInt8]
+
+    init(source: [UInt8], id: [UInt8]) {
+      self.source = source
+      self.id = id
+    }
+
+    /// Of a command, or of the one that an outcome answers.
+    init(_ record: Record, in batch: RecordBatch) {
+      source = Array(batch.bytes[record.envelope.source.indices])
+      id = Array(batch.bytes[record.envelope.id.indices])
+    }
   }
   public var identity: Identity { Identity(source: source, id: id) }
 

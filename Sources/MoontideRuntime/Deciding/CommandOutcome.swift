@@ -1,8 +1,8 @@
 public import MoontideCore
 import MoontideJSON
 
-/// The one answer to a command: the record of kind `outcome` in the topic `_outcomes`, under the command's source
-/// and id, its key that of the stream.
+/// The one answer to a command: the record of kind `outcome` in the topic `_outcomes`, under the command's
+/// source and id, its key that of the stream.
 ///
 /// `type` is the verdict. `data` is one JSON object:
 ///

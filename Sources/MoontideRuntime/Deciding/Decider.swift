@@ -1,8 +1,8 @@
 import MoontideCore
 import MoontideLua
 
-/// Decides commands of one decider, one after another: each decision is one conditional append, so that nobody
-/// comes between the state that it was made on and the events that it makes. Owned by one thread.
+/// Decides commands of one decider, one after another: each decision is one conditional append, so that
+/// nobody comes between the state that it was made on and the events that it makes. Owned by one thread.
 final class Decider {
   /// What became of a command; an outcome is written, and durable with the next flush.
   enum Decided {

@@ -1,8 +1,8 @@
 import MoontideCore
 import MoontideLua
 
-/// One Lua state with a decider's functions and the upcasters of the types it evolves by. Thrown away and made
-/// anew when a budget tripped.
+/// One Lua state with a decider's functions and the upcasters of the types it evolves by. Thrown away and
+/// made anew when a budget tripped.
 final class DeciderProgram {
   let state: LuaState
   let initial: LuaFunction?

@@ -2,8 +2,8 @@ public import MoontideCore
 import MoontideLua
 
 /// Drives one decider: commands that are asked for by somebody who waits, and those of the log that have no
-/// outcome yet, in order of position. Decisions of one step become durable with one flush, then they are answered.
-/// Create it on the thread that steps it, with a stack of 2 MiB or more.
+/// outcome yet, in order of position. Decisions of one step become durable with one flush, then they are
+/// answered. Create it on the thread that steps it, with a stack of 2 MiB or more.
 public final class DeciderWorker: Worker {
   public let board: DeciderBoard
   private let decider: Decider
@@ -97,8 +97,11 @@ public final class DeciderWorker: Worker {
       throw .log(error, handler: "decider \(definition.name)")
     }
     var decided = 0
+    let answered = Self.answered(in: batch)
     for record in batch.records where record.envelope.kind == .command {
-      guard definition.commands.contains(batch.bytes.text(record.envelope.type)) else { continue }
+      guard definition.commands.contains(batch.bytes.text(record.envelope.type)),
+        !answered.contains(Command.Identity(record, in: batch))
+      else { continue }
       if decided == Limits.commandsPerFlushMax {
         next = record.position
         break
@@ -113,6 +116,15 @@ public final class DeciderWorker: Worker {
     }
     defer { status.position = next }
     return (next > status.position, decided)
+  }
+
+  /// Whose outcome is among the records: most commands have theirs beside them, which saves looking it up.
+  private static func answered(in batch: RecordBatch) -> Set<Command.Identity> {
+    var answered: Set<Command.Identity> = []
+    for record in batch.records where record.envelope.kind == .outcome {
+      answered.insert(Command.Identity(record, in: batch))
+    }
+    return answered
   }
 
   private func flush() throws(WorkerStop) {

@@ -3,8 +3,8 @@ import MoontideLua
 
 /// States of deciders as people and tools read them.
 public enum StateText {
-  /// The state as JSON: lists as arrays, other tables as objects whose names are the keys' texts, an empty table as
-  /// `{}`, a number that JSON cannot say as null. Nil when the bytes are not a state.
+  /// The state as JSON: lists as arrays, other tables as objects whose names are the keys' texts, an empty
+  /// table as `{}`, a number that JSON cannot say as null. Nil when the bytes are not a state.
   public static func json(_ state: [UInt8]) -> JSONValue? { StateCodec.decode(state).map(json) }
 
   private static func json(_ value: LuaValue) -> JSONValue {

@@ -1,8 +1,8 @@
 import MoontideCore
 import MoontideLua
 
-/// Folds events of one decider's streams by its script: upcasters first, then `evolve`, once for each event that
-/// they made. A stream's version counts what is stored. Owned by one thread.
+/// Folds events of one decider's streams by its script: upcasters first, then `evolve`, once for each event
+/// that they made. A stream's version counts what is stored. Owned by one thread.
 final class StreamFold {
   let definition: DeciderDefinition
   private let catalog: ProjectCatalog

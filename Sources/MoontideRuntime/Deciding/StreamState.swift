@@ -21,8 +21,8 @@ public struct StreamState: Sendable, Hashable {
   }
 }
 
-/// The states of the streams that were asked for last, so that the next command of a stream folds nothing. Owned
-/// by one thread.
+/// The states of the streams that were asked for last, so that the next command of a stream folds nothing.
+/// Owned by one thread.
 struct StreamCache {
   private var entries: [[UInt8]: (state: StreamState, used: UInt64)] = [:]
   private var bytes = 0

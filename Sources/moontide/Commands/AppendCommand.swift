@@ -78,6 +78,6 @@ struct AppendCommand: ParsableCommand {
     if let eventVersion { text += ",\"version\":\(eventVersion)" }
     if let key { text += ",\"key\":" + JSONText.string(key) }
     if let time { text += ",\"time\":" + JSONText.string(time) }
-    return Array((text + ",\"data\":").utf8) + (try DataOption.bytes(data ?? "{}")) + Array("}\n".utf8)
+    return Array((text + ",\"data\":").utf8) + (try ObjectOption.bytes(data ?? "{}")) + Array("}\n".utf8)
   }
 }

@@ -94,7 +94,7 @@ struct SendCommand: ParsableCommand {
     var text = "{\"id\":" + JSONText.string(id ?? EventID.fresh()) + ",\"type\":" + JSONText.string(type)
     if let key { text += ",\"key\":" + JSONText.string(key) }
     if let time { text += ",\"time\":" + JSONText.string(time) }
-    return Array((text + ",\"data\":").utf8) + (try DataOption.bytes(data ?? "{}")) + Array("}".utf8)
+    return Array((text + ",\"data\":").utf8) + (try ObjectOption.bytes(data ?? "{}")) + Array("}".utf8)
   }
 
   private func report(_ outcome: SendOutcome, _ session: CommandSession) throws {

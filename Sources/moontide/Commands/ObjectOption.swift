@@ -1,9 +1,9 @@
 import MoontideHost
 
 /// The value of `-d`: an object, `@FILE`, or `-` for stdin.
-enum DataOption {
-  /// The object on one line: a newline in it would end the event's line; outside of strings JSON allows a space
-  /// there, inside of strings it allows no newline at all.
+enum ObjectOption {
+  /// The object on one line: a newline in it would end the event's line; outside of strings JSON allows a
+  /// space there, inside of strings it allows no newline at all.
   static func bytes(_ data: String) throws -> [UInt8] {
     let bytes =
       data == "-"
