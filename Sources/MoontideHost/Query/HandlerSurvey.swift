@@ -55,7 +55,7 @@ struct HandlerSurvey {
     let beside = paths.rebuilding(definition.name)
     if definition.kind == .projection, definition.exhausted == .halt,
       try FileError.told({ () throws(FileError) in try files.status(beside) }) != nil,
-      let stopped = try read(beside, definition), stopped.identity.scriptVersion == definition.scriptVersion,
+      let stopped = try readBeside(beside, definition), stopped.identity.scriptVersion == definition.scriptVersion,
       !stopped.deadLetters.isEmpty
     {
       entry.deadLetters = stopped.deadLetters
@@ -75,6 +75,14 @@ struct HandlerSurvey {
     } catch {
       if case .empty = error { return nil }
       throw error.diagnostic(path)
+    }
+  }
+
+  /// Nil too when it was swapped in, or dropped, while it was looked at.
+  private func readBeside(_ path: String, _ definition: HandlerDefinition) throws(Diagnostic) -> Entry? {
+    do throws(Diagnostic) { return try read(path, definition) } catch {
+      if try FileError.told({ () throws(FileError) in try files.status(path) }) == nil { return nil }
+      throw error
     }
   }
 
