@@ -55,7 +55,8 @@ struct HandlerSurvey {
     let beside = paths.rebuilding(definition.name)
     if definition.kind == .projection, definition.exhausted == .halt,
       try FileError.told({ () throws(FileError) in try files.status(beside) }) != nil,
-      let stopped = try readBeside(beside, definition), stopped.identity.scriptVersion == definition.scriptVersion,
+      let stopped = try readBeside(beside, definition),
+      stopped.identity.scriptVersion == definition.scriptVersion,
       !stopped.deadLetters.isEmpty
     {
       entry.deadLetters = stopped.deadLetters
