@@ -37,6 +37,14 @@ public enum CrashPoint: String, CaseIterable, Sendable {
   /// It is flushed, and the outbox still has it.
   case beforeRelayNote = "before-relay-note"
   case afterRelayNote = "after-relay-note"
+  // Effects.
+  /// An effect was performed, and nothing of that is written.
+  case afterEffect = "after-effect"
+  /// Its result is in the log, and not flushed.
+  case afterResult = "after-result"
+  /// It is flushed, and the ledger still has the effect as open.
+  case beforeEffectNote = "before-effect-note"
+  case afterEffectNote = "after-effect-note"
   // A rebuilt read model takes its place.
   /// It has caught up, and part of it lies in its write-ahead log.
   case beforeSwap = "before-swap"

@@ -102,6 +102,8 @@ public enum EffectEntry: Sendable {
   case dead(DeadLetter)
   /// The event at that position is no dead letter any more; nothing when it is none.
   case revived(Position)
+  /// Into the ledger of effects.
+  case effect(LedgerChange)
   /// Added to the handler's counts.
   case count(applied: UInt64, skipped: UInt64)
 }

@@ -11,6 +11,8 @@
   case decision = 5
   /// Reserved: a timer of a saga that fired.
   case timer = 6
+  /// What came of an effect, in the topic `_results`; its `data` is read by `EffectResult` of the runtime.
+  case result = 7
 }
 
 /// Which optional fields of the envelope were written, so that an export gives them back and no others.

@@ -30,6 +30,9 @@ public struct TopicName: Hashable, Comparable, Sendable, CustomStringConvertible
   /// Where the one answer to each command is, under the command's identity.
   public static let outcomes = TopicName("_outcomes")!
 
+  /// Where the result of each effect is, under the handler's name as source and the effect's key as id.
+  public static let results = TopicName("_results")!
+
   public var isSystem: Bool { text.utf8.first == UInt8(ascii: "_") }
   public static func < (a: TopicName, b: TopicName) -> Bool { a.text < b.text }
   public var description: String { text }

@@ -13,8 +13,8 @@ public final class ConsumerFile: Sendable {
   /// Held from `begin immediate` to `commit`.
   let gate = Mutex<Void>(())
 
-  /// Format version 1, beside `Bookkeeping`'s: state by key, events on their way to the log, parked keys and
-  /// what waits behind them. `due` is microseconds since 1970.
+  /// Format version 1, beside `Bookkeeping`'s and `LedgerRecords`': state by key, events on their way to the
+  /// log, parked keys and what waits behind them. `due` is microseconds since 1970.
   static let sql = """
     create table _mt_state(topic text, key blob, value blob not null,
       primary key(topic, key)) without rowid;
@@ -40,11 +40,14 @@ public final class ConsumerFile: Sendable {
       guard try connection.integer("select count(*) from sqlite_schema") == 0 else { return false }
       try connection.run("begin immediate")
       try bookkeeping.create(identity)
-      try connection.script(ConsumerFile.sql)
+      try connection.script(ConsumerFile.sql + LedgerRecords.sql)
       try connection.run("commit")
       return true
     }
     var known = try bookkeeping.identity()
+    if !isNew {
+      try StoreOpeningError.wrap { () throws(StoreError) in try connection.script(LedgerRecords.sql) }
+    }
     if !isNew, known.scriptVersion != identity.scriptVersion {
       try StoreOpeningError.wrap { () throws(StoreError) in
         try bookkeeping.setScriptVersion(identity.scriptVersion)

@@ -4,10 +4,12 @@ import MoontideCore
 struct ConsumerRecords {
   let connection: Connection
   let bookkeeping: Bookkeeping
+  let effects: LedgerRecords
 
   init(_ connection: Connection) {
     self.connection = connection
     bookkeeping = Bookkeeping(connection: connection)
+    effects = LedgerRecords(connection: connection, bookkeeping: bookkeeping)
   }
 
   // MARK: Reading
@@ -78,6 +80,7 @@ struct ConsumerRecords {
     case .revived(let position): try bookkeeping.revive(position)
     case .state(let topic, let key, let value): try write(topic, key, value)
     case .emit(let event): try emit(event)
+    case .effect(let change): try effects.write(change)
     case .relayed(let below):
       let delete = try connection.statement("delete from _mt_outbox where sequence < ?1")
       delete.bind(1, Int64(below))

@@ -4,7 +4,7 @@ public import MoontideCore
 ///
 /// A transaction collects in memory and is written at its commit, in one short `begin immediate … commit`, so
 /// that the lanes' Lua runs side by side.
-public final class ConsumerStore: EffectStore {
+public final class ConsumerStore: EffectLedger {
   /// Always empty: a consumer has no tables of its own.
   public let tables: [StoreTable] = []
   public let file: ConsumerFile
@@ -34,6 +34,16 @@ public final class ConsumerStore: EffectStore {
   public func outbox(from sequence: UInt64, limit: Int) throws(StoreError) -> [OutboxEvent] {
     try records.outbox(from: sequence, limit: limit)
   }
+
+  public func openEffects(from sequence: UInt64, limit: Int) throws(StoreError) -> [LedgerEffect] {
+    try records.effects.open(from: sequence, limit: limit)
+  }
+
+  public func effect(_ sequence: UInt64) throws(StoreError) -> LedgerEffect? {
+    try records.effects.effect(sequence)
+  }
+
+  public func effectEnd() throws(StoreError) -> UInt64 { try records.effects.end() }
 
   public func begin(folding: Bool) throws(StoreError) -> any EffectTransaction {
     transaction.begin()

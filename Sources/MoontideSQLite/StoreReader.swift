@@ -51,6 +51,24 @@ public final class StoreReader {
     return Int(try connection.integer("select count(*) from _mt_outbox") ?? 0)
   }
 
+  /// The ledger of a consumer's effects, oldest first, without the requests; empty where there is none.
+  public func effects() throws(StoreError) -> [LedgerEffect] { try ledgerRecords()?.all() ?? [] }
+
+  /// One of them, whole.
+  public func effect(_ sequence: UInt64) throws(StoreError) -> LedgerEffect? {
+    try ledgerRecords()?.effect(sequence)
+  }
+
+  public func effectCounts() throws(StoreError) -> LedgerCounts {
+    try ledgerRecords()?.counts() ?? LedgerCounts()
+  }
+
+  private func ledgerRecords() throws(StoreError) -> LedgerRecords? {
+    guard identity.kind != .projection else { return nil }
+    let records = LedgerRecords(connection: connection, bookkeeping: bookkeeping)
+    return try records.exists() ? records : nil
+  }
+
   /// Writes a copy of the whole file, as of now, to a path where nothing is.
   public func copy(to path: String) throws(StoreError) {
     let copy = try connection.prepare("vacuum into ?1")
