@@ -4,7 +4,7 @@
 
 // `ctx`: what a consumer can do. One object for the life of the state; it acts on the event being handled.
 
-static const char *const coming[] = {"effect", "timer", "compensate", "complete", "env"};
+static const char *const coming[] = {"timer", "compensate", "complete"};
 
 static mt_lua *check_handling(lua_State *L) {
   mt_lua *state = mt_self(L);
@@ -98,18 +98,7 @@ void mt_open_ctx(mt_lua *state) {
     lua_pushcclosure(L, later, 1);
     lua_setfield(L, -2, coming[i]);
   }
-  // ctx.env is a table in scripts: reading a name of it says that it comes later.
-  lua_newtable(L);
-  lua_createtable(L, 0, 3);
-  lua_pushliteral(L, "env");
-  lua_pushcclosure(L, later, 1);
-  lua_pushvalue(L, -1);
-  lua_setfield(L, -3, "__newindex");
-  lua_setfield(L, -2, "__index");
-  lua_pushboolean(L, 0);
-  lua_setfield(L, -2, "__metatable");
-  lua_setmetatable(L, -2);
-  lua_setfield(L, -2, "env");
+  mt_open_effects(state);
   mt_set_slot(state, L, MT_SLOT_CTX_FIELDS);
   lua_newuserdatauv(L, 0, 0);
   lua_createtable(L, 0, 3);

@@ -44,9 +44,7 @@ static void write_escape(lua_State *L, mt_bytes *out, uint8_t byte) {
   mt_bytes_add(L, out, text, (size_t)count);
 }
 
-static void write_string(lua_State *L, const char *text, size_t count, mt_bytes *out) {
-  check_size(L, out, count + 2);
-  mt_bytes_add1(L, out, '"');
+static void write_characters(lua_State *L, const char *text, size_t count, mt_bytes *out) {
   const uint8_t *at = (const uint8_t *)text, *end = at + count, *plain = at;
   while (at < end) {
     if (*at >= 0x80) {
@@ -62,6 +60,32 @@ static void write_string(lua_State *L, const char *text, size_t count, mt_bytes 
     }
   }
   mt_bytes_add(L, out, plain, (size_t)(at - plain));
+}
+
+static void write_string(lua_State *L, const char *text, size_t count, mt_bytes *out) {
+  check_size(L, out, count + 2);
+  mt_bytes_add1(L, out, '"');
+  write_characters(L, text, count, out);
+  mt_bytes_add1(L, out, '"');
+}
+
+/// The text of a reference, its holes as they are.
+static void write_reference(lua_State *L, const uint8_t *bytes, size_t count, mt_bytes *out) {
+  if (!mt_self(L)->referring) {
+    luaL_error(L, "ctx.env.NAME is for ctx.effect alone: a secret goes into no event, command or state");
+  }
+  check_size(L, out, count + 2);
+  mt_bytes_add1(L, out, '"');
+  const uint8_t *at = bytes, *end = bytes + count;
+  while (at < end) {
+    const uint8_t *hole = memchr(at, 0xff, (size_t)(end - at));
+    const uint8_t *stop = hole == NULL ? end : hole;
+    write_characters(L, (const char *)at, (size_t)(stop - at), out);
+    if (hole == NULL) break;
+    const uint8_t *after = (const uint8_t *)memchr(hole, 0xfe, (size_t)(end - hole)) + 1;
+    mt_bytes_add(L, out, hole, (size_t)(after - hole));
+    at = after;
+  }
   mt_bytes_add1(L, out, '"');
 }
 
@@ -191,7 +215,11 @@ static void write_value(lua_State *L, int index, mt_bytes *out, uint32_t depth) 
   default: break;
   }
   mt_node *node = mt_to_node(L, index);
-  if (node != NULL) {
+  size_t count;
+  const uint8_t *reference = node == NULL ? mt_to_reference(L, index, &count) : NULL;
+  if (reference != NULL) {
+    write_reference(L, reference, count, out);
+  } else if (node != NULL) {
     luaL_checkstack(L, 8, "too deep");
     write_tape(L, node->document, node->at, out);
   } else if (mt_is_null(L, index)) {
@@ -201,8 +229,14 @@ static void write_value(lua_State *L, int index, mt_bytes *out, uint32_t depth) 
   }
 }
 
-void mt_write_json(lua_State *L, int index, mt_bytes *out) {
+static void write_document(lua_State *L, int index, mt_bytes *out, int referring) {
   size_t before = out->count;
+  // Set at each beginning: an error may have left the last document half way.
+  mt_self(L)->referring = referring;
   write_value(L, index, out, 0);
   mt_charge(L, (out->count - before) / 8);
 }
+
+void mt_write_json(lua_State *L, int index, mt_bytes *out) { write_document(L, index, out, 0); }
+
+void mt_write_request(lua_State *L, int index, mt_bytes *out) { write_document(L, index, out, 1); }

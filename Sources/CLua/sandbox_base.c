@@ -52,7 +52,8 @@ int mt_is_array(lua_State *L, int index) {
 
 static const char *shown_type(lua_State *L, int index) {
   int type = lua_type(L, index);
-  if (type == LUA_TUSERDATA) return "table";
+  size_t ignored;
+  if (type == LUA_TUSERDATA) return mt_to_reference(L, index, &ignored) != NULL ? "userdata" : "table";
   if (type == LUA_TLIGHTUSERDATA) return "null";
   return lua_typename(L, type);
 }
@@ -66,6 +67,8 @@ const char *mt_tostring(lua_State *L, int index, size_t *count) {
     lua_pushvalue(L, index);
   } else if (type == LUA_TBOOLEAN) {
     lua_pushstring(L, lua_toboolean(L, index) ? "true" : "false");
+  } else if (type == LUA_TUSERDATA && mt_to_reference(L, index, count) != NULL) {
+    mt_push_reference_text(L, index);
   } else {
     lua_pushstring(L, shown_type(L, index));
   }

@@ -108,6 +108,9 @@ static int string_format(lua_State *L) {
     if (at < end && *at == 'p') return luaL_error(L, "string.format: %%p is not offered");
     if (at < end && *at == 's' && argument <= last && lua_type(L, argument) != LUA_TSTRING) {
       size_t ignored;
+      if (mt_to_reference(L, argument, &ignored) != NULL) {
+        return luaL_error(L, "string.format: ctx.env.NAME is a reference: join it with .. instead");
+      }
       mt_tostring(L, argument, &ignored);
       lua_replace(L, argument);
     }

@@ -56,6 +56,7 @@ enum {
   MT_SLOT_CTX,           // userdata
   MT_SLOT_CTX_FIELDS,    // functions of ctx
   MT_SLOT_STATE,         // ctx.state of this event
+  MT_SLOT_REFERENCE,     // metatable of references to the environment
   MT_SLOT_COUNT
 };
 
@@ -132,6 +133,7 @@ struct mt_lua {
   uint32_t cached;  // places in the cache that were ever filled
   const char *fields[MT_FIELD_COUNT];
 
+  int32_t referring;  // what is being written is the request of an effect: references are allowed
   int32_t state_loaded;
   mt_bytes state_before;
 
@@ -339,6 +341,15 @@ int mt_is_command(lua_State *L, int index);
 /// leaves the table alone on the stack.
 void mt_add_made(lua_State *L, const char *maker, int command);
 
+// effect.c: ctx.effect, ctx.env
+/// Leaves them in the table at the top.
+void mt_open_effects(mt_lua *state);
+int mt_ctx_effect(lua_State *L);
+/// The text with holes of a reference to the environment; NULL when the value is none.
+const uint8_t *mt_to_reference(lua_State *L, int index, size_t *count);
+/// Pushes what a person sees of a reference: its names, no value.
+void mt_push_reference_text(lua_State *L, int index);
+
 // state.c: around every call that is about an event or a command
 void mt_begin_event(mt_lua *state, const mt_event *event);
 int32_t mt_end_event(mt_lua *state, int status);
@@ -346,6 +357,9 @@ int32_t mt_end_event(mt_lua *state, int status);
 // json_writer.c
 /// Appends the value at `index` as JSON to `out`; raises for what JSON cannot say.
 void mt_write_json(lua_State *L, int index, mt_bytes *out);
+/// The same for the request of an effect, where references to the environment stay holes within texts: 0xFF
+/// NAME 0xFE.
+void mt_write_request(lua_State *L, int index, mt_bytes *out);
 
 // state_codec.c
 /// Appends the value in our coding; `functions` allows functions, as references.

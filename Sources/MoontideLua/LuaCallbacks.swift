@@ -69,6 +69,12 @@ enum LuaCallbacks {
         }
         let word = String(decoding: LuaCallbacks.bytes(word, count), as: UTF8.self)
         return LuaCallbacks.copy(Suggestion.nearest(to: word, among: names) ?? "", to: text, room: room)
+      },
+      effect: { context, kind, count in
+        LuaCallbacks.owner(context).effect(LuaCallbacks.bytes(kind, count))
+      },
+      environment: { context, name, count in
+        LuaCallbacks.owner(context).environment(LuaCallbacks.bytes(name, count))
       })
   }
 
@@ -249,6 +255,23 @@ extension LuaState {
       takeArguments()
       try isCommand ? host.send(arguments, result: result) : host.emit(arguments, result: result)
       try giveResult()
+      return true
+    }
+  }
+
+  func effect(_ kind: [UInt8]) -> Int32 {
+    answer { (host) throws(HostRefusal) in
+      takeArguments()
+      try host.effect(
+        String(decoding: kind, as: UTF8.self), request: arguments.bytes, result: result)
+      try giveResult()
+      return true
+    }
+  }
+
+  func environment(_ name: [UInt8]) -> Int32 {
+    answer { (host) throws(HostRefusal) in
+      try host.environment(String(decoding: name, as: UTF8.self))
       return true
     }
   }

@@ -20,10 +20,25 @@ public protocol LuaHost: AnyObject {
   func emit(_ event: RowBuffer, result: RowBuffer) throws(HostRefusal)
   /// `ctx.send`: the same for a command.
   func send(_ command: RowBuffer, result: RowBuffer) throws(HostRefusal)
+  /// `ctx.effect`: the request as JSON in whose texts references to the environment are holes, 0xFF NAME
+  /// 0xFE; `result` gets one text cell, the effect's key.
+  func effect(_ kind: String, request: [UInt8], result: RowBuffer) throws(HostRefusal)
+  /// `ctx.env.NAME`: refuses a name that effects may not refer to.
+  func environment(_ name: String) throws(HostRefusal)
   /// One line of `print`, without its newline.
   func print(_ text: [UInt8])
   /// `event.data` was asked for a field it does not have; at most once per type and field.
   func missing(field: [UInt8], type: [UInt8])
+}
+
+/// For hosts whose scripts have no effects.
+extension LuaHost {
+  public func effect(_ kind: String, request: [UInt8], result: RowBuffer) throws(HostRefusal) {
+    throw HostRefusal(code: "host", message: "there are no effects here")
+  }
+  public func environment(_ name: String) throws(HostRefusal) {
+    throw HostRefusal(code: "host", message: "there are no effects here")
+  }
 }
 
 /// The cells of `LuaHost.emit`.

@@ -81,6 +81,11 @@ typedef struct mt_callbacks {
   int32_t (*suggest)(
       void *context, const uint8_t *word, size_t count, const uint8_t *candidates, size_t candidates_count,
       uint8_t *text, size_t room);
+  /// `ctx.effect`: the request, JSON with holes, is in the text of the arguments. The key comes back in the
+  /// result.
+  int32_t (*effect)(void *context, const uint8_t *kind, size_t kind_count);
+  /// Whether effects may refer to that variable of the environment; else refused.
+  int32_t (*environment)(void *context, const uint8_t *name, size_t count);
 } mt_callbacks;
 
 enum {
