@@ -10,6 +10,7 @@ final class LaneSelection {
     var seed: Digest
     /// Index of partition 0 in `floors`; -1 when the handler does not listen.
     var first: Int
+    var partitions: UInt16
   }
 
   private let definition: HandlerDefinition
@@ -37,7 +38,7 @@ final class LaneSelection {
       topics.append(
         Topic(
           name: description.name, nameBytes: Array(description.name.text.utf8), seed: seed,
-          first: listens ? floors.count : -1))
+          first: listens ? floors.count : -1, partitions: description.partitions))
       guard listens else { continue }
       for partition in 0..<description.partitions {
         let place = TopicPartition(topic: description.name, partition: partition)
@@ -52,11 +53,23 @@ final class LaneSelection {
     }
   }
 
-  /// Whether a record is an event of this lane that was not handled yet. Its type is not looked at.
+  /// Whether a record is an event of this lane, or a result that was placed, that was not handled yet. Its
+  /// type is not looked at.
   func takes(_ record: Record) -> Bool {
-    guard record.envelope.kind == .event else { return false }
+    guard record.envelope.kind == .event || record.envelope.kind == .result else { return false }
     let first = topics[Int(record.topic.value)].first
     return first >= 0 && record.position.value >= floors[first + Int(record.partition)]
+  }
+
+  /// The result of an effect as if it stood with its cause: in its topic and partition, at its own position.
+  /// So it waits in the order of the key, and has its state. As it is when the handler does not listen there.
+  func placed(_ record: Record, with topic: TopicName, in batch: RecordBatch) -> Record {
+    guard let index = topics.firstIndex(where: { $0.name == topic && $0.first >= 0 }) else { return record }
+    var record = record
+    record.topic = TopicID(UInt16(index))
+    record.partition = Partitioner.partition(
+      batch.bytes, record.envelope.key, of: topics[index].partitions)
+    return record
   }
 
   func knows(_ topic: TopicID) -> Bool { Int(topic.value) < topics.count }

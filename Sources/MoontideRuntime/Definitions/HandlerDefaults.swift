@@ -7,6 +7,8 @@ public struct HandlerDefaults: Sendable, Hashable {
   public var retry: RetryPolicy
   /// How long a chain of events causing events may become.
   public var causationDepth: Int
+  /// What effects may reach.
+  public var effects = EffectRules()
   public init(
     budget: LuaBudget = LuaBudget(), retry: RetryPolicy = RetryPolicy(),
     causationDepth: Int = Limits.causationDepthDefault

@@ -24,6 +24,8 @@ public struct HandlerDefinition: Sendable, Hashable {
   /// What the schema check said it makes.
   public var tables: [StoreTable]
   public var was: String?
+  /// Whether it has a function for what comes of its effects.
+  public var takesResults = false
   /// Versions that it wants to see instead of the newest, in the order of `pairs`.
   public var wants: [WantedVersion]
   /// Which stored events concern it.

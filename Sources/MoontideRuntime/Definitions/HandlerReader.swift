@@ -14,7 +14,9 @@ struct HandlerReader {
   private var body: LuaTable { reader.definition.body }
 
   private static let projectionKeys = ["schema", "on", "topics", "exhausted", "was", "wants"]
-  private static let consumerKeys = ["on", "topics", "lanes", "retry", "exhausted", "from", "was", "wants"]
+  private static let consumerKeys = [
+    "on", "on_result", "topics", "lanes", "retry", "exhausted", "from", "was", "wants",
+  ]
 
   /// The projection, or nil when something is wrong with it; `reader` then says what.
   mutating func projection(check: SchemaCheck) -> HandlerDefinition? {
@@ -24,6 +26,7 @@ struct HandlerReader {
         "lanes": "is for consumers: a projection sees events in position order, in one lane",
         "retry": "is for consumers: a projection's failing event is set aside at once",
         "from": "is for consumers: a projection is the fold of the whole log",
+        "on_result": "is for consumers: a projection has no effects",
       ])
     var definition = shared(.projection)
     if let text = reader.word(body, ["exhausted"], of: ["halt"]), let policy = ExhaustedPolicy(rawValue: text)
@@ -57,6 +60,11 @@ struct HandlerReader {
     var definition = shared(.consumer)
     definition.lanes = reader.integer(body, ["lanes"], in: 1...Limits.lanesMax) ?? 1
     definition.retry = reader.retryPolicy(body, default: defaults.retry)
+    switch body["on_result"] {
+    case nil: break
+    case .function: definition.takesResults = true
+    case let other?: reader.wrongKind(other, ["on_result"], wanted: "a function(result, ctx)")
+    }
     let words = ExhaustedPolicy.allCases.map(\.rawValue)
     if let text = reader.word(body, ["exhausted"], of: words), let policy = ExhaustedPolicy(rawValue: text) {
       definition.exhausted = policy

@@ -7,8 +7,6 @@ public struct ProjectSettings: Sendable, Hashable {
   /// Partitions of topics that it names.
   public var partitions: [TopicName: UInt16] = [:]
   public var flush = FlushPolicy.commit
-  /// Environment variables that effects may refer to.
-  public var environment: [String] = []
 
   public init() {}
 
@@ -56,7 +54,7 @@ private struct SettingsReader {
   var problems: [Diagnostic] { reader.diagnostics }
 
   mutating func settings() -> ProjectSettings {
-    reader.checkKeys(of: table, allowed: ["budget", "retry", "topics", "flush", "causation_depth", "env"])
+    reader.checkKeys(of: table, allowed: ["budget", "retry", "topics", "flush", "causation_depth", "env", "programs"])
     var settings = ProjectSettings()
     if let budget = subtable("budget") { settings.defaults.budget = readBudget(budget) }
     settings.defaults.retry = reader.retryPolicy(table, default: RetryPolicy())
@@ -67,16 +65,8 @@ private struct SettingsReader {
     if let depth = reader.integer(table, ["causation_depth"], in: 1...Limits.causationDepthMax) {
       settings.defaults.causationDepth = depth
     }
-    if let names = subtable("env") {
-      for entry in names.entries {
-        if let name = entry.value.text, case .integer = entry.key {
-          settings.environment.append(name)
-        } else {
-          reader.wrongKind(
-            entry.value, ["env", DefinitionReader.pathKey(entry.key)], wanted: "a list of names")
-        }
-      }
-    }
+    if let names = subtable("env") { settings.defaults.effects.environment = reader.environment(names) }
+    if let programs = subtable("programs") { settings.defaults.effects.programs = reader.programs(programs) }
     return settings
   }
 

@@ -50,6 +50,10 @@ public enum RuntimeCode: String, ExplainedCode {
   case storeFull = "E0314"
   case logBroken = "E0315"
   case unknownField = "E0330"
+  // Effects.
+  case effectRefused = "E0350"
+  case effectTooMany = "E0351"
+  case effectGivenUp = "E0352"
   // Deciders at work.
   case commandConflict = "E0340"
   case streamBusy = "E0341"
@@ -58,7 +62,7 @@ public enum RuntimeCode: String, ExplainedCode {
   /// Warnings are what may be meant so.
   public var severity: Diagnostic.Severity {
     switch self {
-    case .fileLocalAssigned, .unknownField, .storeFull, .storedWithoutPath, .newerThanKnown, .versionUnsaid,
+    case .effectGivenUp, .fileLocalAssigned, .unknownField, .storeFull, .storedWithoutPath, .newerThanKnown, .versionUnsaid,
       .renamedAway, .eventName, .commandName, .thinEvent, .unreadTypes:
       .warning
     default: .error

@@ -63,16 +63,17 @@ final class BatchRun {
     let lane = lane
     let selection = lane.selection
     // Nothing changes the records while they are handled: upcasters append to the bytes only.
-    for record in batch.records {
-      if record.position >= end { return end }
-      if !selection.knows(record.topic) {
+    for stored in batch.records {
+      if stored.position >= end { return end }
+      if !selection.knows(stored.topic) {
         do throws(WorkerStop) { try lane.learnTopics() } catch { throw .stop(error) }
       }
+      let record = stored.envelope.kind == .event ? stored : lane.placed(stored, in: batch)
       guard selection.takes(record) else {
         if record.envelope.kind == .decision, try !decide(record) { return record.position }
         continue
       }
-      let route = lane.subscriptions.route(batch.bytes, record.envelope.type)
+      let route = lane.route(record, in: batch)
       guard lane.subscriptions.concerns(route, version: record.envelope.version) else { continue }
       try handle(record, route)
       if let stop { return stop }

@@ -69,7 +69,9 @@ struct DecisionRun {
     } catch {
       throw .log(error, handler: lane.title)
     }
-    guard let record = batch.records.first, record.position == position, lane.owns(record) else { return }
+    guard let stored = batch.records.first, stored.position == position else { return }
+    let record = lane.placed(stored, in: batch)
+    guard lane.owns(record) else { return }
     // The event itself was applied, only what it emitted is dead: applying it again would do the rest twice.
     if code == RuntimeCode.outboxConflict.rawValue {
       if decision.action == .skip {

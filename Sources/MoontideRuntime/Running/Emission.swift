@@ -143,7 +143,7 @@ struct Emission {
     return Array("\(maker)-\(digest)".utf8)
   }
 
-  private func meta(_ given: [UInt8]?) throws(HostRefusal) -> [UInt8] {
+  func meta(_ given: [UInt8]?) throws(HostRefusal) -> [UInt8] {
     let causeMeta = cause.envelope.meta
     let depth = JSONFields.value("causationdepth", batch.bytes, causeMeta).flatMap {
       Int(batch.bytes.text($0))

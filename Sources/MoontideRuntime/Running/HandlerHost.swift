@@ -21,6 +21,8 @@ final class HandlerHost: LuaHost {
   var topic: TopicName = .events
   /// How many events the current one has emitted.
   private(set) var emitted = 0
+  /// How many effects it has caused.
+  private var effects = 0
   private var printed = 0
   /// Fields that were asked for in vain and told already, as type and name.
   private var told: Set<[UInt8]> = []
@@ -38,6 +40,7 @@ final class HandlerHost: LuaHost {
     self.record = record
     storedID = record.envelope.id
     emitted = 0
+    effects = 0
     printed = 0
   }
 
@@ -121,6 +124,29 @@ final class HandlerHost: LuaHost {
     emitted += 1
     result.removeAll()
     result.append(text: String(decoding: made.id, as: UTF8.self))
+  }
+
+  func effect(_ kind: String, request: [UInt8], result: RowBuffer) throws(HostRefusal) {
+    guard var record else { return }
+    record.envelope.id = storedID
+    let made = try Emission(
+      maker: definition.identityName, catalog: catalog, cause: record, batch: batch, topic: topic,
+      ordinal: effects
+    ).effect(kind, request, rules: catalog.defaults.effects)
+    try write(.effect(.recorded(made)))
+    effects += 1
+    result.removeAll()
+    result.append(text: made.key)
+  }
+
+  func environment(_ name: String) throws(HostRefusal) {
+    let names = catalog.defaults.effects.environment
+    if names.contains(name) { return }
+    let near = Suggestion.nearest(to: name, among: names).map { "; did you mean ctx.env.\($0)?" }
+    throw HostRefusal(
+      code: RuntimeCode.effectRefused.rawValue,
+      message: "the settings allow no environment variable \(name)"
+        + (near ?? ": moontide.lua names those that effects may refer to, env = { \"\(name)\" }"))
   }
 
   func print(_ text: [UInt8]) {

@@ -216,6 +216,22 @@ final class HandlerLane {
     for decision in decisions { rulings.add(decision, at: Position(.max)) }
   }
 
+  /// A result of an effect of this handler as it is handled: see `LaneSelection.placed`. Other records as they
+  /// are.
+  func placed(_ record: Record, in batch: RecordBatch) -> Record {
+    guard record.envelope.kind == .result, definition.takesResults,
+      let topic = EffectResult.topic(of: record, in: batch, maker: definition.identityName)
+    else { return record }
+    return selection.placed(record, with: topic, in: batch)
+  }
+
+  /// Which function a record goes to: an event by its type, a result to the one for results.
+  func route(_ record: Record, in batch: RecordBatch) -> SubscriptionTable.Route {
+    if record.envelope.kind == .event { return subscriptions.route(batch.bytes, record.envelope.type) }
+    return SubscriptionTable.Route(
+      subscription: definition.takesResults ? definition.subscriptions.count : -1, chain: -1)
+  }
+
   /// Whether an event is of a partition of this lane.
   func owns(_ record: Record) -> Bool { Int(record.partition) % definition.lanes == status.lane }
 

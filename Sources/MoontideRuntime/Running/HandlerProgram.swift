@@ -5,7 +5,7 @@ import MoontideLua
 /// events that concern it. Thrown away and made anew when a budget tripped.
 final class HandlerProgram {
   let state: LuaState
-  /// In the order of the definition's subscriptions.
+  /// In the order of the definition's subscriptions; behind them the one for results, if there is one.
   let functions: [LuaFunction]
   let reading: EventReading
 
@@ -21,6 +21,14 @@ final class HandlerProgram {
       guard case .table(let on)? = own?.body["on"], case .function(let function)? = on[pattern] else {
         throw LuaFault(
           kind: .runtime, message: "\(definition.name) registers other functions than when it was checked",
+          path: definition.path, line: definition.place.line)
+      }
+      functions.append(function)
+    }
+    if definition.takesResults {
+      guard case .function(let function)? = own?.body["on_result"] else {
+        throw LuaFault(
+          kind: .runtime, message: "\(definition.name) registers no on_result, unlike when it was checked",
           path: definition.path, line: definition.place.line)
       }
       functions.append(function)

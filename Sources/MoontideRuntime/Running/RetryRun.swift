@@ -82,7 +82,8 @@ struct RetryRun {
       _ = try open()
       return try moveOn(index)
     }
-    let route = lane.subscriptions.route(batch.bytes, record.envelope.type)
+    record = lane.placed(record, in: batch)
+    let route = lane.route(record, in: batch)
     let ruling = lane.rulings[position]
     let transaction = try open()
     guard lane.subscriptions.concerns(route, version: record.envelope.version), ruling != .skip

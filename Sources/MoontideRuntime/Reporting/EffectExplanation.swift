@@ -1,0 +1,27 @@
+extension CodeExplanation {
+  /// The texts of what is told about effects.
+  static func ofEffect(_ code: RuntimeCode) -> CodeExplanation? {
+    switch code {
+    case .effectRefused:
+      .init(
+        "what a handler asks for by ctx.effect cannot be performed",
+        what: "A request is checked when the handler makes it: its kind and fields, its sizes, the programs and "
+          + "environment variables that moontide.lua allows. Nothing was performed.",
+        help: "The message gives the rule. Programs and variables are allowed by name: "
+          + "programs = { mailer = \"/usr/bin/mailer\" }, env = { \"MAIL_URL\" }.")
+    case .effectTooMany:
+      .init(
+        "one event has too many effects",
+        what: "What one event causes is committed at once and has a bound.",
+        help: "Emit events, and have a further handler make one effect of each.")
+    case .effectGivenUp:
+      .init(
+        "an effect was given up",
+        what: "It failed as often as the handler's retry policy tries, or the answer says that no other try "
+          + "would do (a 4xx of a server). The handler's on_result was told, with ok = false; later effects of "
+          + "the same key went on. The key of the effect stays the same, whoever tries it again.",
+        help: "moontide effects show KEY tells what came back; moontide effects retry KEY performs it again.")
+    default: nil
+    }
+  }
+}
