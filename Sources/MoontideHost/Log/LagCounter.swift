@@ -26,13 +26,30 @@ struct LagCounter {
       next = try LogError.told { () throws(LogError) in
         try log.read(from: next, records: Limits.readRecordsMax, bytes: Limits.readBytesMax, into: batch)
       }
-      for record in batch.records where record.envelope.kind == .event && record.position < end {
+      for record in batch.records where record.position < end {
+        if record.envelope.kind == .result, definition.takesResults {
+          if isAhead(record, in: batch, definition, topics, starts) { count += 1 }
+          continue
+        }
+        guard record.envelope.kind == .event else { continue }
         guard let partitions = starts[record.topic], record.position >= partitions[Int(record.partition)]
         else { continue }
         if filter.concerns(record, in: batch) { count += 1 }
       }
     }
     return count
+  }
+
+  /// Whether a result is one of the handler's, and lies before it: it counts with the partition of its cause.
+  private func isAhead(
+    _ record: Record, in batch: RecordBatch, _ definition: HandlerDefinition, _ topics: [TopicDescription],
+    _ starts: [TopicID: [Position]]
+  ) -> Bool {
+    guard let name = EffectResult.topic(of: record, in: batch, maker: definition.identityName),
+      let topic = topics.first(where: { $0.name == name }), let partitions = starts[topic.id]
+    else { return false }
+    let partition = Partitioner.partition(batch.bytes, record.envelope.key, of: topic.partitions)
+    return record.position >= partitions[Int(partition)]
   }
 
   /// Commands of a decider from that position on that have no outcome.

@@ -40,7 +40,7 @@ public enum StartPlan {
       ])
   }
 
-  /// How many events of the log from `start` on the handler matches.
+  /// How many events of the log from `start` on the handler matches, results of its effects included.
   public static func matching(
     _ definition: HandlerDefinition, from start: Position, log: any EventLog
   ) throws(LogError) -> UInt64 {
@@ -53,8 +53,15 @@ public enum StartPlan {
     while at < end {
       at = try log.read(
         from: at, records: Limits.readRecordsMax, bytes: Limits.readBytesMax, into: batch)
-      for index in batch.records.indices where batch.records[index].envelope.kind == .event {
+      for index in batch.records.indices {
         let record = batch.records[index]
+        if record.envelope.kind == .result, record.position < end, definition.takesResults,
+          let topic = EffectResult.topic(of: record, in: batch, maker: definition.identityName),
+          definition.listens(to: topic)
+        {
+          count += 1
+        }
+        guard record.envelope.kind == .event else { continue }
         if Int(record.topic.value) >= listens.count {
           listens = log.topics().sorted { $0.id < $1.id }.map { definition.listens(to: $0.name) }
         }
