@@ -45,14 +45,15 @@ struct LedgerRecords {
     return effects
   }
 
-  /// All of the ledger, oldest first, without the requests.
-  func all() throws(StoreError) -> [LedgerEffect] {
+  /// All of the ledger, oldest first.
+  func all(withRequests: Bool) throws(StoreError) -> [LedgerEffect] {
     let read = try connection.statement(
-      "select \(Self.summary), result from _mt_effects order by sequence")
+      "select \(Self.summary), result, \(withRequests ? "request" : "x''") from _mt_effects order by sequence")
     var effects: [LedgerEffect] = []
     while try read.step() {
       var effect = try effect(read)
       effect.result = read.bytes(13)
+      effect.request = read.bytes(14)
       effects.append(effect)
     }
     read.reset()

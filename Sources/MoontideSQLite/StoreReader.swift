@@ -51,8 +51,10 @@ public final class StoreReader {
     return Int(try connection.integer("select count(*) from _mt_outbox") ?? 0)
   }
 
-  /// The ledger of a consumer's effects, oldest first, without the requests; empty where there is none.
-  public func effects() throws(StoreError) -> [LedgerEffect] { try ledgerRecords()?.all() ?? [] }
+  /// The ledger of a consumer's effects, oldest first; empty where there is none.
+  public func effects(withRequests: Bool = false) throws(StoreError) -> [LedgerEffect] {
+    try ledgerRecords()?.all(withRequests: withRequests) ?? []
+  }
 
   /// One of them, whole.
   public func effect(_ sequence: UInt64) throws(StoreError) -> LedgerEffect? {

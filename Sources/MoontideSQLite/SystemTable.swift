@@ -98,13 +98,14 @@ public final class StaticSystemTable: SystemTable {
 }
 
 /// Goes through rows that are in memory.
-final class RowListCursor: SystemCursor {
+public final class RowListCursor: SystemCursor {
   private let rows: [[SystemValue]]
   private var index = 0
 
-  init(_ rows: [[SystemValue]]) { self.rows = rows }
+  /// - Parameter rows: each with a value for every column.
+  public init(_ rows: [[SystemValue]]) { self.rows = rows }
 
-  func next(into row: RowBuffer) throws(StoreError) -> Bool {
+  public func next(into row: RowBuffer) throws(StoreError) -> Bool {
     guard index < rows.count else { return false }
     for value in rows[index] { row.append(value) }
     index += 1

@@ -31,6 +31,7 @@ final class MetricsFile {
     var ingest: IngestCounts
     var isCaughtUp: Bool
     var groups: [HandlerGroup]
+    var openCircuits: Int
   }
 
   /// Writes the file; returns what went wrong the first time that it does. A run does not end for it.
@@ -54,6 +55,7 @@ final class MetricsFile {
     log(snapshot, &text)
     ingest(snapshot, &text)
     handlers(snapshot.groups, snapshot.log.durableEnd, &text)
+    effects(snapshot, &text)
     try process(&text)
     return text.text
   }
@@ -131,6 +133,31 @@ final class MetricsFile {
           Sample(labels: MetricsFile.labels(group) + [("state", state)], value: holds(group) ? 1 : 0)
         }
       })
+  }
+
+  private func effects(_ snapshot: Snapshot, _ text: inout PrometheusText) {
+    func samples(_ value: (EffectRelayStatus) -> Double) -> [PrometheusText.Sample] {
+      snapshot.groups.compactMap { group in
+        group.effects.map { .init(labels: MetricsFile.labels(group), value: value($0.status)) }
+      }
+    }
+    text.add(
+      "moontide_effects_open", .gauge, "Effects that are due, or will be tried again.",
+      samples { Double($0.open) })
+    text.add(
+      "moontide_effects_in_flight", .gauge, "Effects that are being performed.",
+      samples { Double($0.inFlight.count) })
+    text.add(
+      "moontide_effects_done_total", .counter, "Effects done since the start.", samples { Double($0.done) })
+    text.add(
+      "moontide_effects_dead_total", .counter, "Effects given up since the start.",
+      samples { Double($0.dead) })
+    text.add(
+      "moontide_effect_failures_total", .counter, "Tries of effects that failed since the start.",
+      samples { Double($0.failures) })
+    text.add(
+      "moontide_circuits_open", .gauge, "Targets of effects that are left alone for a while.",
+      Double(snapshot.openCircuits))
   }
 
   private static func labels(_ group: HandlerGroup) -> [(name: String, value: String)] {

@@ -152,18 +152,40 @@ struct HandlerSurvey {
     return entry == nil ? "new" : "stopped"
   }
 
-  /// Emitted events of a consumer that are not in the log yet.
-  static func outboxCount(_ project: MoontideProject, _ definition: HandlerDefinition) throws(Diagnostic)
-    -> Int
+  /// Whether a consumer has emitted events that are not in the log yet, or effects that did not end.
+  static func isUnsettled(_ project: MoontideProject, _ definition: HandlerDefinition) throws(Diagnostic)
+    -> Bool
   {
-    let path = project.paths.handlerFile(definition.name)
+    try reading(project.paths.handlerFile(definition.name)) { reader throws(StoreError) in
+      if try reader.outboxCount() > 0 { return true }
+      return try reader.effectCounts().open > 0
+    } ?? false
+  }
+
+  /// What a consumer's file says; nil while it has none.
+  func ledger<T>(
+    _ definition: HandlerDefinition, _ read: (StoreReader) throws(StoreError) -> T
+  ) throws(Diagnostic) -> T? {
+    let path = paths.handlerFile(definition.name)
+    guard try FileError.told({ () throws(FileError) in try files.status(path) }) != nil else { return nil }
+    return try HandlerSurvey.reading(path, read)
+  }
+
+  private static func reading<T>(
+    _ path: String, _ read: (StoreReader) throws(StoreError) -> T
+  ) throws(Diagnostic) -> T? {
     do throws(StoreOpeningError) {
       let reader = try StoreReader(path: path)
-      return try StoreOpeningError.told { () throws(StoreError) in try reader.outboxCount() }
+      return try StoreOpeningError.told { () throws(StoreError) in try read(reader) }
     } catch {
-      if case .empty = error { return 0 }
+      if case .empty = error { return nil }
       throw error.diagnostic(path)
     }
+  }
+
+  /// Numbers of the effects of a handler that are being performed.
+  func inFlight(_ definition: HandlerDefinition) -> Set<UInt64> {
+    groups.first { $0.definition.name == definition.name }?.effects?.status.inFlight ?? []
   }
 }
 

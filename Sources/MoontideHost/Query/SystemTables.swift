@@ -10,9 +10,11 @@ struct SystemTables {
   let fault = TableFault()
 
   /// The schema, and the tables in it.
-  static let names: Set = ["sys", "events", "handlers", "checkpoints", "dead_letters"]
+  static let names: Set = ["sys", "events", "handlers", "checkpoints", "dead_letters", "effects"]
 
-  var all: [any SystemTable] { [EventsTable(log), handlers, checkpoints, deadLetters] }
+  var all: [any SystemTable] {
+    [EventsTable(log), handlers, checkpoints, deadLetters, EffectsTable(survey, fault)]
+  }
 
   private var handlers: StaticSystemTable {
     StaticSystemTable(

@@ -8,6 +8,12 @@ final class HandlerGroup: Sendable {
   let definition: HandlerDefinition
   let boards: [StatusBoard]
   private let relayBoard: RelayBoard?
+  /// How its effects stand; nil of a projection.
+  let effects: EffectBoard?
+  /// A consumer's file, open for all its lanes; nil of a projection.
+  let file: ConsumerFile?
+  /// What wakes the relays: rung when something was emitted, or an effect ended.
+  private let emitted = Bell()
   private let rebuilding = RebuildFlag()
   private let threads: [WorkerThread]
 
@@ -17,6 +23,10 @@ final class HandlerGroup: Sendable {
     let surroundings: HandlerSurroundings
     let bell: Bell
     let progressed: Bell
+    let performer: any EffectPerformer
+    let circuits: CircuitBoard
+    /// How long an open circuit may hold an effect back.
+    let patience: Duration
   }
 
   /// Opens what can fail before anything runs, and starts the threads.
@@ -25,11 +35,16 @@ final class HandlerGroup: Sendable {
     let lanes = definition.kind == .consumer ? definition.lanes : 1
     boards = (0..<lanes).map { StatusBoard(definition, lane: $0) }
     if definition.kind == .consumer {
-      let relayBoard = RelayBoard()
+      let (relayBoard, effects) = (RelayBoard(), EffectBoard())
+      let file = try StoreKeeper(setting.project).consumer(definition, log: setting.project.log)
       self.relayBoard = relayBoard
-      threads = try HandlerGroup.consumer(definition, boards, relayBoard, setting)
+      self.effects = effects
+      self.file = file
+      threads = HandlerGroup.consumer(definition, boards, relayBoard, effects, file, emitted, setting)
     } else {
       relayBoard = nil
+      effects = nil
+      file = nil
       threads = [HandlerGroup.projection(definition, boards[0], rebuilding, setting)]
     }
     do throws(Diagnostic) { for thread in threads { try thread.start() } } catch {
@@ -56,13 +71,10 @@ final class HandlerGroup: Sendable {
   }
 
   private static func consumer(
-    _ definition: HandlerDefinition, _ boards: [StatusBoard], _ relayBoard: RelayBoard, _ setting: Setting
-  ) throws(Diagnostic) -> [WorkerThread] {
+    _ definition: HandlerDefinition, _ boards: [StatusBoard], _ relayBoard: RelayBoard,
+    _ effectBoard: EffectBoard, _ file: ConsumerFile, _ emitted: Bell, _ setting: Setting
+  ) -> [WorkerThread] {
     let project = setting.project
-    let file = try StoreKeeper(project)
-      .consumer(definition, log: project.log)
-    // The relay waits for what the lanes emit, not for the log.
-    let emitted = Bell()
     var threads = boards.enumerated().map { lane, board in
       WorkerThread("\(definition.name)/\(lane)", setting, rings: emitted) { () throws(Diagnostic) in
         ConsumerRun(
@@ -71,12 +83,19 @@ final class HandlerGroup: Sendable {
             surroundings: setting.surroundings, board: board))
       }
     }
+    // The relays wait for what the lanes emit and for what was performed, not for the log.
     threads.append(
       WorkerThread("\(definition.name)/relay", setting, waits: emitted, rings: setting.bell) {
         () throws(Diagnostic) in
-        OutboxRelay(
-          definition, log: project.log, store: try open(file), surroundings: setting.surroundings,
-          board: relayBoard, partitions: { project.settings.partitions[$0] })
+        let store = try open(file)
+        return ConsumerRelays(
+          OutboxRelay(
+            definition, log: project.log, store: store, surroundings: setting.surroundings,
+            board: relayBoard, partitions: { project.settings.partitions[$0] }),
+          EffectRelay(
+            definition, log: project.log, store: store, performer: setting.performer,
+            circuits: setting.circuits, surroundings: setting.surroundings, board: effectBoard,
+            patience: setting.patience, wake: { emitted.ring() }))
       })
     return threads
   }
@@ -96,14 +115,22 @@ final class HandlerGroup: Sendable {
   var halted: Diagnostic? {
     guard hasEnded else { return nil }
     return boards.lazy.compactMap(\.status.halted).first ?? relayBoard?.status.halted
+      ?? effects?.status.halted
   }
 
   /// Whether it waits for room on the disk and the like.
   var isWaiting: Bool {
     boards.contains { $0.status.waiting != nil } || relayBoard?.status.waiting != nil
+      || effects?.status.waiting != nil
   }
 
-  /// Whether nothing below `end` is left to do, the outbox aside.
+  /// Has effects performed again that the ledger has as open again.
+  func performAgain(_ sequences: [UInt64]) {
+    effects?.lookAgain(sequences)
+    emitted.ring()
+  }
+
+  /// Whether nothing below `end` is left to do, outbox and effects aside.
   func isDone(at end: Position) -> Bool {
     !isRebuilding && boards.allSatisfy { $0.status.isDone(at: end) }
   }

@@ -18,6 +18,8 @@ final class ProjectRun {
   private var running: RunningGroups?
   private var groups: [HandlerGroup] { running?.all ?? [] }
   private var deciders: [DeciderGroup] = []
+  private var effects: EffectThread?
+  private let circuits = CircuitBoard()
   private var isStopped = false
   private let metrics: MetricsFile?
   /// Fields asked for in vain that nobody has been told of.
@@ -124,8 +126,12 @@ final class ProjectRun {
       print: { handler, event, text in inbox.put(.printed("\(handler) \(event): \(text)")) })
     surroundings.missed = { inbox.put(.missed($0)) }
     surroundings.batchRecords = options.batchRecords
+    let effects = EffectThread(
+      project.paths, project.settings.defaults.effects, failed: { inbox.put(.problem($0)) })
+    self.effects = effects
     let setting = HandlerGroup.Setting(
-      project: project, surroundings: surroundings, bell: bell, progressed: progressed)
+      project: project, surroundings: surroundings, bell: bell, progressed: progressed, performer: effects,
+      circuits: circuits, patience: options.once ? Limits.circuitPatienceOnce : Limits.circuitPatience)
     let running = RunningGroups(setting)
     self.running = running
     for definition in definitions {
@@ -175,14 +181,15 @@ final class ProjectRun {
     }
   }
 
-  /// Everything that is in files is in the log, every handler has come to its end, every outbox is relayed.
+  /// Everything that is in files is in the log, every handler has come to its end, every outbox is relayed,
+  /// every effect done or dead. The result of an effect is in the log before the ledger has it as done.
   private func isCaughtUp() throws(Diagnostic) -> Bool {
     guard isIngested else { return false }
     let end = project.log.durableEnd
     guard isDone(at: end) else { return false }
     for group in groups where group.definition.kind == .consumer {
       do throws(Diagnostic) {
-        if try HandlerSurvey.outboxCount(project, group.definition) > 0 { return false }
+        if try HandlerSurvey.isUnsettled(project, group.definition) { return false }
       } catch {
         // It cannot be known for now; the workers that meet the same say so.
         if error.isPassing { return false }
@@ -224,7 +231,8 @@ final class ProjectRun {
     let size = project.segmentedLog.statistics()
     let snapshot = MetricsFile.Snapshot(
       log: project.log, segments: size.segments, segmentBytes: size.segmentBytes,
-      ingest: ingest?.counts ?? IngestCounts(), isCaughtUp: isCaughtUp, groups: groups)
+      ingest: ingest?.counts ?? IngestCounts(), isCaughtUp: isCaughtUp, groups: groups,
+      openCircuits: circuits.open.count)
     if let problem = metrics.write(snapshot) { try observer.problem(problem) }
   }
 
@@ -256,6 +264,7 @@ final class ProjectRun {
     ingest?.stop()
     for decider in deciders { decider.stop() }
     running?.stop(settled: settled)
+    effects?.stop()
     maintainer?.stop()
     maintainer?.join()
   }

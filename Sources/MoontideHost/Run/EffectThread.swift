@@ -1,0 +1,93 @@
+import Glibc
+import MoontideCore
+import MoontideEffects
+import MoontideRuntime
+import Synchronization
+
+/// The performer of a run: one thread for the effects of all its handlers, which begins with the first effect,
+/// so that a project without any has none. Any thread.
+final class EffectThread: EffectPerformer {
+  private struct State {
+    var performer: SystemPerformer?
+    var thread: WorkerThread?
+    var hasEnded = false
+  }
+
+  private let setting: SystemPerformer.Setting
+  private let failed: @Sendable (Diagnostic) -> Void
+  private let state = Mutex(State())
+
+  /// - Parameter failed: told why effects cannot be performed for now.
+  init(
+    _ paths: ProjectPaths, _ rules: EffectRules, failed: @escaping @Sendable (Diagnostic) -> Void
+  ) {
+    self.failed = failed
+    setting = SystemPerformer.Setting(
+      root: paths.root, rules: rules, vault: SecretVault(rules.environment, EffectThread.variable),
+      variables: ["PATH", "HOME", "LANG", "TZ"].compactMap { name in
+        EffectThread.variable(name).map { "\(name)=\($0)" }
+      })
+  }
+
+  /// A variable of this process; nil when it is not set, or is not UTF-8.
+  static func variable(_ name: String) -> String? { getenv(name).flatMap { String(validatingCString: $0) } }
+
+  func begin(_ job: EffectJob, ended: @escaping @Sendable (EffectOutcome) -> Void) -> Bool {
+    let performer: SystemPerformer?
+    do throws(Diagnostic) { performer = try working() } catch {
+      failed(error.asWarning)
+      return false
+    }
+    return performer?.begin(job, ended: ended) ?? false
+  }
+
+  /// Nil when it has ended.
+  private func working() throws(Diagnostic) -> SystemPerformer? {
+    try state.withLock { state -> Result<SystemPerformer?, Diagnostic> in
+      if state.hasEnded { return .success(nil) }
+      if let performer = state.performer { return .success(performer) }
+      do throws(Diagnostic) {
+        let performer = try start()
+        state.performer = performer.performer
+        state.thread = performer.thread
+        return .success(performer.performer)
+      } catch {
+        return .failure(error)
+      }
+    }.get()
+  }
+
+  private func start() throws(Diagnostic) -> (performer: SystemPerformer, thread: WorkerThread) {
+    let performer: SystemPerformer
+    do throws(EffectRefusal) { performer = try SystemPerformer(setting) } catch {
+      throw Diagnostic(passing: error.text, help: "free some memory; ulimit -n")
+    }
+    let thread = WorkerThread(
+      name: "effects", pause: StagePause(performer), progressed: {}, failed: failed,
+      make: { PerformerRun(performer) })
+    try thread.start()
+    return (performer, thread)
+  }
+
+  /// Leaves what is still being performed, and ends. After all relays have.
+  func stop() {
+    let thread = state.withLock { state in
+      state.hasEnded = true
+      return state.thread
+    }
+    thread?.stop()
+    thread?.join()
+  }
+}
+
+extension SystemPerformer: WaitingWorker {}
+
+/// Leaves everything on the thread that performed it.
+private final class PerformerRun: ClosingWorker {
+  private let performer: SystemPerformer
+
+  init(_ performer: SystemPerformer) { self.performer = performer }
+
+  func step() -> StepOutcome { performer.step() }
+  func close(settled: Bool) throws(Diagnostic) { performer.leave() }
+}
