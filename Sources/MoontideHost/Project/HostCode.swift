@@ -20,6 +20,7 @@ public enum HostCode: String, ExplainedCode {
   case afterToken = "E0617"
   case mended = "E0621"
   case cannotRetry = "E0622"
+  case noSuchEffect = "E0625"
   case backupTarget = "E0623"
   case backupDamaged = "E0624"
   case logReadOnly = "E0501"
@@ -45,6 +46,7 @@ public enum HostCode: String, ExplainedCode {
     case .query: "the query cannot be answered"
     case .noSuchDeadLetter: "there is no such dead letter"
     case .noSuchEvent: "there is no such event"
+    case .noSuchEffect: "there is no such effect"
     case .setting: "moontide.lua has a setting that cannot be used"
     case .partitions: "a topic's partitions are fixed at its creation"
     case .noSuchHandler: "there is no such handler"
@@ -94,6 +96,10 @@ public enum HostCode: String, ExplainedCode {
       "A dead letter's id is d- and the position of its event or line in the log. Where several handlers "
         + "failed on one event, d-5@receipts is that of one of them."
     case .noSuchEvent: "No event of the log has that position or id."
+    case .noSuchEffect:
+      "An effect is named by its key, a handler's name and 32 digits, as effects ls and the Idempotency-Key "
+        + "header of its requests show it. The ledger keeps those that are not done, and of those that are "
+        + "the last."
     case .setting:
       "The settings are one Lua table of data. A key that is not known, or a value of another "
         + "kind, would otherwise be ignored in silence."
@@ -163,6 +169,7 @@ public enum HostCode: String, ExplainedCode {
         + "read models; each is a schema with its tables."
     case .noSuchDeadLetter: "moontide dead ls"
     case .noSuchEvent: "moontide events tail"
+    case .noSuchEffect: "moontide effects ls --all"
     case .setting: "Correct moontide.lua at the place shown; moontide check reports all problems at once."
     case .partitions:
       "Set the topic's partitions back in moontide.lua, or export its events into a new topic: "

@@ -41,7 +41,7 @@ extension CommandSession {
 }
 
 /// Passes rows on and counts those that say that something is still dead.
-private final class OutcomeSink: RowSink {
+final class OutcomeSink: RowSink {
   private static let failing: Set = ["dead", "bad", "refused", "would fail", "would stay bad"]
   private let printer: PrintingSink
   private(set) var failures = 0

@@ -19,7 +19,7 @@ extension LaterCommand {
 enum LaterCommands {
   static let all: [any ParsableCommand.Type] = [
     TestLater.self, ReplLater.self, WhyLater.self,
-    ImpactLater.self, SagaLater.self, EffectsLater.self, ReloadLater.self, SchemaLater.self,
+    ImpactLater.self, SagaLater.self, ReloadLater.self, SchemaLater.self,
   ]
 }
 
@@ -50,12 +50,6 @@ struct ImpactLater: LaterCommand {
 struct SagaLater: LaterCommand {
   static let name = "saga"
   static let instead = "sagas come with it"
-  @Argument(parsing: .captureForPassthrough) var words: [String] = []
-}
-
-struct EffectsLater: LaterCommand {
-  static let name = "effects"
-  static let instead = "until then consumers emit events"
   @Argument(parsing: .captureForPassthrough) var words: [String] = []
 }
 
