@@ -28,12 +28,14 @@ let package = Package(
     .systemLibrary(name: "CLuaLibrary", pkgConfig: "lua5.4", providers: [.apt(["liblua5.4-dev"])]),
     .systemLibrary(name: "CSQLiteLibrary", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
 
     // Our C: small, each behind one Swift room.
     .target(name: "CChecksum", cSettings: c),
     .target(name: "CSimdjson", cxxSettings: cxx, linkerSettings: [.linkedLibrary("simdjson")]),
     .target(name: "CLua", dependencies: ["CLuaLibrary", "CSimdjson", "CChecksum"], cSettings: c),
     .target(name: "CSQLite", dependencies: ["CSQLiteLibrary"], cSettings: c),
+    .target(name: "CEffects", dependencies: ["CCurl"], cSettings: c),
 
     // The rooms; arrows point down only.
     .target(name: "MoontideCore", dependencies: ["CChecksum"], swiftSettings: strict),
@@ -45,9 +47,13 @@ let package = Package(
       name: "MoontideRuntime", dependencies: ["MoontideCore", "MoontideJSON", "MoontideLua"],
       swiftSettings: strict),
     .target(
+      name: "MoontideEffects",
+      dependencies: ["MoontideCore", "MoontideJSON", "MoontideRuntime", "CEffects"], swiftSettings: swift),
+    .target(
       name: "MoontideHost",
       dependencies: [
-        "MoontideCore", "MoontideJSON", "MoontideLog", "MoontideSQLite", "MoontideRuntime", "CZlib",
+        "MoontideCore", "MoontideJSON", "MoontideLog", "MoontideSQLite", "MoontideRuntime",
+        "MoontideEffects", "CZlib",
       ],
       swiftSettings: swift),
     .executableTarget(
@@ -76,6 +82,7 @@ let package = Package(
     .testTarget(
       name: "MoontideRuntimeTests", dependencies: ["MoontideRuntime", "MoontideLog", "MoontideSQLite"],
       swiftSettings: swift),
+    .testTarget(name: "MoontideEffectsTests", dependencies: ["MoontideEffects"], swiftSettings: swift),
     .testTarget(
       name: "MoontideHostTests", dependencies: ["MoontideHost", "BorrowedFixtures"], swiftSettings: swift),
     .testTarget(

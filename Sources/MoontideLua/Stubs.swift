@@ -65,6 +65,12 @@ public enum Stubs {
     Entry("Database:exec", [("sql", "string"), ("...", "any")], nil, "Runs one statement on own tables."),
     Entry("Database:table", [("name", "string")], "Table", "A table that is named like a method."),
     Entry("Context.emit", [("event", "Emitted")], "string", "Emits an event; gives its id."),
+    Entry(
+      "Context.effect", [("kind", "\"http\"|\"exec\"|\"log\""), ("request", "table")], "string",
+      "Records something to be done outside, performed after the commit; gives its key."),
+    Entry(
+      "Context.env", nil, "table<string, Reference>",
+      "References to the environment, which effects alone resolve; join them with texts by `..`."),
     Entry("Context.state", nil, "table?", "Durable state of the event's key; nested changes count."),
   ]
 
@@ -86,7 +92,7 @@ public enum Stubs {
         ("topic", "string?"), ("meta", "table?"),
       ]
     ),
-    ("Reshaped", []),
+    ("Reshaped", []), ("Reference", []),
     (
       "Upcaster",
       [
@@ -107,7 +113,8 @@ public enum Stubs {
     (
       "Consumer",
       [
-        ("on", "table<string, fun(event: Event, ctx: Context)>"), ("topics", "string[]?"),
+        ("on", "table<string, fun(event: Event, ctx: Context)>"),
+        ("on_result", "fun(result: Event, ctx: Context)?"), ("topics", "string[]?"),
         ("lanes", "integer?"), ("retry", "table?"), ("exhausted", "\"park\"|\"skip\"|\"halt\"?"),
         ("from", "string?"), ("was", "string?"), ("wants", "table<string, integer>?"),
       ]

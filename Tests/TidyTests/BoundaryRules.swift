@@ -6,6 +6,7 @@ enum BoundaryRules {
     "Sources/MoontideSQLite/",  // connections and statements
     "Sources/MoontideLog/",  // records in place, and PosixFile
     "Sources/MoontideJSON/",  // simdjson's documents
+    "Sources/MoontideEffects/",  // libcurl's requests, what C gives back
     "Sources/MoontideCore/Digest.swift",  // pure C over a buffer that Swift holds
     "Sources/MoontideCore/Partitioner.swift",  // the same
     "Sources/MoontideHost/Ingest/",  // zlib's streams, lines in place

@@ -8,9 +8,10 @@ enum ImportRules {
     "MoontideLua": ["MoontideCore", "CLua"],
     "MoontideSQLite": ["MoontideCore", "CSQLite"],
     "MoontideRuntime": ["MoontideCore", "MoontideJSON", "MoontideLua"],
+    "MoontideEffects": ["MoontideCore", "MoontideJSON", "MoontideRuntime", "CEffects"],
     "MoontideHost": [
       "MoontideCore", "MoontideJSON", "MoontideLog", "MoontideLua", "MoontideSQLite", "MoontideRuntime",
-      "CZlib",
+      "MoontideEffects", "CZlib",
     ],
     "moontide": ["MoontideCore", "MoontideHost", "ArgumentParser"],
     "moontide-bench": ["MoontideCore", "MoontideHost", "ArgumentParser", "CBenchFloor"],
@@ -23,6 +24,7 @@ enum ImportRules {
     "MoontideLua": ["Glibc", "Synchronization"],
     "MoontideSQLite": ["Glibc", "Synchronization"],
     "MoontideRuntime": ["Synchronization"],
+    "MoontideEffects": ["Glibc", "Synchronization"],
     "MoontideHost": ["Glibc", "Synchronization", "Dispatch", "FoundationEssentials"],
     "moontide": ["Glibc", "Synchronization", "Dispatch"],
     "moontide-bench": ["Glibc", "Synchronization", "Dispatch", "Foundation"],
@@ -33,6 +35,7 @@ enum ImportRules {
     ("lualib.h", ["CLua", "CLuaLibrary"]), ("sqlite3.h", ["CSQLite", "CSQLiteLibrary", "CBenchFloor"]),
     ("simdjson.h", ["CSimdjson", "CBenchFloor"]),
     ("simdjson_c.h", ["CSimdjson", "CLua", "CBenchFloor"]), ("zlib.h", ["CZlib"]),
+    ("curl.h", ["CCurl", "CEffects"]),
   ]
   /// Rooms whose functions may suspend.
   static let asynchronous: Set<String> = ["MoontideHost", "MoontideHTTP"]

@@ -78,11 +78,45 @@ enum LuaStubs {
     ---What a consumer can do. All of it is recorded in one transaction with the checkpoint.
     ---@class Context
     ---@field state table Durable, per topic and key
+    ---@field env table<string, EnvironmentReference> Names of `env` in moontide.lua; values only the effect gets
     local Context = {}
+    ---Something to be done outside, recorded now and performed after the commit; returns its key.
+    ---@overload fun(kind: "http", request: HttpRequest): string
+    ---@overload fun(kind: "exec", request: ExecRequest): string
+    ---@overload fun(kind: "log", request: LogRequest): string
+    function Context.effect(kind, request) end
     ---Puts an event into the log, exactly once; returns its id.
     ---@param event NewEvent
     ---@return string
     function Context.emit(event) end
+
+    ---A value of the environment that no script sees: join it with texts by `..`, give it to `ctx.effect`.
+    ---@class EnvironmentReference
+    ---@operator concat(string): EnvironmentReference
+
+    ---@class HttpRequest
+    ---@field url string|EnvironmentReference
+    ---@field method? "GET"|"HEAD"|"POST"|"PUT"|"PATCH"|"DELETE"|"OPTIONS" POST where there is a body
+    ---@field headers? table<string, string|EnvironmentReference>
+    ---@field json? any The body, as JSON
+    ---@field body? string The body, as it is
+    ---@field timeout? string "30s" unless given
+    ---@field about? any Comes back as `result.data.about`
+
+    ---@class ExecRequest
+    ---@field program string A name of `programs` in moontide.lua
+    ---@field args? (string|EnvironmentReference)[]
+    ---@field stdin? string
+    ---@field json? any One line of JSON on stdin
+    ---@field env? table<string, string|EnvironmentReference>
+    ---@field timeout? string "30s" unless given
+    ---@field about? any
+
+    ---@class LogRequest
+    ---@field file string Below the project, such as "logs/orders.log"
+    ---@field text? string One line
+    ---@field json? any One line of JSON
+    ---@field about? any
 
     ---@class Envelope
     ---@field key? string
@@ -118,6 +152,7 @@ enum LuaStubs {
 
     ---@class ConsumerDefinition
     ---@field on table<string, fun(event: Event, ctx: Context)>
+    ---@field on_result? fun(result: Event, ctx: Context) What came of an effect: `result.data.ok`, `result.id` its key
     ---@field lanes? integer
     ---@field retry? RetryPolicy
     ---@field exhausted? "park"|"skip"|"halt"
