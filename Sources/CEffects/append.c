@@ -7,8 +7,8 @@
 
 #include "performer.h"
 
-// Lines at the end of a file below a folder, on disk when the call returns. No link is followed on the way, so that
-// nobody leads a line out of the folder.
+// Lines at the end of a file below a folder, on disk when the call returns. No link is followed on the way,
+// so that nobody leads a line out of the folder.
 
 /// The folder that holds the last part of `file`, made where it is missing; `*name` is that part.
 static int open_folder(const char *root, const char *file, const char **name) {

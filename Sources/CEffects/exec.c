@@ -10,8 +10,9 @@
 
 #include "performer.h"
 
-// One program in a process group of its own: no shell, no descriptor of ours but the three pipes, all signals as
-// they are by default. It ends when the program itself does; what it left running in its group is killed then.
+// One program in a process group of its own: no shell, no descriptor of ours but the three pipes, all signals
+// as they are by default. It ends when the program itself does; what it left running in its group is killed
+// then.
 
 static void close_pipe(int *descriptor) {
   if (*descriptor >= 0) close(*descriptor);

@@ -3,8 +3,8 @@
 
 #include "performer.h"
 
-// One request of libcurl's multi interface: HTTP and HTTPS alone, certificates verified, no redirect followed, no
-// netrc, no cookies. <https://curl.se/libcurl/c/libcurl-multi.html>
+// One request of libcurl's multi interface: HTTP and HTTPS alone, certificates verified, no redirect
+// followed, no netrc, no cookies. <https://curl.se/libcurl/c/libcurl-multi.html>
 
 static size_t take_body(char *bytes, size_t size, size_t count, void *context) {
   mt_running *running = context;

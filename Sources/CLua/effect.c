@@ -2,9 +2,10 @@
 
 #include "state.h"
 
-// `ctx.effect(kind, request)` and `ctx.env.NAME`. A reference to the environment is userdata that holds a text
-// with a hole in it, 0xFF NAME 0xFE: bytes that no UTF-8 text has. Joining it with texts makes another one. Only
-// the request of an effect can hold it, and there too it stays a hole: no script, state or event has the value.
+// `ctx.effect(kind, request)` and `ctx.env.NAME`. A reference to the environment is userdata that holds a
+// text with a hole in it, 0xFF NAME 0xFE: bytes that no UTF-8 text has. Joining it with texts makes another
+// one. Only the request of an effect can hold it, and there too it stays a hole: no script, state or event
+// has the value.
 
 typedef struct mt_reference {
   size_t count;

@@ -227,7 +227,8 @@ public enum Limits {
   public static let circuitRest = Duration.seconds(1)
   /// The longest rest.
   public static let circuitRestMax = Duration.seconds(30)
-  /// How long an effect lets an open circuit hold it back, from its due time on: then it is tried all the same.
+  /// How long an effect lets an open circuit hold it back, from its due time on: then it is tried all the
+  /// same.
   public static let circuitPatience = Duration.seconds(900)
   /// The same where a run is to come to an end.
   public static let circuitPatienceOnce = Duration.seconds(5)

@@ -48,7 +48,8 @@ struct LedgerRecords {
   /// All of the ledger, oldest first.
   func all(withRequests: Bool) throws(StoreError) -> [LedgerEffect] {
     let read = try connection.statement(
-      "select \(Self.summary), result, \(withRequests ? "request" : "x''") from _mt_effects order by sequence")
+      "select \(Self.summary), result, \(withRequests ? "request" : "x''") from _mt_effects order by sequence"
+    )
     var effects: [LedgerEffect] = []
     while try read.step() {
       var effect = try effect(read)

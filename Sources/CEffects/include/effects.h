@@ -1,8 +1,8 @@
 #ifndef MOONTIDE_EFFECTS_H
 #define MOONTIDE_EFFECTS_H
 
-// HTTP requests (libcurl) and programs, side by side on one thread. The owner begins them, calls `wait` again and
-// again, and takes what ended. All calls but `mt_effects_wake` come from one thread.
+// HTTP requests (libcurl) and programs, side by side on one thread. The owner begins them, calls `wait` again
+// and again, and takes what ended. All calls but `mt_effects_wake` come from one thread.
 
 #include <stddef.h>
 #include <stdint.h>

@@ -181,8 +181,8 @@ enum { MT_ACCEPTED = 0, MT_REJECTED = 1 };
 
 /// Calls `function(command, state)`; `state` is what `before` encodes, or, when `before` is NULL, what
 /// `initial()` returns (0: an empty table). MT_OK leaves the verdict: MT_ACCEPTED with the events in
-/// `mt_lua_arguments` (8 cells each, in the order of `EmittedField`), or MT_REJECTED with two text cells there,
-/// code and text.
+/// `mt_lua_arguments` (8 cells each, in the order of `EmittedField`), or MT_REJECTED with two text cells
+/// there, code and text.
 int32_t mt_lua_decide(
     mt_lua *state, int32_t function, int32_t initial, const uint8_t *before, size_t count,
     const mt_event *command, int32_t *verdict);

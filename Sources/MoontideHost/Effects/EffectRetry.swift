@@ -2,9 +2,9 @@ import MoontideCore
 import MoontideRuntime
 import MoontideSQLite
 
-/// Has effects performed again as a person asks: their ledger has them as open again, in their next round, and
-/// the relay of their handler goes on from there. Beside a run it is the run's own; else the handlers concerned
-/// run here, to their end.
+/// Has effects performed again as a person asks: their ledger has them as open again, in their next round,
+/// and the relay of their handler goes on from there. Beside a run it is the run's own; else the handlers
+/// concerned run here, to their end.
 struct EffectRetry {
   let project: MoontideProject
   /// The handlers at work; nil when nothing runs.

@@ -7,8 +7,8 @@ public struct EffectsRequest: Sendable, Hashable {
 
   public init(_ names: [String] = []) { self.names = names }
 
-  /// Of the answer: which effect, whose, what became of it (`done`, `dead`, or `retrying` when it was tried and
-  /// will be again), and why.
+  /// Of the answer: which effect, whose, what became of it (`done`, `dead`, or `retrying` when it was tried
+  /// and will be again), and why.
   public static let columns = ["key", "handler", "result", "detail"]
 }
 

@@ -2,8 +2,8 @@ import MoontideCore
 import MoontideRuntime
 import MoontideSQLite
 
-/// `sys.effects`: the ledgers of all consumers. No value of the environment is in it: requests show references
-/// as `${NAME}`.
+/// `sys.effects`: the ledgers of all consumers. No value of the environment is in it: requests show
+/// references as `${NAME}`.
 final class EffectsTable: SystemTable {
   let name = "effects"
   let columns: [SystemColumn] = [

@@ -1,8 +1,8 @@
 import MoontideCore
 import MoontideRuntime
 
-/// What goes out of a consumer's file: emitted events into the log, effects to the performer. One thread and one
-/// store for both.
+/// What goes out of a consumer's file: emitted events into the log, effects to the performer. One thread and
+/// one store for both.
 final class ConsumerRelays: ClosingWorker {
   private let outbox: OutboxRelay
   private let effects: EffectRelay

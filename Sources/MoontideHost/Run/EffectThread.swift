@@ -4,8 +4,8 @@ import MoontideEffects
 import MoontideRuntime
 import Synchronization
 
-/// The performer of a run: one thread for the effects of all its handlers, which begins with the first effect,
-/// so that a project without any has none. Any thread.
+/// The performer of a run: one thread for the effects of all its handlers, which begins with the first
+/// effect, so that a project without any has none. Any thread.
 final class EffectThread: EffectPerformer {
   private struct State {
     var performer: SystemPerformer?

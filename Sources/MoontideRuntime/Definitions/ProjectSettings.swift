@@ -54,7 +54,8 @@ private struct SettingsReader {
   var problems: [Diagnostic] { reader.diagnostics }
 
   mutating func settings() -> ProjectSettings {
-    reader.checkKeys(of: table, allowed: ["budget", "retry", "topics", "flush", "causation_depth", "env", "programs"])
+    reader.checkKeys(
+      of: table, allowed: ["budget", "retry", "topics", "flush", "causation_depth", "env", "programs"])
     var settings = ProjectSettings()
     if let budget = subtable("budget") { settings.defaults.budget = readBudget(budget) }
     settings.defaults.retry = reader.retryPolicy(table, default: RetryPolicy())

@@ -3,8 +3,8 @@ import MoontideCore
 /// Whether a target that keeps failing is left alone for a while. It delays effects and never decides about
 /// one: what it held back is tried later by the handler's own policy.
 ///
-/// Closed it counts failures one behind the other, of whatever effects. At `Limits.circuitFailures` it opens and
-/// rests; then one try goes through, and closes it or has it rest twice as long. All times are of the
+/// Closed it counts failures one behind the other, of whatever effects. At `Limits.circuitFailures` it opens
+/// and rests; then one try goes through, and closes it or has it rest twice as long. All times are of the
 /// monotonic clock.
 public struct Circuit: Sendable, Hashable {
   private enum State: Hashable {

@@ -1,7 +1,7 @@
 import MoontideCore
 
-/// What is to be written of effects that ended or failed: results into the log, flushed, then the ledger. What
-/// could not be written for now stays, and goes with the next.
+/// What is to be written of effects that ended or failed: results into the log, flushed, then the ledger.
+/// What could not be written for now stays, and goes with the next.
 final class EffectNotes {
   private struct Ended {
     var effect: LedgerEffect

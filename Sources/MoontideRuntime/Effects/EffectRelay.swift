@@ -273,7 +273,8 @@ public final class EffectRelay: Worker {
     )
     .adding("effect", "\(effect.key) · caused by \(effect.cause)")
     .adding(
-      "state", "the result goes to on_result with ok = false; later effects of its key go on")
+      "state", "the result goes to on_result with ok = false; later effects of its key go on"
+    )
     .adding("help", "moontide effects show \(effect.key) · moontide effects retry \(effect.key)")
   }
 }

@@ -1,9 +1,9 @@
 public import MoontideCore
 import MoontideJSON
 
-/// What came of an effect, as the log keeps it: the record of kind `result` in the topic `_results`, under the
-/// handler's name as source and the effect's key as id (`KEY#2` for a second round), its key that of the cause,
-/// its type the kind of the effect.
+/// What came of an effect, as the log keeps it: the record of kind `result` in the topic `_results`, under
+/// the handler's name as source and the effect's key as id (`KEY#2` for a second round), its key that of the
+/// cause, its type the kind of the effect.
 ///
 /// `data` is one JSON object:
 ///
@@ -16,8 +16,8 @@ import MoontideJSON
 /// | `attempts` | tries of this round |
 /// | `about` | what the script handed through |
 ///
-/// `meta` says what caused it, as that of an emitted event, and in `topic` the topic of the cause: there, under
-/// its key, the handler sees the result.
+/// `meta` says what caused it, as that of an emitted event, and in `topic` the topic of the cause: there,
+/// under its key, the handler sees the result.
 public struct EffectResult: Sendable {
   /// A JSON object.
   public var data: [UInt8]
@@ -71,7 +71,8 @@ public struct EffectResult: Sendable {
   }
 
   /// The result of an effect's round, if the log has one, durable or not.
-  static func find(_ effect: LedgerEffect, maker: String, in log: any EventLog) throws(LogError) -> EffectResult?
+  static func find(_ effect: LedgerEffect, maker: String, in log: any EventLog) throws(LogError)
+    -> EffectResult?
   {
     guard let topic = log.topics().first(where: { $0.name == .results }),
       let position = try log.position(

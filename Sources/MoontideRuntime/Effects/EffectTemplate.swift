@@ -1,4 +1,4 @@
-public import MoontideCore
+import MoontideCore
 import MoontideJSON
 
 /// The request of an effect: JSON in whose texts references to the environment are holes, written as the byte
@@ -38,7 +38,9 @@ public struct EffectTemplate: Sendable, Hashable {
       JSONWriter.appendString(value, to: &text)
       return Array(text.dropFirst().dropLast())
     }
-    if let missing { throw EffectRefusal("the environment variable \(missing) is not set where moontide runs") }
+    if let missing {
+      throw EffectRefusal("the environment variable \(missing) is not set where moontide runs")
+    }
     return bytes
   }
 

@@ -1,4 +1,4 @@
-public import MoontideCore
+import MoontideCore
 import MoontideJSON
 
 /// `ctx.effect("exec", { program, args, stdin | json, env, timeout, about })`: one run of a program that the

@@ -1,4 +1,4 @@
-public import MoontideCore
+import MoontideCore
 import MoontideJSON
 
 /// `ctx.effect("http", { method, url, headers, json | body, timeout, about })`: one request, TLS verified, no

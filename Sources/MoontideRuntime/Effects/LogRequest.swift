@@ -1,4 +1,4 @@
-public import MoontideCore
+import MoontideCore
 import MoontideJSON
 
 /// `ctx.effect("log", { file, text | json, about })`: one line at the end of a file below the project.

@@ -1,4 +1,4 @@
-public import MoontideCore
+import MoontideCore
 import MoontideJSON
 
 /// The values of the environment that effects may refer to, and the one place that takes them out of whatever
@@ -34,7 +34,8 @@ public struct SecretVault: Sendable {
     var json: [UInt8] = []
     JSONWriter.appendString(text, to: &json)
     var forms: Set<[UInt8]> = [bytes, Array(json.dropFirst().dropLast())]
-    forms.insert(Array(text.split(separator: "/", omittingEmptySubsequences: false).joined(separator: "\\/").utf8))
+    forms.insert(
+      Array(text.split(separator: "/", omittingEmptySubsequences: false).joined(separator: "\\/").utf8))
     forms.insert(percentEncoded(bytes, upper: true))
     forms.insert(percentEncoded(bytes, upper: false))
     forms.insert(base64(bytes))

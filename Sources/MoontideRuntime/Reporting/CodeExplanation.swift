@@ -12,7 +12,8 @@ struct CodeExplanation {
   }
 
   static func of(_ code: RuntimeCode) -> CodeExplanation {
-    ofScript(code) ?? ofValue(code) ?? ofUpcaster(code) ?? ofGuidance(code) ?? ofEffect(code) ?? ofFailure(code)
+    ofScript(code) ?? ofValue(code) ?? ofUpcaster(code) ?? ofGuidance(code) ?? ofEffect(code) ?? ofFailure(
+      code)
       ?? ofRunning(code)
   }
 

@@ -5,7 +5,8 @@ extension CodeExplanation {
     case .effectRefused:
       .init(
         "what a handler asks for by ctx.effect cannot be performed",
-        what: "A request is checked when the handler makes it: its kind and fields, its sizes, the programs and "
+        what:
+          "A request is checked when the handler makes it: its kind and fields, its sizes, the programs and "
           + "environment variables that moontide.lua allows. Nothing was performed.",
         help: "The message gives the rule. Programs and variables are allowed by name: "
           + "programs = { mailer = \"/usr/bin/mailer\" }, env = { \"MAIL_URL\" }.")

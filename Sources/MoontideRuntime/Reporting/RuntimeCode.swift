@@ -62,7 +62,8 @@ public enum RuntimeCode: String, ExplainedCode {
   /// Warnings are what may be meant so.
   public var severity: Diagnostic.Severity {
     switch self {
-    case .effectGivenUp, .fileLocalAssigned, .unknownField, .storeFull, .storedWithoutPath, .newerThanKnown, .versionUnsaid,
+    case .effectGivenUp, .fileLocalAssigned, .unknownField, .storeFull, .storedWithoutPath, .newerThanKnown,
+      .versionUnsaid,
       .renamedAway, .eventName, .commandName, .thinEvent, .unreadTypes:
       .warning
     default: .error

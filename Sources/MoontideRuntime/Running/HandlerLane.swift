@@ -216,8 +216,8 @@ final class HandlerLane {
     for decision in decisions { rulings.add(decision, at: Position(.max)) }
   }
 
-  /// A result of an effect of this handler as it is handled: see `LaneSelection.placed`. Other records as they
-  /// are.
+  /// A result of an effect of this handler as it is handled: see `LaneSelection.placed`. Other records as
+  /// they are.
   func placed(_ record: Record, in batch: RecordBatch) -> Record {
     guard record.envelope.kind == .result, definition.takesResults,
       let topic = EffectResult.topic(of: record, in: batch, maker: definition.identityName)

@@ -114,7 +114,9 @@ struct EffectsCommand: ParsableCommand {
     func run() throws {
       var names = words
       var directory: String?
-      if options.directory == nil, names.count > 1 || all && !names.isEmpty { directory = names.removeFirst() }
+      if options.directory == nil, names.count > 1 || all && !names.isEmpty {
+        directory = names.removeFirst()
+      }
       guard all == names.isEmpty else {
         throw ValidationError(
           all
