@@ -21,6 +21,9 @@ final class RecordingHost: LuaHost {
   var saves: [[UInt8]?] = []
   var emitted: [[String]] = []
   var sent: [[String]] = []
+  var effects: [(kind: String, request: [UInt8])] = []
+  /// What effects may refer to.
+  var names: Set<String> = []
   var lines: [String] = []
   var missed: [String] = []
   var refusal: HostRefusal?
@@ -66,6 +69,16 @@ final class RecordingHost: LuaHost {
     if let refusal { throw refusal }
     sent.append(RecordingHost.show(command))
     result.append(text: "sent-\(sent.count)")
+  }
+
+  func effect(_ kind: String, request: [UInt8], result: RowBuffer) throws(HostRefusal) {
+    if let refusal { throw refusal }
+    effects.append((kind, request))
+    result.append(text: "key-\(effects.count)")
+  }
+
+  func environment(_ name: String) throws(HostRefusal) {
+    if !names.contains(name) { throw HostRefusal(code: "E0350", message: "no \(name)") }
   }
 
   func print(_ text: [UInt8]) { lines.append(String(decoding: text, as: UTF8.self)) }
