@@ -82,13 +82,14 @@ let package = Package(
     .testTarget(
       name: "MoontideRuntimeTests", dependencies: ["MoontideRuntime", "MoontideLog", "MoontideSQLite"],
       swiftSettings: swift),
-    .testTarget(name: "MoontideEffectsTests", dependencies: ["MoontideEffects"], swiftSettings: swift),
+    .testTarget(
+      name: "MoontideEffectsTests", dependencies: ["MoontideEffects", "SmallServer"], swiftSettings: swift),
     .testTarget(
       name: "MoontideHostTests", dependencies: ["MoontideHost", "BorrowedFixtures"], swiftSettings: swift),
     .testTarget(
       name: "CommandTests", dependencies: ["moontide", "MoontideCore", "MoontideHost"], swiftSettings: swift),
     .testTarget(
-      name: "AcceptanceTests", dependencies: ["moontide", "MoontideCore", "BorrowedFixtures"],
+      name: "AcceptanceTests", dependencies: ["moontide", "MoontideCore", "BorrowedFixtures", "SmallServer"],
       exclude: ["Projects"],
       swiftSettings: swift),
     .target(
@@ -103,6 +104,7 @@ let package = Package(
       name: "SimulationTests",
       dependencies: ["Simulation", "simulate", "MoontideCore", "MoontideHost", "MoontideLog"],
       swiftSettings: swift),
+    .target(name: "SmallServer", path: "Tests/SmallServer", swiftSettings: swift),
     .target(name: "BorrowedFixtures", path: "Tests/BorrowedFixtures", swiftSettings: swift),
     .testTarget(name: "TidyTests", swiftSettings: swift),
   ],

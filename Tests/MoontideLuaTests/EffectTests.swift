@@ -52,8 +52,10 @@ import Testing
       "pcall(ctx.effect, 'http', { ctx.env.TOKEN, print }) ctx.emit { type = 'T', data = { t = ctx.env.TOKEN } }",
       "ctx.env.NAME is for ctx.effect alone: a secret goes into no event, command or state"
     ),
-    ("return string.format('%s', ctx.env.TOKEN)",
-      "string.format: ctx.env.NAME is a reference: join it with .. instead"),
+    (
+      "return string.format('%s', ctx.env.TOKEN)",
+      "string.format: ctx.env.NAME is a reference: join it with .. instead"
+    ),
     (
       "return ctx.env.TOKEN.x",
       "ctx.env.NAME is a reference: only the effect gets its value; join it with .. or give it to ctx.effect"

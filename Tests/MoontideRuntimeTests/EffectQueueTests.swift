@@ -15,8 +15,10 @@ struct EffectQueueTests {
     for (sequence, key) in [(0, "a"), (1, "a"), (2, "b"), (3, "a")] {
       queue.add(entry(UInt64(sequence), key))
     }
-    let first = try #require(queue.next(at: .zero))
-    let second = try #require(queue.next(at: .zero))
+    let firstFound = queue.next(at: .zero)
+    let first = try #require(firstFound)
+    let secondFound = queue.next(at: .zero)
+    let second = try #require(secondFound)
     #expect([first.sequence, second.sequence] == [0, 2])
     #expect(queue.next(at: .zero) == nil)
     queue.ended(first.place)
@@ -26,7 +28,8 @@ struct EffectQueueTests {
     queue.later(first.place, at: .seconds(3), due: .seconds(3), attempts: 1)
     #expect(queue.wait(from: .seconds(1)) == .seconds(2))
     #expect(queue.next(at: .seconds(2)) == nil)
-    let again = try #require(queue.next(at: .seconds(3)))
+    let againFound = queue.next(at: .seconds(3))
+    let again = try #require(againFound)
     #expect(again.sequence == 1 && again.attempts == 1 && again.due == .seconds(3))
     queue.ended(again.place)
     #expect(queue.next(at: .seconds(3))?.sequence == 3)

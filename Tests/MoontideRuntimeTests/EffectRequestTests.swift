@@ -41,34 +41,57 @@ struct EffectRequestTests {
     ("http", #"{"url":"ftp://h/"}"#, "http: 'url' begins with https:// or http:// and a host"),
     ("http", #"{"ulr":"http://h/"}"#, "http has no field 'ulr'; did you mean 'url'?"),
     ("http", #"{}"#, #"http needs 'url', such as "https://example.com/orders""#),
-    ("http", #"{"url":"http://h/ x"}"#, "http: 'url' has no spaces and no control characters: escape them as %20"),
+    (
+      "http", #"{"url":"http://h/ x"}"#,
+      "http: 'url' has no spaces and no control characters: escape them as %20"
+    ),
     ("http", #"{"url":"http://h/","json":1,"body":"x"}"#, "http has 'json' or 'body', not both"),
     ("http", #"{"url":"http://h/","method":"GET","json":1}"#, "http: a GET request has no body"),
     (
       "http", #"{"url":"http://h/","method":"POTS"}"#,
       "http: 'method' is one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS; did you mean \"POST\"?"
     ),
-    ("http", #"{"url":"http://h/","headers":{"A":"x\r\nB: c"}}"#,
-      "http: the header A has no line breaks and no control characters"),
+    (
+      "http", #"{"url":"http://h/","headers":{"A":"x\r\nB: c"}}"#,
+      "http: the header A has no line breaks and no control characters"
+    ),
     ("http", #"{"url":"http://h/","headers":{"A b":"c"}}"#, "http: \"A b\" is not the name of a header"),
-    ("http", #"{"url":"http://h/","headers":{"idempotency-KEY":"c"}}"#,
-      "http: the header idempotency-KEY is set by moontide"),
-    ("http", #"{"url":"http://h/","timeout":"1h"}"#,
-      "http: 'timeout' is a duration such as \"10s\", at most \"10m\""),
-    ("exec", #"{"program":"mailr"}"#,
-      "exec: the settings name no program \"mailr\"; did you mean \"mailer\"?"),
+    (
+      "http", #"{"url":"http://h/","headers":{"idempotency-KEY":"c"}}"#,
+      "http: the header idempotency-KEY is set by moontide"
+    ),
+    (
+      "http", #"{"url":"http://h/","timeout":"1h"}"#,
+      "http: 'timeout' is a duration such as \"10s\", at most \"10m\""
+    ),
+    (
+      "exec", #"{"program":"mailr"}"#,
+      "exec: the settings name no program \"mailr\"; did you mean \"mailer\"?"
+    ),
     ("exec", #"{"program":"mailer","args":"x"}"#, "exec: 'args' is a list of at most 256 texts"),
-    ("exec", #"{"program":"mailer","args":["a\u0000"]}"#, "exec: an argument and a variable hold no NUL byte"),
-    ("exec", #"{"program":"mailer","env":{"A=B":"x"}}"#,
-      "exec: \"A=B\" is not the name of an environment variable"),
-    ("log", #"{"file":"../x","text":"a"}"#,
-      "log: 'file' is a path below the project such as \"logs/orders.log\""),
-    ("log", #"{"file":"/etc/x","text":"a"}"#,
-      "log: 'file' is a path below the project such as \"logs/orders.log\""),
-    ("log", #"{"file":".moontide/x","text":"a"}"#,
-      "log: 'file' is a path below the project such as \"logs/orders.log\""),
-    ("log", #"{"file":"events/x.jsonl","text":"a"}"#,
-      "log: events is moontide's own; choose another place such as \"logs/events/x.jsonl\""),
+    (
+      "exec", #"{"program":"mailer","args":["a\u0000"]}"#, "exec: an argument and a variable hold no NUL byte"
+    ),
+    (
+      "exec", #"{"program":"mailer","env":{"A=B":"x"}}"#,
+      "exec: \"A=B\" is not the name of an environment variable"
+    ),
+    (
+      "log", #"{"file":"../x","text":"a"}"#,
+      "log: 'file' is a path below the project such as \"logs/orders.log\""
+    ),
+    (
+      "log", #"{"file":"/etc/x","text":"a"}"#,
+      "log: 'file' is a path below the project such as \"logs/orders.log\""
+    ),
+    (
+      "log", #"{"file":".moontide/x","text":"a"}"#,
+      "log: 'file' is a path below the project such as \"logs/orders.log\""
+    ),
+    (
+      "log", #"{"file":"events/x.jsonl","text":"a"}"#,
+      "log: events is moontide's own; choose another place such as \"logs/events/x.jsonl\""
+    ),
     ("log", #"{"file":"l.log","text":"a\nb"}"#, "log: 'text' is one line, without line breaks"),
     ("log", #"{"file":"l.log"}"#, "log needs 'text' or 'json': the line that is written"),
   ])
