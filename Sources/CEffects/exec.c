@@ -103,7 +103,7 @@ int32_t mt_effects_exec(mt_effects *effects, uint64_t ticket, const mt_exec_requ
   running->body = malloc(request->input_count + 1);
   if (failed == 0 && running->body == NULL) failed = ENOMEM;
   if (failed == 0) {
-    memcpy(running->body, request->input, request->input_count);
+    if (request->input_count > 0) memcpy(running->body, request->input, request->input_count);
     failed = spawn(running, request, pipes);
   }
   close_pipe(&pipes[0][0]);

@@ -13,7 +13,11 @@ import Testing
           \(fault)
           ctx.state.n = (ctx.state.n or 0) + 1
           ctx.emit { type = "B", topic = "out", data = { i = event.data.i, n = ctx.state.n } }
-        end } }
+          ctx.effect("log", { file = "out.log", text = event.id, about = event.data.i })
+        end },
+        on_result = function(result, ctx)
+          ctx.emit { type = "Done", topic = "done", data = { i = result.data.about } }
+        end }
       projection "p" {
         schema = "create table t(k text primary key, n integer not null) without rowid",
         on = { ["*"] = function(event, db)
@@ -79,7 +83,7 @@ import Testing
     let calm = try Story(crashAt: nil)
     try calm.tell()
     let wanted = try calm.outcome(calm.project)
-    #expect(wanted.count == 40 + 40 + 7, "\(wanted.count) events and rows")
+    #expect(wanted.count == 40 + 40 + 40 + 7, "\(wanted.count) events and rows")
     let times = ProcessInfo.processInfo.environment["MOONTIDE_CRASHES"].flatMap(Int.init) ?? 1
     for point in CrashPoint.allCases {
       for time in 1...max(1, times) {

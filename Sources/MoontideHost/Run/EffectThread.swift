@@ -10,6 +10,7 @@ final class EffectThread: EffectPerformer {
   private struct State {
     var performer: SystemPerformer?
     var thread: WorkerThread?
+    var isTold = false
     var hasEnded = false
   }
 
@@ -35,7 +36,11 @@ final class EffectThread: EffectPerformer {
   func begin(_ job: EffectJob, ended: @escaping @Sendable (EffectOutcome) -> Void) -> Bool {
     let performer: SystemPerformer?
     do throws(Diagnostic) { performer = try working() } catch {
-      failed(error.asWarning)
+      let isTold = state.withLock { state in
+        defer { state.isTold = true }
+        return state.isTold
+      }
+      if !isTold { failed(error.asWarning) }
       return false
     }
     return performer?.begin(job, ended: ended) ?? false
