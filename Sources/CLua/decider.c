@@ -39,14 +39,6 @@ static int add_event(lua_State *L) {
   return 0;
 }
 
-static int is_marked(lua_State *L, int index, int slot) {
-  if (!lua_getmetatable(L, index)) return 0;
-  mt_push_slot(mt_self(L), L, slot);
-  int same = lua_rawequal(L, -1, -2);
-  lua_pop(L, 2);
-  return same;
-}
-
 static void take_rejection(lua_State *L, int index) {
   mt_rows *rows = &mt_self(L)->arguments;
   for (int i = 1; i <= 2; i++) {
@@ -91,7 +83,7 @@ static int decide(lua_State *L) {
         L, "decide returned %s: it returns an event, a list of events, {} or reject(code, text)",
         lua_isnil(L, 2) ? "nothing" : luaL_typename(L, 2));
   }
-  from->verdict = is_marked(L, 2, MT_SLOT_REJECTION) ? MT_REJECTED : MT_ACCEPTED;
+  from->verdict = mt_is_marked(L, 2, MT_SLOT_REJECTION) ? MT_REJECTED : MT_ACCEPTED;
   if (from->verdict == MT_REJECTED) {
     take_rejection(L, 2);
   } else {
