@@ -8,7 +8,7 @@ enum SealedLines {
     return body + end(of: body)
   }
 
-  /// The words of each line before the last; the fourth one is the rest of its line. Nil when it is not sound.
+  /// The words of each line before the last; the fourth is the rest of its line. Nil when it is not sound.
   static func words(of text: String) -> [[String]]? {
     let lines = text.split(separator: "\n")
     guard let last = lines.last, text.hasSuffix(last + "\n") else { return nil }
