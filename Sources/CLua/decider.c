@@ -35,6 +35,9 @@ static int add_event(lua_State *L) {
     return luaL_error(L, "decide returns events, not a %s: events.Type { … }", luaL_typename(L, 1));
   }
   if (mt_is_command(L, 1)) return luaL_error(L, "decide returns events; a decider sends no commands");
+  if (mt_is_marked(L, 1, MT_SLOT_REJECTION)) {
+    return luaL_error(L, "decide returns events or a rejection, not both in one list");
+  }
   mt_add_made(L, "decide", 0);
   return 0;
 }

@@ -22,7 +22,9 @@ static void check_names(lua_State *L, const char *maker, int command) {
   }
   if (unknown == 0) return;
   mt_push_keys(L, 1);
-  if (lua_isnil(L, -1)) luaL_error(L, "%s: a list stands where one event belongs", maker);
+  if (lua_isnil(L, -1)) {
+    luaL_error(L, "%s: a list stands where one %s belongs", maker, command ? "command" : "event");
+  }
   for (lua_Integer i = 1; lua_rawgeti(L, -1, i) != LUA_TNIL; i++) {
     size_t count;
     const char *name = mt_tostring(L, -1, &count);

@@ -60,9 +60,8 @@ struct ProjectCheck {
     _ catalog: ProjectCatalog, _ problems: inout [Diagnostic]
   ) throws(Diagnostic) -> Guidance.LogView {
     var view = Guidance.LogView()
-    guard !catalog.definitions.isEmpty || !catalog.upcasters.isEmpty, let bytes = try logBytes() else {
-      return view
-    }
+    let isEmpty = catalog.definitions.isEmpty && catalog.upcasters.isEmpty && catalog.deciders.isEmpty
+    guard !isEmpty, let bytes = try logBytes() else { return view }
     guard bytes <= Limits.checkedLogBytesMax else {
       problems.append(
         note("the log has \(bytes >> 30) GiB: versions and fields of what is stored were not looked at"))

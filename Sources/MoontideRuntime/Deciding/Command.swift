@@ -33,7 +33,7 @@ public struct Command: Sendable, Hashable {
     }
 
     /// Of a command, or of the one that an outcome answers.
-    init(_ record: Record, in batch: RecordBatch) {
+    public init(_ record: Record, in batch: RecordBatch) {
       source = Array(batch.bytes[record.envelope.source.indices])
       id = Array(batch.bytes[record.envelope.id.indices])
     }
@@ -68,6 +68,12 @@ public struct Command: Sendable, Hashable {
     let decider = try decider(of: type, catalog: catalog)
     if let field = decider.keyField {
       let key = try streamKey(field, type, batch.bytes, envelope.data)
+      if envelope.given.contains(.key), !batch.bytes[envelope.key.indices].elementsEqual(key) {
+        throw EnvelopeFault(
+          .streamKey,
+          "the stream of \(type) is named by `\(field)` in its data, \(String(decoding: key, as: UTF8.self)); "
+            + "its `key` says \(batch.bytes.text(envelope.key))")
+      }
       envelope.key = batch.bytes.appendPart(key, ByteRange(start: 0, count: key.count))
     }
     envelope.kind = .command
@@ -83,7 +89,8 @@ public struct Command: Sendable, Hashable {
   ) throws(EnvelopeFault) -> DeciderDefinition {
     if let known = catalog.decider(ofCommand: type) { return known }
     let near = Suggestion.nearest(to: type, among: catalog.deciders.flatMap(\.commands))
-    let hint = near.map { "; did you mean \($0)?" } ?? ""
+    let hint =
+      near.map { "; did you mean \($0)?" } ?? (catalog.deciders.isEmpty ? ": the project has no decider" : "")
     throw EnvelopeFault(.noDecider, "a command must have a decider; none takes \(type)\(hint)")
   }
 
