@@ -73,7 +73,7 @@ final class MetricsFile {
     text.add(
       "moontide_ingest_commands_total", .counter, "Commands taken since the start.", Double(counts.commands))
     text.add(
-      "moontide_ingest_repeats_total", .counter, "Events and commands known already, dropped since the start.",
+      "moontide_ingest_repeats_total", .counter, "Events and commands known already, dropped.",
       Double(counts.repeats))
     text.add(
       "moontide_ingest_quarantined_total", .counter, "Lines set aside since the start.",
