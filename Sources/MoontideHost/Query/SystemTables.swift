@@ -10,10 +10,15 @@ struct SystemTables {
   let fault = TableFault()
 
   /// The schema, and the tables in it.
-  static let names: Set = ["sys", "events", "handlers", "checkpoints", "dead_letters", "effects"]
+  static let names: Set = [
+    "sys", "events", "handlers", "checkpoints", "dead_letters", "commands", "effects",
+  ]
 
   var all: [any SystemTable] {
-    [EventsTable(log), handlers, checkpoints, deadLetters, EffectsTable(survey, fault)]
+    [
+      EventsTable(log), handlers, checkpoints, deadLetters, CommandsTable(log, survey.catalog, fault),
+      EffectsTable(survey, fault),
+    ]
   }
 
   private var handlers: StaticSystemTable {
