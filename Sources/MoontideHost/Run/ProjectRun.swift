@@ -55,6 +55,9 @@ final class ProjectRun {
       })
     report.commands = counts.commands
     report.deciders = deciders.map(\.summary).sorted { $0.name < $1.name }
+    for definition in definitions where definition.kind == .consumer {
+      report.deadEffects += try HandlerSurvey(project).effectCounts(definition)?.dead ?? 0
+    }
     return report
   }
 

@@ -57,6 +57,8 @@ public struct RunReport: Sendable {
   public var handlers: [HandlerSummary]
   /// What each decider answered since the run began, by name.
   public var deciders: [DeciderSummary] = []
+  /// Effects of the handlers that ran which were given up, now or earlier.
+  public var deadEffects: UInt64 = 0
 
   /// Of all handlers, as they stand.
   public var deadLetters: UInt64 { handlers.reduce(0) { $0 + $1.dead } }

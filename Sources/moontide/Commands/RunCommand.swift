@@ -19,7 +19,7 @@ struct RunCommand: ParsableCommand {
   @Flag(help: "Stop when all lag is 0, every retry has ended and every outbox is relayed.") var once = false
   @Option(help: ArgumentHelp("Run this handler only; may be repeated.", valueName: "NAME")) var only:
     [String] = []
-  @Flag(help: "Exit 1 when events were dead-lettered or lines quarantined.") var failOnDead = false
+  @Flag(help: "Exit 1 when events or effects are dead, or lines quarantined.") var failOnDead = false
   @Flag(help: "Stop at the first bad line with exit code 65.") var strict = false
   @Option(
     help: ArgumentHelp(
@@ -51,7 +51,9 @@ struct RunCommand: ParsableCommand {
       let report = try project.run(settings, observer: watcher, until: { Signals.received > 0 })
       if let left = try project.close() { try session.show([left]) }
       try watcher.finish(report)
-      if failOnDead, report.deadLetters + report.quarantined > 0 { throw ExitCodes.findings }
+      if failOnDead, report.deadLetters + report.quarantined + report.deadEffects > 0 {
+        throw ExitCodes.findings
+      }
     }
   }
 

@@ -118,6 +118,10 @@ final class RunWatcher: RunObserver {
     if !bad.isEmpty {
       try errors.write("warning: \(bad.joined(separator: ", ")); moontide dead ls shows them\n")
     }
+    if report.deadEffects > 0 {
+      let dead = Figures.counted(report.deadEffects, "dead effect")
+      try errors.write("warning: \(dead); moontide effects ls shows them\n")
+    }
   }
 
   private static func line(_ decider: DeciderSummary) -> String {
