@@ -141,6 +141,7 @@ import Testing
       ["effects", "retry", project.path, "mails", "-o", "csv"], environment: environment(server))
     #expect(again.status == 0, "\(again.output)\(again.errors)")
     #expect(server.requests.count == 6 && Set(order(server.requests)) == Set(keys))
+    try run(project, server)
     #expect(try project.query("select count(*), sum(ok) from mailed").map(\.description) == ["[6, 3]"])
   }
 

@@ -49,7 +49,7 @@ import Testing
       "ctx.env.NAME is for ctx.effect alone: a secret goes into no event, command or state"
     ),
     (
-      "pcall(ctx.effect, 'http', { ctx.env.TOKEN, print }) ctx.emit { type = 'T', data = { t = ctx.env.TOKEN } }",
+      "pcall(ctx.effect, 'http', { ctx.env.URL, print }) ctx.emit { type = 'T', data = { t = ctx.env.URL } }",
       "ctx.env.NAME is for ctx.effect alone: a secret goes into no event, command or state"
     ),
     (

@@ -7,7 +7,7 @@ struct EffectQueueTests {
   private func entry(_ sequence: UInt64, _ key: String, due: Int = 0) -> EffectQueue.Entry {
     EffectQueue.Entry(
       sequence: sequence, place: EffectQueue.Place(topic: .events, key: Array(key.utf8)), target: "t",
-      attempts: 0, due: .seconds(due))
+      due: .seconds(due))
   }
 
   @Test func `one effect of a key is in hand at a time, in order, and keys go side by side`() throws {
@@ -25,12 +25,12 @@ struct EffectQueueTests {
     #expect(queue.next(at: .zero)?.sequence == 1)
     queue.ended(second.place)
     #expect(queue.next(at: .zero) == nil)
-    queue.later(first.place, at: .seconds(3), due: .seconds(3), attempts: 1)
+    queue.later(first.place, at: .seconds(3), due: .seconds(3))
     #expect(queue.wait(from: .seconds(1)) == .seconds(2))
     #expect(queue.next(at: .seconds(2)) == nil)
     let againFound = queue.next(at: .seconds(3))
     let again = try #require(againFound)
-    #expect(again.sequence == 1 && again.attempts == 1 && again.due == .seconds(3))
+    #expect(again.sequence == 1 && again.tries == 1 && again.due == .seconds(3))
     queue.ended(again.place)
     #expect(queue.next(at: .seconds(3))?.sequence == 3)
     #expect(queue.count == 1)
@@ -57,7 +57,7 @@ struct EffectQueueTests {
         guard !inHand.isEmpty else { continue }
         let one = inHand.remove(at: random.below(inHand.count))
         if random.below(3) == 0 {
-          queue.later(one.place, at: now + .seconds(1), due: now + .seconds(1), attempts: one.attempts + 1)
+          queue.later(one.place, at: now + .seconds(1), due: now + .seconds(1))
         } else {
           ended[String(decoding: one.place.key, as: UTF8.self), default: []].append(one.sequence)
           queue.ended(one.place)

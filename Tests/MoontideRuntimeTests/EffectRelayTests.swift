@@ -192,6 +192,26 @@ struct EffectRelayTests {
     #expect(try project.events(.events) == before)
   }
 
+  @Test func `a result that the log has and the ledger does not is taken, also of a later try`() throws {
+    let project = try project(1)
+    let performer = ScriptedPerformer { _, _ in Self.failed(blames: false) }
+    let first = try EffectRig(project, performer)
+    try first.settle()
+    let effect = try #require(try first.store.effect(0))
+    #expect(effect.attempts == 1 && performer.jobs.count == 1)
+    // The second try was done; the process died after its result was written, before the ledger knew.
+    let batch = DraftBatch()
+    EffectResult(EffectOutcome(.done), attempts: 2, request: EffectTemplate(effect.request)).draft(
+      of: effect, maker: "c", topic: try project.log.topic(.results, partitions: nil).id, into: batch)
+    _ = try project.log.append(AppendRequest(batch: batch))
+    try project.log.flush()
+    let rig = try EffectRig(project, performer)
+    try rig.run()
+    #expect(performer.jobs.count == 1)
+    #expect(try rig.ledger() == ["done 1 1"])
+    #expect(try project.events(.events).last?[3].contains(#""seen":"0+""#) == true)
+  }
+
   @Test func `an event that first succeeds by redrive causes its effect then, under one key`() throws {
     let project = try project()
     let position = try project.publish("A", data: #"{"n":0,"bad":true}"#)

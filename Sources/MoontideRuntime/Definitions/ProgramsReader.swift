@@ -36,8 +36,8 @@ extension DefinitionReader {
       if place.utf8.contains(0) || !(place.hasPrefix("/") && !parts.isEmpty || isBelow) {
         report(
           .badValue,
-          "\(title): `programs.\(name)` is an absolute path, or one below the project such as \"bin/mailer\", "
-            + "not \"\(place)\"", at: valuePlace(path))
+          "\(title): `programs.\(name)` is an absolute path, or one below the project such as "
+            + "\"bin/mailer\", not \"\(place)\"", at: valuePlace(path))
       } else {
         programs[name] = place
       }

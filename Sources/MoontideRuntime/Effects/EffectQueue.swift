@@ -13,8 +13,8 @@ struct EffectQueue {
     var sequence: UInt64
     var place: Place
     var target: String
-    /// Tries that are over.
-    var attempts: Int
+    /// Tries that are over, since this process began.
+    var tries = 0
     /// When it may be tried.
     var due: Duration
   }
@@ -51,13 +51,15 @@ struct EffectQueue {
     return entry
   }
 
-  /// The one in hand of that key is to be looked at again. Its due time stays unless it is given.
-  mutating func later(_ place: Place, at: Duration, due: Duration? = nil, attempts: Int? = nil) {
+  /// The one in hand of that key is to be looked at again; after a try that failed its due time is given.
+  mutating func later(_ place: Place, at: Duration, due: Duration? = nil) {
     guard var entries = waiting[place], !entries.isEmpty else {
       preconditionFailure("nothing of that key is in hand")
     }
-    if let due { entries[0].due = due }
-    if let attempts { entries[0].attempts = attempts }
+    if let due {
+      entries[0].due = due
+      entries[0].tries += 1
+    }
     waiting[place] = entries
     push(Head(at: at, sequence: entries[0].sequence, place: place))
   }

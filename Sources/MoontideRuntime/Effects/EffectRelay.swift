@@ -125,7 +125,7 @@ public final class EffectRelay: Worker {
       queue.add(
         EffectQueue.Entry(
           sequence: effect.sequence, place: EffectQueue.Place(topic: effect.topic, key: effect.orderKey),
-          target: effect.target, attempts: effect.attempts, due: monotonic + wait))
+          target: effect.target, due: monotonic + wait))
     }
     return !found.isEmpty
   }
@@ -183,8 +183,8 @@ public final class EffectRelay: Worker {
     } catch {
       throw .store(error, handler: title)
     }
-    // A result that the ledger does not know: the process died before it did, or the file is a new one.
-    if entry.attempts == 0, let known = try notes.known(effect) {
+    // A result that the ledger does not know: a process died before it did, or the file is a new one.
+    if entry.tries == 0, let known = try notes.known(effect) {
       notes.add(effect, known, attempts: effect.attempts, at: surroundings.clock.now)
       return .gone
     }
@@ -260,7 +260,7 @@ public final class EffectRelay: Worker {
         sequence: effect.sequence, attempts: attempts,
         dueMicroseconds: surroundings.clock.now.microseconds + Int64(delay / .microseconds(1)),
         error: outcome.error))
-    queue.later(place, at: now + delay, due: now + delay, attempts: attempts)
+    queue.later(place, at: now + delay, due: now + delay)
   }
 
   /// An effect that was given up: no failure of the handler, so a warning.

@@ -19,8 +19,8 @@ extension CodeExplanation {
       .init(
         "an effect was given up",
         what: "It failed as often as the handler's retry policy tries, or the answer says that no other try "
-          + "would do (a 4xx of a server). The handler's on_result was told, with ok = false; later effects of "
-          + "the same key went on. The key of the effect stays the same, whoever tries it again.",
+          + "would do (a 4xx of a server). The handler's on_result was told, with ok = false; later effects "
+          + "of the same key went on. The key of the effect stays the same, whoever tries it again.",
         help: "moontide effects show KEY tells what came back; moontide effects retry KEY performs it again.")
     default: nil
     }
