@@ -145,7 +145,8 @@ void mt_open_effects(mt_lua *state) {
   mt_set_slot(state, L, MT_SLOT_REFERENCE);
   lua_pushcfunction(L, mt_ctx_effect);
   lua_setfield(L, -2, "effect");
-  lua_newtable(L);
+  // Not a table: rawset would keep something in it from one event to the next.
+  lua_newuserdatauv(L, 0, 0);
   lua_createtable(L, 0, 3);
   lua_pushcfunction(L, index_env);
   lua_setfield(L, -2, "__index");
