@@ -94,10 +94,14 @@ static void leave(mt_running *running) {
   mt_running_end(running, MT_LEFT, 0, NULL);
 }
 
-void mt_effects_free(mt_effects *effects) {
+void mt_effects_leave(mt_effects *effects) {
   while (effects->running != NULL) leave(effects->running);
   mt_effect_end end;
   while (mt_effects_next(effects, &end)) continue;
+}
+
+void mt_effects_free(mt_effects *effects) {
+  mt_effects_leave(effects);
   curl_multi_cleanup(effects->multi);
   free(effects);
 }

@@ -89,6 +89,7 @@ public final class SystemPerformer: EffectPerformer, Worker, @unchecked Sendable
 
   /// Leaves everything: its outcome is `left`. On the thread that stepped it, which then ends.
   public func leave() {
+    mt_effects_leave(effects)
     for ticket in running.keys.sorted() { end(ticket, EffectOutcome(.left)) }
     let asked = mail.withLock { mail in
       defer { mail = Mail() }

@@ -70,8 +70,9 @@ typedef struct mt_effect_end {
 int32_t mt_effects_prepare(void);
 /// NULL when there is no memory.
 mt_effects *mt_effects_new(mt_effect_limits limits);
-/// Leaves what is being performed: programs are killed with their groups.
 void mt_effects_free(mt_effects *effects);
+/// Leaves what is being performed, and forgets what ended: programs are killed with their groups.
+void mt_effects_leave(mt_effects *effects);
 
 /// 0 when there is no memory; a request that cannot begin ends at once instead.
 int32_t mt_effects_http(mt_effects *effects, uint64_t ticket, const mt_http_request *request);
