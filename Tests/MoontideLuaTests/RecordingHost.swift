@@ -78,7 +78,7 @@ final class RecordingHost: LuaHost {
   }
 
   func environment(_ name: String) throws(HostRefusal) {
-    if !names.contains(name) { throw HostRefusal(code: "E0350", message: "no \(name)") }
+    if !names.contains(name) { throw HostRefusal(code: "E0370", message: "no \(name)") }
   }
 
   func print(_ text: [UInt8]) { lines.append(String(decoding: text, as: UTF8.self)) }

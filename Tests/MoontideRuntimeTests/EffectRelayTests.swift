@@ -119,7 +119,7 @@ struct EffectRelayTests {
     let rig = try EffectRig(project, performer)
     try rig.run()
     #expect(try rig.ledger() == ["dead 3 1 down", "done 1 1", "done 1 1"])
-    #expect(project.told.codes == ["E0352"])
+    #expect(project.told.codes == ["E0372"])
     isMended.withLock { $0 = true }
     let transaction = try rig.store.begin(folding: false)
     try transaction.write(.effect(.again(sequence: 0)))

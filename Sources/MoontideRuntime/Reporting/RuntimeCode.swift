@@ -51,9 +51,9 @@ public enum RuntimeCode: String, ExplainedCode {
   case logBroken = "E0315"
   case unknownField = "E0330"
   // Effects.
-  case effectRefused = "E0350"
-  case effectTooMany = "E0351"
-  case effectGivenUp = "E0352"
+  case effectRefused = "E0370"
+  case effectTooMany = "E0371"
+  case effectGivenUp = "E0372"
   // Deciders at work.
   case commandConflict = "E0340"
   case streamBusy = "E0341"
