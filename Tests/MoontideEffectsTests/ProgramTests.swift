@@ -6,7 +6,7 @@ import Testing
 
 @testable import MoontideEffects
 
-struct ProgramTests {
+@Suite(.serialized) struct ProgramTests {
   @Test func `a program gets its arguments as they are, its data, its key and no more of the environment`()
     throws
   {
