@@ -29,6 +29,8 @@ public struct TopicName: Hashable, Comparable, Sendable, CustomStringConvertible
   public static let commands = TopicName("_commands")!
   /// Where the one answer to each command is, under the command's identity.
   public static let outcomes = TopicName("_outcomes")!
+  /// Where timers of sagas are that fired, by the correlation value of their instance.
+  public static let timers = TopicName("_timers")!
 
   public var isSystem: Bool { text.utf8.first == UInt8(ascii: "_") }
   public static func < (a: TopicName, b: TopicName) -> Bool { a.text < b.text }
