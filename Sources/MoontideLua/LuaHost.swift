@@ -20,10 +20,29 @@ public protocol LuaHost: AnyObject {
   func emit(_ event: RowBuffer, result: RowBuffer) throws(HostRefusal)
   /// `ctx.send`: the same for a command.
   func send(_ command: RowBuffer, result: RowBuffer) throws(HostRefusal)
+  /// `ctx.timer`, `ctx.compensate`, `ctx.complete`; `arguments` as `SagaVerb` says.
+  func act(_ verb: SagaVerb, _ arguments: RowBuffer) throws(HostRefusal)
   /// One line of `print`, without its newline.
   func print(_ text: [UInt8])
   /// `event.data` was asked for a field it does not have; at most once per type and field.
   func missing(field: [UInt8], type: [UInt8])
+}
+
+/// What a saga's script asks for beside events and commands.
+public enum SagaVerb: Int32, Sendable {
+  /// Two cells: the name, and the delay as written; without a delay the timer is no more.
+  case timer = 1
+  /// One cell: the reason.
+  case compensate = 2
+  /// No cell.
+  case complete = 3
+}
+
+/// For what is no saga.
+extension LuaHost {
+  public func act(_ verb: SagaVerb, _ arguments: RowBuffer) throws(HostRefusal) {
+    throw HostRefusal(code: "E0307", message: "ctx.\(verb) is for sagas: a consumer has ctx.emit and ctx.send")
+  }
 }
 
 /// The cells of `LuaHost.emit`.

@@ -74,6 +74,8 @@ public struct SagaInstance: Sendable, Hashable {
   public var timersSet: UInt64 = 0
   /// Failed tries of `completed` or `compensated`.
   public var tries = 0
+  /// Where it stood when it stuck.
+  public var stuckIn: Status?
   /// `compensated` was called and its command accepted: a compensation after it does not call it again.
   public var hasConcluded = false
   public var began: Position
