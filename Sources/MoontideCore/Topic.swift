@@ -31,6 +31,8 @@ public struct TopicName: Hashable, Comparable, Sendable, CustomStringConvertible
   public static let outcomes = TopicName("_outcomes")!
   /// Where timers of sagas are that fired, by the correlation value of their instance.
   public static let timers = TopicName("_timers")!
+  /// No topic of the log: what parked instances of sagas are kept under, by their correlation value.
+  public static let instances = TopicName("_instances")!
 
   public var isSystem: Bool { text.utf8.first == UInt8(ascii: "_") }
   public static func < (a: TopicName, b: TopicName) -> Bool { a.text < b.text }

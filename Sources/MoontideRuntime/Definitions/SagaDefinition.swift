@@ -1,4 +1,4 @@
-public import MoontideCore
+import MoontideCore
 
 /// A saga as its script defines it, checked.
 public struct SagaDefinition: Sendable, Hashable {

@@ -12,7 +12,7 @@ struct SagaMachine {
   let wall: Int64
   let random: UInt64
   var instance: SagaInstance
-  private(set) var actions: [SagaAction] = []
+  var actions: [SagaAction] = []
 
   init(
     _ plan: SagaPlan, _ instance: SagaInstance, at moment: SagaMoment, wall: Int64 = 0, random: UInt64 = 0

@@ -1,4 +1,4 @@
-public import MoontideCore
+import MoontideCore
 
 /// One step of a saga as its script declares it.
 public struct SagaStep: Sendable, Hashable {
