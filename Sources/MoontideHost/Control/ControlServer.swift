@@ -103,6 +103,9 @@ final class ControlServer: @unchecked Sendable {
     case .dead:
       guard let request = frame.deadRequest() else { throw ControlServer.misread }
       try access.decide(request, to: SocketSink(socket))
+    case .saga:
+      guard let request = frame.sagaRequest() else { throw ControlServer.misread }
+      try access.decide(request, to: SocketSink(socket))
     default: throw ControlServer.misread
     }
   }

@@ -15,6 +15,8 @@ public protocol ProjectAccess: AnyObject {
   func state(_ request: StateRequest, to sink: any RowSink) throws(Diagnostic)
   /// Deals with dead letters and quarantined lines; a row of `DeadRequest.columns` for each.
   func decide(_ request: DeadRequest, to sink: any RowSink) throws(Diagnostic)
+  /// Deals with instances of a saga; a row of `SagaRequest.columns` for each.
+  func decide(_ request: SagaRequest, to sink: any RowSink) throws(Diagnostic)
   /// Hands the log's events to `sink` as JSON lines, see `ExportRequest`.
   func export(_ request: ExportRequest, to sink: any ByteSink) throws(Diagnostic)
 }

@@ -10,9 +10,9 @@ struct SystemTables {
   let fault = TableFault()
 
   /// The schema, and the tables in it.
-  static let names: Set = ["sys", "events", "handlers", "checkpoints", "dead_letters"]
+  static let names: Set = ["sys", "events", "handlers", "checkpoints", "dead_letters", "sagas", "timers"]
 
-  var all: [any SystemTable] { [EventsTable(log), handlers, checkpoints, deadLetters] }
+  var all: [any SystemTable] { [EventsTable(log), handlers, checkpoints, deadLetters] + SagaTables(survey: survey, fault: fault).all }
 
   private var handlers: StaticSystemTable {
     StaticSystemTable(

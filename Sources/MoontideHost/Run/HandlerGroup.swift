@@ -24,10 +24,10 @@ final class HandlerGroup: Sendable {
     self.definition = definition
     let lanes = definition.kind == .consumer ? definition.lanes : 1
     boards = (0..<lanes).map { StatusBoard(definition, lane: $0) }
-    if definition.kind == .consumer {
+    if definition.kind != .projection {
       let relayBoard = RelayBoard()
       self.relayBoard = relayBoard
-      threads = try HandlerGroup.consumer(definition, boards, relayBoard, setting)
+      threads = try HandlerGroup.reacting(definition, boards, relayBoard, setting)
     } else {
       relayBoard = nil
       threads = [HandlerGroup.projection(definition, boards[0], rebuilding, setting)]
@@ -55,7 +55,8 @@ final class HandlerGroup: Sendable {
     }
   }
 
-  private static func consumer(
+  /// The lanes of a consumer, or the one of a saga, and the relay of what they emit.
+  private static func reacting(
     _ definition: HandlerDefinition, _ boards: [StatusBoard], _ relayBoard: RelayBoard, _ setting: Setting
   ) throws(Diagnostic) -> [WorkerThread] {
     let project = setting.project
@@ -63,9 +64,16 @@ final class HandlerGroup: Sendable {
       .consumer(definition, log: project.log)
     // The relay waits for what the lanes emit, not for the log.
     let emitted = Bell()
+    let saga = definition.kind == .saga ? project.catalog.sagas[definition.name] : nil
     var threads = boards.enumerated().map { lane, board in
       WorkerThread("\(definition.name)/\(lane)", setting, rings: emitted) { () throws(Diagnostic) in
-        ConsumerRun(
+        if let saga {
+          return SagaRun(
+            try SagaWorker(
+              saga, catalog: project.catalog, log: project.log, store: try open(file),
+              surroundings: setting.surroundings, board: board))
+        }
+        return ConsumerRun(
           try HandlerWorker(
             definition, lane: lane, catalog: project.catalog, log: project.log, store: try open(file),
             surroundings: setting.surroundings, board: board))
@@ -147,4 +155,15 @@ private final class ConsumerRun: ClosingWorker {
     // When it cannot, its status says why and has been reported; the next run reads a little again.
     worker.settle()
   }
+}
+
+/// The same of a saga.
+private final class SagaRun: ClosingWorker {
+  private let worker: SagaWorker
+
+  init(_ worker: SagaWorker) { self.worker = worker }
+
+  func step() -> StepOutcome { worker.step() }
+
+  func close(settled: Bool) throws(Diagnostic) { worker.settle() }
 }
