@@ -2,7 +2,8 @@
 
 #include "state.h"
 
-// `ctx`: what a consumer or a saga can do. One object for the life of the state; it acts on the event being handled.
+// `ctx`: what a consumer or a saga can do. One object for the life of the state; it acts on the event being
+// handled.
 
 static const char *const coming[] = {"effect", "env"};
 
@@ -104,7 +105,7 @@ static int timer(lua_State *L) {
 static int compensate(lua_State *L) {
   mt_rows *rows = ask_saga(L);
   if (lua_type(L, 1) != LUA_TSTRING) {
-    return luaL_error(L, "ctx.compensate takes a reason, a text, with a dot: ctx.compensate(\"out of stock\")");
+    return luaL_error(L, "ctx.compensate takes a reason, with a dot: ctx.compensate(\"out of stock\")");
   }
   lua_settop(L, 1);
   mt_cell_from(L, 1, rows, "reason");

@@ -2,9 +2,9 @@
 
 #include "state.h"
 
-// Sagas: `correlate`, `initial`, the functions of steps, of `on` and of `timers`. As with deciders an instance's
-// state is kept as bytes between calls. Here it is the function's to change: what it holds after the call is
-// kept, also where a command is returned.
+// Sagas: `correlate`, `initial`, the functions of steps, of `on` and of `timers`. As with deciders an
+// instance's state is kept as bytes between calls. Here it is the function's to change: what it holds after
+// the call is kept, also where a command is returned.
 
 static void push_function(lua_State *L, int32_t reference) {
   if (lua_rawgeti(L, LUA_REGISTRYINDEX, reference) != LUA_TFUNCTION) {

@@ -41,7 +41,8 @@ public enum SagaVerb: Int32, Sendable {
 /// For what is no saga.
 extension LuaHost {
   public func act(_ verb: SagaVerb, _ arguments: RowBuffer) throws(HostRefusal) {
-    throw HostRefusal(code: "E0307", message: "ctx.\(verb) is for sagas: a consumer has ctx.emit and ctx.send")
+    throw HostRefusal(
+      code: "E0307", message: "ctx.\(verb) is for sagas: a consumer has ctx.emit and ctx.send")
   }
 }
 

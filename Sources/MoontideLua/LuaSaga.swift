@@ -23,8 +23,8 @@ public struct LuaOccasion {
   }
 }
 
-/// Sagas: states cross as bytes (`StateCodec`). All of these throw what the script raised, or what it returned
-/// that it must not return; nothing is kept of such a call.
+/// Sagas: states cross as bytes (`StateCodec`). All of these throw what the script raised, or what it
+/// returned that it must not return; nothing is kept of such a call.
 extension LuaState {
   /// Calls `correlate(event)`: the value that names the instance, or nil.
   public func correlate(_ function: LuaFunction, _ event: LuaOccasion) throws(LuaFault) -> [UInt8]? {
@@ -48,8 +48,8 @@ extension LuaState {
   }
 
   /// Calls `compensate(state, result)`.
-  /// - Parameter result: whether `occasion` is the event that said that the step was done; without it `result`
-  ///   is nil.
+  /// - Parameter result: whether `occasion` is the event that said that the step was done; without it
+  ///   `result` is nil.
   public func compensate(
     _ function: LuaFunction, _ state: inout [UInt8], result: Bool, _ occasion: LuaOccasion
   ) throws(LuaFault) -> [RowBuffer] {
@@ -100,7 +100,8 @@ extension LuaState {
   }
 
   private func call(
-    _ shape: Int, _ function: LuaFunction?, _ before: [UInt8]?, _ occasion: LuaOccasion, hasEvent: Bool = false
+    _ shape: Int, _ function: LuaFunction?, _ before: [UInt8]?, _ occasion: LuaOccasion,
+    hasEvent: Bool = false
   ) throws(LuaFault) {
     let status = occasion.batch.bytes.withUnsafeBufferPointer { bytes in
       occasion.topic.withUnsafeBufferPointer { topic in

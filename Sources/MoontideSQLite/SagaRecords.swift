@@ -4,8 +4,8 @@ public import MoontideCore
 ///
 /// Format version 1:
 /// - `_mt_sagas`: one row an instance; `status` as people see it, `ended` 0 or 1, `began` and `changed`
-///   positions, `time` event time of the last change in microseconds, `state` as `StateCodec` reads it, `body`
-///   a JSON object;
+///   positions, `time` event time of the last change in microseconds, `state` as `StateCodec` reads it,
+///   `body` a JSON object;
 /// - `_mt_timers`: one row a timer that is set; `clock` 1 event time, 2 the time of day; `due` microseconds;
 ///   `announced` 1 when its firing is on its way through the log;
 /// - `_mt_sent`: whose command an id is;

@@ -14,7 +14,8 @@ struct Moontide: ParsableCommand {
     subcommands: [
       NewCommand.self, RunCommand.self, CheckCommand.self, QueryCommand.self, AppendCommand.self,
       SendCommand.self, StateCommand.self,
-      EventsCommand.self, HandlersCommand.self, LagCommand.self, DeadCommand.self, SagaCommand.self, DoctorCommand.self,
+      EventsCommand.self, HandlersCommand.self, LagCommand.self, DeadCommand.self, SagaCommand.self,
+      DoctorCommand.self,
       ProjectionCommand.self, BackupCommand.self, RestoreCommand.self,
       ExplainCommand.self,
     ] + LaterCommands.all)

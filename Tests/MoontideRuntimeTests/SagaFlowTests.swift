@@ -27,7 +27,9 @@ private let deciders = """
         if command.data.card == "slow" then return {} end
         return events.Charged(order)
       end,
-      Refund = function(command) return events.Refunded { order = command.data.order, payment = command.data.payment } end,
+      Refund = function(command)
+        return events.Refunded { order = command.data.order, payment = command.data.payment }
+      end,
       CancelCharge = function(command) return events.ChargeCancelled { order = command.data.order } end,
     },
     evolve = { Charged = function(state) return state end },
@@ -36,7 +38,9 @@ private let deciders = """
     topic = "orders", key = "order",
     decide = {
       Confirm = function(command) return events.Confirmed { order = command.data.order } end,
-      Cancel = function(command) return events.Cancelled { order = command.data.order, reason = command.data.reason } end,
+      Cancel = function(command)
+        return events.Cancelled { order = command.data.order, reason = command.data.reason }
+      end,
     },
     evolve = { Confirmed = function(state) return state end },
   }
@@ -46,11 +50,15 @@ private let checkout = """
   saga "checkout" {
     starts_on = "OrderCreated", from = "start", clock = "event",
     correlate = { OrderCreated = "order", ["*"] = function(event) return event.data.order end },
-    initial = function(event) return { order = event.data.order, card = event.data.card, quantity = event.data.quantity } end,
+    initial = function(event)
+      return { order = event.data.order, card = event.data.card, quantity = event.data.quantity }
+    end,
     retry = { attempts = 2, backoff = "1s" },
     steps = {
       { name = "reserve",
-        send = function(s) return commands.Reserve { sku = "lamp", order = s.order, quantity = s.quantity } end,
+        send = function(s)
+          return commands.Reserve { sku = "lamp", order = s.order, quantity = s.quantity }
+        end,
         succeeds_on = "Reserved", timeout = "15m",
         compensate = function(s) return commands.Release { sku = "lamp", order = s.order } end },
       { name = "charge",
@@ -103,12 +111,15 @@ struct SagaFlowTests {
     let cancelled = try rig.records(.command).filter { $0.type == "Cancel" }.map(\.data)
     #expect(
       cancelled.sorted() == [
-        #"{"order":"o-1","reason":"reserve: OUT_OF_STOCK"}"#, #"{"order":"o-2","reason":"charge: ChargeFailed"}"#,
+        #"{"order":"o-1","reason":"reserve: OUT_OF_STOCK"}"#,
+        #"{"order":"o-2","reason":"charge: ChargeFailed"}"#,
       ])
     #expect(try rig.commands.filter { $0 == "Release" }.count == 1)
   }
 
-  @Test func `a step that times out by event time is cancelled blindly, and its late success is paid back`() throws {
+  @Test func `a step that times out by event time is cancelled blindly, and its late success is paid back`()
+    throws
+  {
     let project = try project()
     try order(project, "o-1", card: "slow")
     let rig = try SagaRig(project, "checkout")
@@ -152,7 +163,8 @@ struct SagaFlowTests {
     #expect(order.firstIndex(of: "CancelCharge 1") ?? 99 < order.firstIndex(of: "Reserve 2") ?? 0)
   }
 
-  @Test func `once it has caught up the time of day fires timers, unless the saga follows event time`() throws {
+  @Test func `once it has caught up the time of day fires timers, unless the saga follows event time`() throws
+  {
     let saga = checkout.changing("clock = \"event\",", to: "")
     let project = try project(saga)
     // The clock of the test stands in October 2025.
@@ -171,7 +183,9 @@ struct SagaFlowTests {
     #expect(try rig.records(.timer).map(\.key) == ["o-1"])
   }
 
-  @Test func `a compensation that is refused for good is stuck until a person asks, and is never dropped`() throws {
+  @Test func `a compensation that is refused for good is stuck until a person asks, and is never dropped`()
+    throws
+  {
     let project = try project()
     try order(project, "o-stuck", card: "bad")
     let rig = try SagaRig(project, "checkout")
@@ -303,7 +317,9 @@ struct SagaFlowTests {
   }
 
   @Test func `an event without a correlation value finds its instance by what caused it`() throws {
-    let saga = checkout.changing("correlate = { OrderCreated = \"order\", [\"*\"]", to: "correlate = { OrderCreated = \"order\", [\"X*\"]")
+    let saga = checkout.changing(
+      "correlate = { OrderCreated = \"order\", [\"*\"]",
+      to: "correlate = { OrderCreated = \"order\", [\"X*\"]")
     let project = try project(saga)
     try order(project, "o-1")
     let rig = try SagaRig(project, "checkout")

@@ -23,7 +23,8 @@ struct SagaReaderTests {
       starts_on = { "Created", "Imported" }, clock = "event", retry = { attempts = 7 }, from = "start",
       correlate = { Created = "id", ["*"] = function() end },
       steps = {
-        { name = "a", send = function() end, succeeds_on = { "ADone", "AToo" }, fails_on = "ABad", timeout = "15m" },
+        { name = "a", send = function() end, succeeds_on = { "ADone", "AToo" }, fails_on = "ABad",
+          timeout = "15m" },
         { parallel = {
           { name = "b", send = function() end, compensate = function() end },
           { name = "c", succeeds_on = "CDone" },
@@ -50,7 +51,9 @@ struct SagaReaderTests {
   }
 
   @Test func `misspelt keys are told with what was probably meant`() {
-    #expect(problem("starts_on = \"A\", stepps = { \(step) }, on = { A = function() end }").title.contains("`stepps`"))
+    #expect(
+      problem("starts_on = \"A\", stepps = { \(step) }, on = { A = function() end }").title.contains(
+        "`stepps`"))
     let inStep = problem(
       "starts_on = \"A\",\nsteps = {\n{ name = \"a\", send = function() end, sucess_on = \"B\" },\n}")
     #expect(inStep.title.contains("unknown key `sucess_on`"))

@@ -101,7 +101,8 @@ final class SagaRig {
     let batch = DraftBatch()
     let topic = try project.log.topic(.decisions, partitions: 1).id
     decision.draft(
-      saga: definition.identityName, id: "decision-\(project.log.durableEnd.value)", topic: topic, into: batch)
+      saga: definition.identityName, id: "decision-\(project.log.durableEnd.value)", topic: topic, into: batch
+    )
     _ = try project.log.append(AppendRequest(batch: batch))
     try project.log.flush()
   }

@@ -86,7 +86,8 @@ final class TestProject {
     _ type: String, key: String = "k", data: String = "{}", id: String? = nil, version: UInt32 = 1,
     topic: TopicName = .events, meta: String = "", time: String = "2026-11-17T09:00:00+01:00"
   ) throws -> Position {
-    let first = try enqueue(type, key: key, data: data, id: id, version: version, topic: topic, meta: meta, time: time)
+    let first = try enqueue(
+      type, key: key, data: data, id: id, version: version, topic: topic, meta: meta, time: time)
     try log.flush()
     return first
   }

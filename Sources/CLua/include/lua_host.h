@@ -179,8 +179,8 @@ enum { MT_ACCEPTED = 0, MT_REJECTED = 1 };
 
 /// Calls `function(command, state)`; `state` is what `before` encodes, or, when `before` is NULL, what
 /// `initial()` returns (0: an empty table). MT_OK leaves the verdict: MT_ACCEPTED with the events in
-/// `mt_lua_arguments` (8 cells each, in the order of `EmittedField`), or MT_REJECTED with two text cells there,
-/// code and text.
+/// `mt_lua_arguments` (8 cells each, in the order of `EmittedField`), or MT_REJECTED with two text cells
+/// there, code and text.
 int32_t mt_lua_decide(
     mt_lua *state, int32_t function, int32_t initial, const uint8_t *before, size_t count,
     const mt_event *command, int32_t *verdict);
@@ -214,7 +214,8 @@ typedef struct mt_saga_call {
 
 /// Calls a function of a saga. All but MT_SAGA_CORRELATE leave the state, encoded, in `mt_lua_value`;
 /// MT_SAGA_SEND, MT_SAGA_UNDO and MT_SAGA_WHY the commands that were returned in `mt_lua_arguments` (8 cells
-/// each, in the order of `EmittedField`). For MT_SAGA_WHY `mt_lua_result_cells` holds names and texts in turn.
+/// each, in the order of `EmittedField`). For MT_SAGA_WHY `mt_lua_result_cells` holds names and texts in
+/// turn.
 /// - event: what is handled; for MT_SAGA_UNDO the result, with the time of what is handled.
 int32_t mt_lua_saga(mt_lua *state, const mt_saga_call *call, const mt_event *event);
 

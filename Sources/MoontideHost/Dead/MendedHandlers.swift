@@ -19,7 +19,8 @@ struct MendedHandlers {
       offers.append(
         Diagnostic(
           .note, code: HostCode.mended.code,
-          "\(definition.kind.rawValue) \(definition.name) was edited since \(Counted.text(old, "event")) of it became dead",
+          "\(definition.kind.rawValue) \(definition.name) was edited since "
+            + "\(Counted.text(old, "event")) of it became dead",
           at: definition.place,
           details: [
             .init(

@@ -104,8 +104,8 @@ public enum HostCode: String, ExplainedCode {
         + "the order of a key."
     case .noSuchHandler: "No definition in handlers/ has that name."
     case .noSuchInstance:
-      "An instance is named by its saga and its correlation value; only one that runs can be cancelled, and only "
-        + "one that is stuck can be tried again."
+      "An instance is named by its saga and its correlation value; only one that runs can be cancelled, and "
+        + "only one that is stuck can be tried again."
     case .mended:
       "The script was edited since these events failed. Nobody tries them again by himself: mending may "
         + "not be meant for them, and what waits behind them would go on."

@@ -68,7 +68,8 @@ final class RunningAccess: ProjectAccess, Sendable {
   }
 
   func decide(_ request: SagaRequest, to sink: any RowSink) throws(Diagnostic) {
-    try SagaDesk(project: project, running: running, bell: bell, progressed: progressed).run(request, to: sink)
+    try SagaDesk(project: project, running: running, bell: bell, progressed: progressed).run(
+      request, to: sink)
   }
 
   /// Until every handler's committed place is past the token.

@@ -12,7 +12,9 @@ struct SystemTables {
   /// The schema, and the tables in it.
   static let names: Set = ["sys", "events", "handlers", "checkpoints", "dead_letters", "sagas", "timers"]
 
-  var all: [any SystemTable] { [EventsTable(log), handlers, checkpoints, deadLetters] + SagaTables(survey: survey, fault: fault).all }
+  var all: [any SystemTable] {
+    [EventsTable(log), handlers, checkpoints, deadLetters] + SagaTables(survey: survey, fault: fault).all
+  }
 
   private var handlers: StaticSystemTable {
     StaticSystemTable(

@@ -191,7 +191,8 @@ package struct StoreKeeper: Sendable {
   ) throws(Diagnostic) {
     func refuse(_ reason: String) -> Diagnostic {
       Diagnostic(
-        .storeSwapped, "\(definition.kind.rawValue) \(definition.name) cannot go on with \(paths.relative(path)): \(reason)",
+        .storeSwapped,
+        "\(definition.kind.rawValue) \(definition.name) cannot go on with \(paths.relative(path)): \(reason)",
         help: HostCode.storeSwapped.mend)
     }
     let names = [definition.name, definition.was]

@@ -23,7 +23,8 @@ struct SagaDesk {
       let wanted = request.action == .retry ? "stuck" : "running"
       guard row.status == wanted else {
         throw Diagnostic(
-          .noSuchInstance, "only what is \(wanted) can be \(request.action == .retry ? "retried" : "cancelled"), "
+          .noSuchInstance,
+          "only what is \(wanted) can be \(request.action == .retry ? "retried" : "cancelled"), "
             + "and \(key) is \(row.status)")
       }
       fitting.append(row)
@@ -61,7 +62,8 @@ struct SagaDesk {
       throw Diagnostic(
         .noSuchHandler,
         sagas.isEmpty
-          ? "the project has no saga" : "say which saga is meant: \(sagas.keys.sorted().joined(separator: ", "))")
+          ? "the project has no saga"
+          : "say which saga is meant: \(sagas.keys.sorted().joined(separator: ", "))")
     }
     return only
   }

@@ -98,7 +98,8 @@ struct HandlerReader {
       }
     }
     return HandlerDefinition(
-      kind: kind, name: reader.definition.name, place: reader.place, subscriptions: kind == .saga ? [] : patterns("on", isNeeded: true),
+      kind: kind, name: reader.definition.name, place: reader.place,
+      subscriptions: kind == .saga ? [] : patterns("on", isNeeded: true),
       topics: topics(), retry: defaults.retry, was: was, wants: reader.wantedVersions(body))
   }
 
@@ -117,7 +118,8 @@ struct HandlerReader {
     }
     if table.entries.isEmpty {
       reader.report(
-        .missingKey, "\(reader.title): `\(name)` is empty, so it would handle nothing", at: reader.keyPlace([name])
+        .missingKey, "\(reader.title): `\(name)` is empty, so it would handle nothing",
+        at: reader.keyPlace([name])
       )
     }
     var patterns: [String] = []

@@ -16,7 +16,8 @@ struct SagaReader {
   private var title: String { reader.title }
 
   private static let keys = [
-    "starts_on", "correlate", "initial", "steps", "completed", "compensated", "on", "timers", "clock", "retry",
+    "starts_on", "correlate", "initial", "steps", "completed", "compensated", "on", "timers", "clock",
+    "retry",
     "exhausted", "topics", "wants", "from", "was", "migrate", "pin",
   ]
 

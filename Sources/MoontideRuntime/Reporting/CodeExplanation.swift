@@ -231,8 +231,10 @@ struct CodeExplanation {
       .init(
         "open instances of a saga stand on steps that the script no longer has",
         what: "An instance knows its steps by name and order. The edited script lacks one that was begun, or "
-          + "has it elsewhere, so that it is not known what to wait for and what to undo. Nothing was changed.",
-        help: "Put the steps back, by name and order, until those instances have ended: moontide saga ls. New "
+          + "has it elsewhere, so that it is not known what to wait for and what to undo. "
+          + "Nothing was changed.",
+        help:
+          "Put the steps back, by name and order, until those instances have ended: moontide saga ls. New "
           + "steps may be added at any time.")
     case .deciderEnded:
       .init(

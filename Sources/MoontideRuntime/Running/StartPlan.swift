@@ -31,12 +31,15 @@ public enum StartPlan {
     guard count > 0 else { return nil }
     return Diagnostic(
       code: RuntimeCode.startMissing.rawValue,
-      "\(definition.kind.rawValue) \(definition.name) is new to this log and must say where it begins", at: definition.place,
+      "\(definition.kind.rawValue) \(definition.name) is new to this log and must say where it begins",
+      at: definition.place,
       details: [
         .init(
           "note",
           "from = \"start\" handles \(count) events that are there; from = \"now\" handles none of them"),
-        .init("help", "write one of them, or a time such as from = \"2026-11-17\", into the \(definition.kind.rawValue)"),
+        .init(
+          "help",
+          "write one of them, or a time such as from = \"2026-11-17\", into the \(definition.kind.rawValue)"),
       ])
   }
 

@@ -9,7 +9,7 @@ import MoontideJSON
 /// | member | what |
 /// | --- | --- |
 /// | `stage` | how many stages are done |
-/// | `steps` | `{ name, phase, since }` of each, where they say something `result` (a position), `early` and `early_type`, `tries`, `blind`, `owes` |
+/// | `steps` | `{ name, phase, since, result, early, early_type, tries, blind, owes }` of each |
 /// | `pending` | `{ id, for, time }` of each command without outcome; `for` as in `purpose` |
 /// | `notes` | `{ kind, text, position }` |
 /// | `why` | `{ reason, step, code, text }` |

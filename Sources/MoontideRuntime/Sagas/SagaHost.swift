@@ -66,7 +66,8 @@ final class SagaHost: LuaHost {
     envelope.source = causes.bytes.appendPart(batch.bytes, cause.envelope.source)
     let isEvent = cause.envelope.kind == .event
     envelope.key = isEvent ? causes.bytes.appendPart(batch.bytes, cause.envelope.key) : add(key)
-    envelope.time = isEvent && !cause.envelope.time.isEmpty
+    envelope.time =
+      isEvent && !cause.envelope.time.isEmpty
       ? causes.bytes.appendPart(batch.bytes, cause.envelope.time) : add(Array(time.description.utf8))
     envelope.timeMicroseconds = time.microseconds
     var meta = Array("{\"correlationid\":".utf8)
@@ -159,7 +160,8 @@ final class SagaHost: LuaHost {
       guard let delay = DurationText.parse(text) else {
         throw HostRefusal(
           code: RuntimeCode.emitRefused.rawValue,
-          message: "the delay of a timer is such as \"200ms\", \"2s\", \"15m\", \"1h\", \"30d\", not \"\(text)\"")
+          message:
+            "the delay of a timer is such as \"200ms\", \"2s\", \"15m\", \"1h\", \"30d\", not \"\(text)\"")
       }
       wishes.append(.timer(name, delay))
     }

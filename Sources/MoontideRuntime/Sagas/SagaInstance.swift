@@ -158,8 +158,8 @@ public struct SagaStepState: Sendable, Hashable {
   public var early: Early?
   /// Failed tries of the compensation that runs.
   public var tries = 0
-  /// Whether the compensation that runs, or ran, was called without a result: it is owed a second call should a
-  /// success come late.
+  /// Whether the compensation that runs, or ran, was called without a result: it is owed a second call should
+  /// a success come late.
   public var isBlind = false
   /// Whether that second call is still to be made.
   public var owes = false

@@ -1,7 +1,7 @@
 import MoontideCore
 
-/// The instances that a transaction has touched, over those that are kept. A value: what fails is dropped by not
-/// putting it in.
+/// The instances that a transaction has touched, over those that are kept. A value: what fails is dropped by
+/// not putting it in.
 struct SagaInstances {
   private let store: any SagaStore
   private let coding: SagaCoding
@@ -60,7 +60,9 @@ struct SagaInstances {
   }
 
   /// Timers of event time that are due, the earliest first; and whether there may be more than those.
-  mutating func due(through microseconds: Int64) throws(SagaStoreFault) -> (timers: [SagaTimerRow], more: Bool) {
+  mutating func due(through microseconds: Int64) throws(SagaStoreFault) -> (
+    timers: [SagaTimerRow], more: Bool
+  ) {
     if microseconds < leastDue { return ([], false) }
     let kept: [SagaTimerRow]
     do throws(StoreError) {

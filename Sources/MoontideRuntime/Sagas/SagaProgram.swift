@@ -44,7 +44,9 @@ final class SagaProgram {
     }
     var reactions: [LuaFunction] = []
     for pattern in definition.reactions {
-      guard let function = Self.function(Self.table(body["on"])[pattern]) else { throw Self.changed(definition) }
+      guard let function = Self.function(Self.table(body["on"])[pattern]) else {
+        throw Self.changed(definition)
+      }
       reactions.append(function)
     }
     self.reactions = reactions

@@ -42,7 +42,8 @@ struct SagaTurn {
       guard asked <= Limits.sagaActionsMax else {
         throw .script(
           LuaFault(
-            kind: .runtime, message: "an event leads to more than \(Limits.sagaActionsMax) calls of the saga"))
+            kind: .runtime, message: "an event leads to more than \(Limits.sagaActionsMax) calls of the saga")
+        )
       }
       machine.did(action, sent: try perform(action, &machine))
       try follow(&machine)

@@ -1,8 +1,8 @@
 public import MoontideCore
 
-/// Drives a saga: reads events, outcomes of what it sent, firings and decisions in order of position, brings each
-/// to its instance, fires timers, tries parked instances again. Create it on the thread that steps it, with a
-/// stack of 2 MiB or more; it owns a Lua state and the store.
+/// Drives a saga: reads events, outcomes of what it sent, firings and decisions in order of position, brings
+/// each to its instance, fires timers, tries parked instances again. Create it on the thread that steps it,
+/// with a stack of 2 MiB or more; it owns a Lua state and the store.
 ///
 /// Whatever a step meets, the store is rolled back and the place is kept.
 public final class SagaWorker: Worker {

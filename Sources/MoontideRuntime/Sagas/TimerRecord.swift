@@ -5,7 +5,7 @@ import MoontideJSON
 ///
 /// | type | source, id, key | `data` |
 /// | --- | --- | --- |
-/// | `TimerFired` | the saga's identity name, one of its own, the correlation value | `{ "instance", "ordinal", "purpose", "due" }` |
+/// | `TimerFired` | the saga's identity name, one of its own, the correlation value | see `firing` |
 /// | `TimeAdvanced` | empty, `until-` and microseconds, `_time` | `{ "until" }` |
 ///
 /// A firing counts when the timer of that ordinal is still set where its record is read; so every replay

@@ -9,8 +9,8 @@ struct RunCommand: ParsableCommand {
     usage: "moontide run [<dir>] [--once] [--until <time>] [--only <name>]… [--strict] [--fail-on-dead]",
     discussion: """
       Goes on until Ctrl-C, taking lines as they are appended; with --once it ends when everything is \
-      applied, with --until TIME event time is moved on once it is, so that timers of sagas fire that are due by \
-      then. The first Ctrl-C finishes what is in flight and checkpoints, a second one ends at once.
+      applied, with --until TIME event time is moved on once it is, so that timers of sagas fire that are \
+      due by then. The first Ctrl-C finishes what is in flight and checkpoints, a second one ends at once.
 
       Example: moontide run shop --once
       """)
@@ -28,7 +28,8 @@ struct RunCommand: ParsableCommand {
   var metricsFile: String?
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("Move event time on, once all is applied: timers due by then fire.", valueName: "TIME"))
+    help: ArgumentHelp("Move event time on, once all is applied: timers due by then fire.", valueName: "TIME")
+  )
   var until: String?
   @Flag(help: "Not yet: takes up edited scripts while running.") var watch = false
 
@@ -62,7 +63,8 @@ struct RunCommand: ParsableCommand {
     let time: EventTime
     do throws(TimeExpressionFault) {
       let now = SystemSurroundings.clock.now
-      guard case .instant(let parsed) = try TimeExpression.parse(text, as: .start, now: now, zone: .utc) else {
+      guard case .instant(let parsed) = try TimeExpression.parse(text, as: .start, now: now, zone: .utc)
+      else {
         throw TimeExpressionFault(text: text, reason: "event time is moved on to an instant, not to a place")
       }
       time = parsed

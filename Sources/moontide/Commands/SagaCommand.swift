@@ -55,14 +55,15 @@ struct SagaCommand: ParsableCommand {
       commandName: "retry", abstract: "Try again what is stuck, with all tries.",
       usage: "moontide saga retry [<dir>] [<saga>] <key>… | --all",
       discussion: """
-        A compensation, completed or compensated whose command was refused too often leaves its instance stuck. \
-        Works beside a run and without one.
+        A compensation, completed or compensated whose command was refused too often leaves its instance \
+        stuck. Works beside a run and without one.
 
         Example: moontide saga retry checkout o-77
         """)
 
     @OptionGroup var options: GlobalOptions
-    @Argument(help: ArgumentHelp("The project, the saga, then correlation values.", valueName: "dir> <saga> <key"))
+    @Argument(
+      help: ArgumentHelp("The project, the saga, then correlation values.", valueName: "dir> <saga> <key"))
     var words: [String] = []
     @Flag(help: "All that are stuck.") var all = false
 
@@ -80,9 +81,11 @@ struct SagaCommand: ParsableCommand {
       discussion: "Example: moontide saga cancel checkout o-77 --reason \"asked by the customer\"")
 
     @OptionGroup var options: GlobalOptions
-    @Argument(help: ArgumentHelp("The project, the saga, then correlation values.", valueName: "dir> <saga> <key"))
+    @Argument(
+      help: ArgumentHelp("The project, the saga, then correlation values.", valueName: "dir> <saga> <key"))
     var words: [String] = []
-    @Option(help: ArgumentHelp("Why; the saga's compensated function gets it.", valueName: "TEXT")) var reason = ""
+    @Option(help: ArgumentHelp("Why; the saga's compensated function gets it.", valueName: "TEXT"))
+    var reason = ""
 
     func run() throws {
       let words = try SagaWords(words, options)
@@ -98,7 +101,8 @@ struct SagaCommand: ParsableCommand {
       discussion: "Example: moontide saga graph shop checkout > checkout.mmd")
 
     @OptionGroup var options: GlobalOptions
-    @Argument(help: ArgumentHelp("The project, then the saga.", valueName: "dir> <saga")) var words: [String] = []
+    @Argument(help: ArgumentHelp("The project, then the saga.", valueName: "dir> <saga")) var words:
+      [String] = []
 
     func validate() throws {
       guard words.count <= 2 else { throw ValidationError("saga graph takes [DIR] and the saga's name") }

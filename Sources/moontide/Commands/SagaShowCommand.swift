@@ -14,7 +14,8 @@ struct SagaShowCommand: ParsableCommand {
       """)
 
   @OptionGroup var options: GlobalOptions
-  @Argument(help: ArgumentHelp("The project, the saga, then the correlation value.", valueName: "dir> <saga> <key"))
+  @Argument(
+    help: ArgumentHelp("The project, the saga, then the correlation value.", valueName: "dir> <saga> <key"))
   var words: [String] = []
 
   func run() throws {
@@ -66,8 +67,10 @@ struct SagaShowCommand: ParsableCommand {
         "steps",
         """
         select json_extract(step.value, '$.name'), json_extract(step.value, '$.phase'),
-          coalesce(strftime('%Y-%m-%dT%H:%M:%SZ', json_extract(step.value, '$.since') / 1000000, 'unixepoch'), ''),
-          coalesce(json_extract(step.value, '$.result'), ''), coalesce(json_extract(step.value, '$.tries'), '')
+          coalesce(
+            strftime('%Y-%m-%dT%H:%M:%SZ', json_extract(step.value, '$.since') / 1000000, 'unixepoch'), ''),
+          coalesce(json_extract(step.value, '$.result'), ''),
+          coalesce(json_extract(step.value, '$.tries'), '')
         from \(one), json_each(sagas.steps) step where \(here)
         """
       ),
@@ -122,7 +125,8 @@ struct SagaShowCommand: ParsableCommand {
       lines.append(line)
     }
     for timer in parts["timers"] ?? [] {
-      lines.append("  timer \(timer[0]): due \(timer[1]) by \(timer[2] == "event" ? "event time" : "the clock")")
+      lines.append(
+        "  timer \(timer[0]): due \(timer[1]) by \(timer[2] == "event" ? "event time" : "the clock")")
     }
     for command in parts["pending"] ?? [] {
       lines.append("  no outcome yet: \(command[1]) (\(command[0]))")
