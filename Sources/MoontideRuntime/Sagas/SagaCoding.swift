@@ -128,7 +128,8 @@ struct SagaCoding {
     let body: JSONValue
     do throws(EnvelopeFault) { body = try JSONValue(parsing: row.body) } catch { return nil }
     guard let status = SagaInstance.Status(rawValue: row.status), case .array(let written)? = body["steps"],
-      let stored = Self.all(written, Self.step), let fit = SagaFit(stored, plan: plan)
+      let stored = Self.all(written, Self.step),
+      let fit = SagaFit(stored, plan: plan) ?? (row.hasEnded ? SagaFit(ended: stored, plan: plan) : nil)
     else { return nil }
     var instance = SagaInstance(
       key: row.key, trace: row.trace, depth: Int(Self.number(body["depth"]) ?? 0), state: row.state,

@@ -34,4 +34,11 @@ struct SagaFit {
     }
     stage = open ?? plan.stages.count
   }
+
+  /// Of an instance that has ended: what is left of its steps, in whatever order.
+  init(ended stored: [SagaStepState], plan: SagaPlan) {
+    let known = Dictionary(stored.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    steps = plan.steps.map { known[$0.name] ?? SagaStepState(name: $0.name) }
+    stage = plan.stages.count
+  }
 }

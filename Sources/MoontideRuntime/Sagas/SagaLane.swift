@@ -63,9 +63,9 @@ final class SagaLane {
       let start = try StartPlan.position(definition, known: nil, ledger: ledger, log: log)
       selection.learn(topics, checkpoints: ledger.checkpoints, start: start)
       status.position = selection.position ?? log.durableEnd
-      if ledger.checkpoints.isEmpty, start > .start {
+      if eventTime == .min, let begun = selection.position, begun > .start {
         // What the log holds before it has moved event time on.
-        eventTime = try Self.eventTime(of: log, before: start)
+        eventTime = try Self.eventTime(of: log, before: begun)
       }
       for (decision, place) in try Decision.all(of: saga.identityName, from: log) {
         rulings.add(decision, at: place)

@@ -111,9 +111,10 @@ final class SagaPass {
   private func go(upTo next: Position) throws(WorkerStop) -> Position {
     let deadline = lane.surroundings.clock.monotonic + Limits.batchTimeMax
     var handled = 0
+    let first = lane.selection.position ?? .start
     for record in batch.records {
       if !lane.selection.knows(record.topic) { lane.learnTopics() }
-      guard record.position >= lane.selection.position ?? .start else { continue }
+      guard record.position >= first else { continue }
       if try !advance(to: record) { return record.position }
       if try take(record) { handled += 1 }
       if let end { return end }
