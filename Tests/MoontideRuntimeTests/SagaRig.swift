@@ -14,29 +14,34 @@ final class SagaRig {
   private let relay: OutboxRelay
   private let deciders: [DeciderWorker]
 
-  /// - Parameter decided: whether the deciders run.
-  init(_ project: TestProject, _ name: String, batchRecords: Int? = nil, decided: Bool = true) throws {
+  /// - Parameters:
+  ///   - log: what the saga and its relay see instead of the project's.
+  ///   - wrap: what to put around the store, such as faults.
+  init(
+    _ project: TestProject, _ name: String, batchRecords: Int? = nil, log: (any EventLog)? = nil,
+    wrap: (any SagaStore) -> any SagaStore = { $0 }
+  ) throws {
+    let log = log ?? project.log
     let definition = try #require(
       project.catalog.sagas[name], "no \(name): \(project.catalog.diagnostics.map(\.description))")
     var surroundings = project.surroundings
     surroundings.batchRecords = batchRecords
     let file = try project.consumerFile(name)
     store = try file.store()
+    let wrapped = wrap(store)
     worker = try SagaWorker(
-      definition, catalog: project.catalog, log: project.log, store: store, surroundings: surroundings,
+      definition, catalog: project.catalog, log: log, store: wrapped, surroundings: surroundings,
       board: StatusBoard(definition.handler, lane: 0))
     relay = OutboxRelay(
-      definition.handler, log: project.log, store: store, surroundings: surroundings, board: RelayBoard(),
+      definition.handler, log: log, store: wrapped, surroundings: surroundings, board: RelayBoard(),
       partitions: { _ in 4 })
     var deciders: [DeciderWorker] = []
-    if decided {
-      for decider in project.catalog.deciders {
-        deciders.append(
-          try DeciderWorker(
-            decider, catalog: project.catalog, log: project.log, snapshots: NoSnapshots(),
-            inbox: CommandInbox(), surroundings: surroundings, board: DeciderBoard(),
-            partitions: { _ in 4 }))
-      }
+    for decider in project.catalog.deciders {
+      deciders.append(
+        try DeciderWorker(
+          decider, catalog: project.catalog, log: project.log, snapshots: NoSnapshots(),
+          inbox: CommandInbox(), surroundings: surroundings, board: DeciderBoard(),
+          partitions: { _ in 4 }))
     }
     self.deciders = deciders
     self.project = project
@@ -46,8 +51,9 @@ final class SagaRig {
   var status: HandlerStatus { worker.board.status }
 
   /// Steps until all is idle and nothing is tried again; the clock moves only for what is.
-  func run() throws {
+  func run(until isOver: () -> Bool = { false }) throws {
     for _ in 0..<100_000 {
+      if isOver() { return }
       var progressed = false
       var wait = Duration.seconds(1)
       for worker in [worker, relay] as [any Worker] + deciders {
