@@ -10,10 +10,13 @@ struct SystemTables {
   let fault = TableFault()
 
   /// The schema, and the tables in it.
-  static let names: Set = ["sys", "events", "handlers", "checkpoints", "dead_letters", "sagas", "timers"]
+  static let names: Set = [
+    "sys", "events", "handlers", "checkpoints", "dead_letters", "commands", "sagas", "timers",
+  ]
 
   var all: [any SystemTable] {
-    [EventsTable(log), handlers, checkpoints, deadLetters] + SagaTables(survey: survey, fault: fault).all
+    [EventsTable(log), handlers, checkpoints, deadLetters, CommandsTable(log, survey.catalog, fault)]
+      + SagaTables(survey: survey, fault: fault).all
   }
 
   private var handlers: StaticSystemTable {
