@@ -155,7 +155,7 @@ final class SagaPass {
   private func fire(_ timer: SagaTimerRow, at position: Position) throws(WorkerStop) {
     guard parked.find(timer.key, ByteRange(start: 0, count: timer.key.count), topic: SagaLane.place) == nil
     else { return try announce(timer, at: position) }
-    var stage = SagaStage(instances)
+    var stage = SagaStage()
     let (record, bytes) = Self.record(of: timer, lane.saga.identityName, at: position)
     do throws(SagaFailure) {
       try turn(

@@ -3,17 +3,9 @@ import MoontideLua
 
 /// What a record made, before all of it succeeded.
 struct SagaStage {
-  var instances: SagaInstances
   var changed: [(instance: SagaInstance, sent: [[UInt8]])] = []
   var made: [OutboxEvent] = []
   var unknown = 0
-
-  init(_ instances: SagaInstances) { self.instances = instances }
-
-  func find(_ key: [UInt8]) throws(SagaStoreFault) -> SagaInstance? {
-    if let known = changed.last(where: { $0.instance.key == key }) { return known.instance }
-    return try instances.find(key)
-  }
 }
 
 /// One record of the log.
@@ -39,7 +31,7 @@ extension SagaPass {
         return true
       }
     }
-    var stage = SagaStage(instances)
+    var stage = SagaStage()
     stage.unknown = found.unknown
     for item in found.items {
       failing = item.key
@@ -89,7 +81,7 @@ extension SagaPass {
   ) throws(SagaFailure) -> SagaMoment? {
     if case .event = item.input { return SagaMoment(record.position, record.envelope.timeMicroseconds) }
     let found: SagaInstance?
-    do throws(SagaStoreFault) { found = try stage.find(item.key) } catch { throw .stop(lane.stop(error)) }
+    do throws(SagaStoreFault) { found = try find(item.key, stage) } catch { throw .stop(lane.stop(error)) }
     guard let instance = found else { return nil }
     switch item.input {
     case .timer(let ordinal):
@@ -121,7 +113,7 @@ extension SagaPass {
       record, in: batch, topic: topic, seed: seed, microseconds: moment.microseconds)
     var input = item.input
     let found: SagaInstance?
-    do throws(SagaStoreFault) { found = try stage.find(item.key) } catch { throw .stop(lane.stop(error)) }
+    do throws(SagaStoreFault) { found = try find(item.key, stage) } catch { throw .stop(lane.stop(error)) }
     guard found != nil || item.begins else {
       stage.unknown += 1
       return
@@ -183,6 +175,12 @@ extension SagaPass {
       } catch { throw .script(error) }
     }
     return LuaOccasion(seen, in: batch, topic: topic.nameBytes, seed: topic.seed)
+  }
+
+  /// The instance as the record has made it so far.
+  private func find(_ key: [UInt8], _ stage: SagaStage) throws(SagaStoreFault) -> SagaInstance? {
+    if let known = stage.changed.last(where: { $0.instance.key == key }) { return known.instance }
+    return try instances.find(key)
   }
 
   func put(_ stage: SagaStage) throws(WorkerStop) {
