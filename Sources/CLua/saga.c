@@ -52,7 +52,8 @@ static void take_commands(lua_State *L, int index) {
 
 static void keep_state(lua_State *L, int index) {
   mt_lua *state = mt_self(L);
-  if (lua_type(L, index) != LUA_TTABLE) {
+  // `event.data` is kept as a copy.
+  if (lua_type(L, index) != LUA_TTABLE && mt_to_node(L, index) == NULL) {
     luaL_error(L, "a saga's state is a table, not a %s", luaL_typename(L, index));
   }
   state->value.count = 0;

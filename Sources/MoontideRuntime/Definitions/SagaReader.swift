@@ -42,7 +42,7 @@ struct SagaReader {
     _ = function("initial")
     var definition = SagaDefinition(handler: common, plan: plan)
     definition.startsOn = types(body, ["starts_on"]) ?? []
-    if definition.startsOn.isEmpty, !reader.misspelt.contains("starts_on") {
+    if body["starts_on"] == nil, !reader.misspelt.contains("starts_on") {
       handler.reader.report(
         .missingKey, "\(title) needs `starts_on`: the event type that begins an instance", at: reader.place)
     }

@@ -12,6 +12,8 @@ final class SagaPass {
   var parked: ParkedKeys
   private var transaction: (any EffectTransaction)?
   private var eventTime: Int64
+  /// Timers that fired in this pass: what they set may be due at once, without an end.
+  private var fired = 0
   var counts = Counts()
   /// By how much the count of dead letters changes.
   var dead = 0
@@ -148,7 +150,8 @@ final class SagaPass {
       }
       if due.timers.isEmpty { return !due.more }
       for timer in due.timers { try fire(timer, at: position) }
-      if due.more || instances.count >= Limits.sagaFiringsMax { return false }
+      fired += due.timers.count
+      if due.more || fired >= Limits.sagaFiringsMax { return false }
     }
   }
 
