@@ -2,9 +2,9 @@
 
 #include "state.h"
 
-// `ctx`: what a consumer can do. One object for the life of the state; it acts on the event being handled.
+// `ctx`: what a consumer or a saga can do. One object for the life of the state; it acts on the event being
+// handled.
 
-static const char *const coming[] = {"timer", "compensate", "complete"};
 
 static mt_lua *check_handling(lua_State *L) {
   mt_lua *state = mt_self(L);
@@ -43,7 +43,7 @@ static int index_ctx(lua_State *L) {
   if (lua_rawget(L, -2) != LUA_TNIL) return 1;
   mt_bytes *names = &state->scratch;
   names->count = 0;
-  mt_bytes_add(L, names, "state\0emit\0effect\0send\0timer\0env", 32);
+  mt_bytes_add(L, names, "state\0emit\0effect\0send\0timer\0env\0compensate\0complete", 52);
   lua_pushfstring(L, "ctx has no field '%s'", name);
   return mt_raise_unknown(L, lua_tostring(L, -1), name, count, names);
 }
@@ -61,9 +61,55 @@ static int assign_ctx(lua_State *L) {
   return 0;
 }
 
-static int later(lua_State *L) {
-  const char *name = lua_tostring(L, lua_upvalueindex(1));
-  return luaL_error(L, "ctx.%s comes with a later version: use ctx.emit and ctx.state", name);
+static mt_rows *ask_saga(lua_State *L) {
+  mt_lua *state = check_handling(L);
+  state->arguments.count = 0;
+  state->arguments.text.count = 0;
+  return &state->arguments;
+}
+
+static int asked(lua_State *L, int32_t verb) {
+  mt_lua *state = mt_self(L);
+  mt_charge(L, 50);
+  if (state->host.saga(state->host.context, verb) < 0) return mt_raise_refusal(L);
+  return 0;
+}
+
+/// `ctx.timer(name, delay)`; without a delay the timer is no more.
+static int timer(lua_State *L) {
+  mt_rows *rows = ask_saga(L);
+  if (lua_type(L, 1) != LUA_TSTRING) {
+    return luaL_error(L, "ctx.timer takes a name and a delay: ctx.timer(\"reminder\", \"30d\"), with a dot");
+  }
+  if (!lua_isnoneornil(L, 2) && lua_type(L, 2) != LUA_TSTRING) {
+    return luaL_error(L, "the delay of a timer is a text such as \"15m\", not a %s", luaL_typename(L, 2));
+  }
+  lua_settop(L, 2);
+  mt_cell_from(L, 1, rows, "name");
+  if (lua_isnil(L, 2)) {
+    if (!mt_rows_reserve(rows, 1, 0)) mt_raise_memory(L);
+    rows->cells[rows->count++] = (mt_cell){MT_ABSENT, 0, 0, 0};
+  } else {
+    mt_cell_from(L, 2, rows, "delay");
+  }
+  return asked(L, MT_SAGA_TIMER);
+}
+
+/// `ctx.compensate(reason)`.
+static int compensate(lua_State *L) {
+  mt_rows *rows = ask_saga(L);
+  if (lua_type(L, 1) != LUA_TSTRING) {
+    return luaL_error(L, "ctx.compensate takes a reason, with a dot: ctx.compensate(\"out of stock\")");
+  }
+  lua_settop(L, 1);
+  mt_cell_from(L, 1, rows, "reason");
+  return asked(L, MT_SAGA_COMPENSATE);
+}
+
+/// `ctx.complete()`.
+static int complete(lua_State *L) {
+  ask_saga(L);
+  return asked(L, MT_SAGA_COMPLETE);
 }
 
 void mt_ctx_finish(lua_State *L, mt_lua *state) {
@@ -93,11 +139,12 @@ void mt_open_ctx(mt_lua *state) {
   lua_setfield(L, -2, "emit");
   lua_pushcfunction(L, mt_ctx_send);
   lua_setfield(L, -2, "send");
-  for (size_t i = 0; i < sizeof coming / sizeof *coming; i++) {
-    lua_pushstring(L, coming[i]);
-    lua_pushcclosure(L, later, 1);
-    lua_setfield(L, -2, coming[i]);
-  }
+  lua_pushcfunction(L, timer);
+  lua_setfield(L, -2, "timer");
+  lua_pushcfunction(L, compensate);
+  lua_setfield(L, -2, "compensate");
+  lua_pushcfunction(L, complete);
+  lua_setfield(L, -2, "complete");
   mt_open_effects(state);
   mt_set_slot(state, L, MT_SLOT_CTX_FIELDS);
   lua_newuserdatauv(L, 0, 0);

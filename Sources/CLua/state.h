@@ -60,8 +60,8 @@ enum {
   MT_SLOT_COUNT
 };
 
-/// An upcaster has neither `db` nor `ctx`, not even one that a handler left for it.
-enum { MT_IDLE, MT_LOADING, MT_SETTINGS, MT_HANDLING, MT_UPCASTING };
+/// An upcaster, and a step of a saga, has neither `db` nor `ctx`, not even one that a handler left for it.
+enum { MT_IDLE, MT_LOADING, MT_SETTINGS, MT_HANDLING, MT_UPCASTING, MT_STEPPING };
 
 /// The fields of an event, in the order of their names in `event_proxy.c`.
 enum {

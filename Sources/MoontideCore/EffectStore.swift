@@ -106,6 +106,12 @@ public enum EffectEntry: Sendable {
   case effect(LedgerChange)
   /// Added to the handler's counts.
   case count(applied: UInt64, skipped: UInt64)
+  /// Of a saga: an instance with its timers and what it sent, in the place of what was kept of it.
+  case saga(SagaRow)
+  /// Of a saga: the running maximum of event time, microseconds since 1970.
+  case eventTime(Int64)
+  /// Of a saga: events that belong to no instance, added to their count.
+  case unknown(UInt64)
 }
 
 public struct TopicPartition: Hashable, Sendable, Comparable {
@@ -136,6 +142,9 @@ public struct HandlerLedger: Sendable {
   public var skipped: UInt64
   /// The sequence number that the next emitted event gets.
   public var nextOutbox: UInt64
+  /// Of a saga: the running maximum of event time, and how many events belonged to no instance.
+  public var eventTime = Int64.min
+  public var unknown: UInt64 = 0
   public init(
     checkpoints: [TopicPartition: Position] = [:], parked: [ParkedKey] = [], deadLetters: Int = 0,
     degradedSince: Position? = nil, applied: UInt64 = 0, skipped: UInt64 = 0, nextOutbox: UInt64 = 0

@@ -126,6 +126,19 @@ public enum Limits {
   /// What `print` may write for one event.
   public static let printBytesMax = 4 << 10
   public static let lanesMax = 64
+  /// Steps of one saga, those side by side included: a process that people can follow has a dozen.
+  public static let sagaStepsMax = 100
+  /// Notes that an instance keeps of what came late or twice, the last ones: they are for people.
+  public static let sagaNotesMax = 20
+  /// Timers that one instance may have set at once by `ctx.timer`.
+  public static let sagaTimersMax = 100
+  /// Commands that one function of a saga may return.
+  public static let sagaCommandsMax = 100
+  /// What the instances of one event may ask for one after another: a step that is done at once leads to the
+  /// next, and more than all steps there and back is a loop of ours.
+  public static let sagaActionsMax = 1_000
+  /// Timers that fire before the next record is looked at; more fire before the one after it.
+  public static let sagaFiringsMax = 4_096
   /// A batch of slow events is committed early, so that stopping never waits long.
   public static let batchTimeMax = Duration.seconds(1)
   /// Sampled calls after which older ones count half, so that figures follow the present.

@@ -9,7 +9,7 @@
   case outcome = 4
   /// What a person decided about dead letters; its `data` is read by `Decision` of the runtime.
   case decision = 5
-  /// Reserved: a timer of a saga that fired.
+  /// A timer of a saga that fired, in the topic `_timers`.
   case timer = 6
   /// What came of an effect, in the topic `_results`; its `data` is read by `EffectResult` of the runtime.
   case result = 7

@@ -29,6 +29,10 @@ public struct TopicName: Hashable, Comparable, Sendable, CustomStringConvertible
   public static let commands = TopicName("_commands")!
   /// Where the one answer to each command is, under the command's identity.
   public static let outcomes = TopicName("_outcomes")!
+  /// Where timers of sagas are that fired, by the correlation value of their instance.
+  public static let timers = TopicName("_timers")!
+  /// No topic of the log: what parked instances of sagas are kept under, by their correlation value.
+  public static let instances = TopicName("_instances")!
 
   /// Where the result of each effect is, under the handler's name as source and the effect's key as id.
   public static let results = TopicName("_results")!

@@ -47,6 +47,7 @@ enum LuaCallbacks {
         LuaCallbacks.owner(context).saveState(present != 0 ? LuaCallbacks.bytes(value, count) : nil)
       },
       emit: { context, command in LuaCallbacks.owner(context).emit(isCommand: command != 0) },
+      saga: { context, verb in LuaCallbacks.owner(context).act(verb) },
       print: { context, text, count in
         LuaCallbacks.owner(context).host?.print(LuaCallbacks.bytes(text, count))
       },
@@ -183,7 +184,7 @@ extension LuaState {
   }
 
   /// Copies the result into C, with the names of columns in front.
-  private func giveResult(columns: [String] = []) throws(HostRefusal) {
+  func giveResult(columns: [String] = []) throws(HostRefusal) {
     var rows = result
     if !columns.isEmpty {
       rows = RowBuffer()
@@ -272,6 +273,15 @@ extension LuaState {
   func environment(_ name: [UInt8]) -> Int32 {
     answer { (host) throws(HostRefusal) in
       try host.environment(String(decoding: name, as: UTF8.self))
+      return true
+    }
+  }
+
+  func act(_ verb: Int32) -> Int32 {
+    guard let verb = SagaVerb(rawValue: verb) else { preconditionFailure("saga verb \(verb)") }
+    return answer { (host) throws(HostRefusal) in
+      takeArguments()
+      try host.act(verb, arguments)
       return true
     }
   }

@@ -25,6 +25,8 @@ public protocol LuaHost: AnyObject {
   func effect(_ kind: String, request: [UInt8], result: RowBuffer) throws(HostRefusal)
   /// `ctx.env.NAME`: refuses a name that effects may not refer to.
   func environment(_ name: String) throws(HostRefusal)
+  /// `ctx.timer`, `ctx.compensate`, `ctx.complete`; `arguments` as `SagaVerb` says.
+  func act(_ verb: SagaVerb, _ arguments: RowBuffer) throws(HostRefusal)
   /// One line of `print`, without its newline.
   func print(_ text: [UInt8])
   /// `event.data` was asked for a field it does not have; at most once per type and field.
@@ -38,6 +40,24 @@ extension LuaHost {
   }
   public func environment(_ name: String) throws(HostRefusal) {
     throw HostRefusal(code: "host", message: "there are no effects here")
+  }
+}
+
+/// What a saga's script asks for beside events and commands.
+public enum SagaVerb: Int32, Sendable {
+  /// Two cells: the name, and the delay as written; without a delay the timer is no more.
+  case timer = 1
+  /// One cell: the reason.
+  case compensate = 2
+  /// No cell.
+  case complete = 3
+}
+
+/// For what is no saga.
+extension LuaHost {
+  public func act(_ verb: SagaVerb, _ arguments: RowBuffer) throws(HostRefusal) {
+    throw HostRefusal(
+      code: "E0307", message: "ctx.\(verb) is for sagas: a consumer has ctx.emit and ctx.send")
   }
 }
 

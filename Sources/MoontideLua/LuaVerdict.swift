@@ -28,16 +28,20 @@ extension LuaState {
     if verdict == Int32(MT_REJECTED) {
       return .rejected(code: text(arguments.cells[0]), text: text(arguments.cells[1]))
     }
+    return .accepted(made())
+  }
+
+  /// What the script made, taken out of the arguments: one buffer for each event or command.
+  func made() -> [RowBuffer] {
     let width = EmittedField.allCases.count
     precondition(
       arguments.cells.count % width == 0, "\(arguments.cells.count) cells are no events of \(width)")
-    return .accepted(
-      stride(from: 0, to: arguments.cells.count, by: width).map { start in
-        let event = RowBuffer()
-        event.bytes = arguments.bytes
-        event.cells = Array(arguments.cells[start..<start + width])
-        return event
-      })
+    return stride(from: 0, to: arguments.cells.count, by: width).map { start in
+      let event = RowBuffer()
+      event.bytes = arguments.bytes
+      event.cells = Array(arguments.cells[start..<start + width])
+      return event
+    }
   }
 
   /// Calls `evolve(state, event)` under the budget and returns the new state, encoded.

@@ -37,6 +37,7 @@ public enum Stubs {
       "commands", nil, "table<string, fun(data?: table, envelope?: Envelope): Emitted>", "Makes commands."),
     Entry("projection", [("name", "string")], "fun(body: Projection)", "Defines a read model."),
     Entry("consumer", [("name", "string")], "fun(body: Consumer)", "Defines a handler that reacts."),
+    Entry("saga", [("name", "string")], "fun(body: Saga)", "Defines a process of steps with compensations."),
     Entry(
       "upcaster", [("type", "string")], "fun(body: Upcaster)",
       "Defines how old versions of an event become new ones: [n] takes version n to n+1."),
@@ -71,6 +72,15 @@ public enum Stubs {
     Entry(
       "Context.env", nil, "table<string, Reference>",
       "References to the environment, which effects alone resolve; join them with texts by `..`."),
+    Entry(
+      "Context.send", [("command", "Emitted")], "string", "Sends a command to its decider; gives its id."),
+    Entry(
+      "Context.timer", [("name", "string"), ("delay", "string?")], nil,
+      "Of a saga: sets the timer of that name, such as 15m; without a delay it is no more."),
+    Entry(
+      "Context.compensate", [("reason", "string")], nil,
+      "Of a saga: gives the instance up and undoes its steps."),
+    Entry("Context.complete", [], nil, "Of a saga: ends the instance as completed."),
     Entry("Context.state", nil, "table?", "Durable state of the event's key; nested changes count."),
   ]
 
@@ -108,6 +118,28 @@ public enum Stubs {
         ("schema", "string"), ("on", "table<string, fun(event: Event, db: Database)>"),
         ("topics", "string[]?"), ("exhausted", "\"halt\"?"), ("was", "string?"),
         ("wants", "table<string, integer>?"),
+      ]
+    ),
+    (
+      "SagaStep",
+      [
+        ("name", "string?"), ("send", "fun(state: table): Emitted|Emitted[]|nil"),
+        ("succeeds_on", "string|string[]|nil"), ("fails_on", "string|string[]|nil"), ("timeout", "string?"),
+        ("compensate", "fun(state: table, result?: Event): Emitted|Emitted[]|nil"),
+        ("parallel", "SagaStep[]?"),
+      ]
+    ),
+    (
+      "Saga",
+      [
+        ("starts_on", "string|string[]"), ("correlate", "table|fun(event: Event): string|integer|nil"),
+        ("initial", "fun(event: Event): table"), ("steps", "SagaStep[]?"),
+        ("completed", "fun(state: table): Emitted|Emitted[]|nil"),
+        ("compensated", "fun(state: table, why: table): Emitted|Emitted[]|nil"),
+        ("on", "table<string, fun(state: table, event: Event, ctx: Context)>?"),
+        ("timers", "table<string, fun(state: table, ctx: Context)>?"), ("clock", "\"event\"|\"wall\"|nil"),
+        ("topics", "string[]?"), ("retry", "table?"), ("exhausted", "\"park\"|\"skip\"|\"halt\"?"),
+        ("from", "string?"), ("was", "string?"), ("wants", "table<string, integer>?"),
       ]
     ),
     (

@@ -153,12 +153,15 @@ struct Bookkeeping {
     checkpoints.reset()
     let counts = try connection.statement("select name, value from _mt_counts")
     while try counts.step() {
-      let value = UInt64(counts.integer(1))
+      // Event time may lie before 1970.
+      let value = UInt64(bitPattern: counts.integer(1))
       switch counts.text(0) {
       case "applied": ledger.applied = value
       case "skipped": ledger.skipped = value
       case "next_outbox": ledger.nextOutbox = value
       case "decided": ledger.decided = Int(value)
+      case "unknown": ledger.unknown = value
+      case "event_time": ledger.eventTime = counts.integer(1)
       default: break
       }
     }

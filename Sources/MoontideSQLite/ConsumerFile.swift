@@ -1,8 +1,8 @@
 import MoontideCore
 import Synchronization
 
-/// A consumer's file, `handlers/NAME.sqlite`, opened for all its lanes. Any thread may ask for a lane's
-/// store.
+/// The file of a consumer or a saga, `handlers/NAME.sqlite`, opened for all its lanes. Any thread may ask for
+/// a lane's store.
 ///
 /// SQLite lets one connection write at a time; here the lanes queue at a gate in the process, so none of them
 /// polls a lock. What is in the file is truth (state, outbox, parked keys), so every commit is flushed.
@@ -41,6 +41,7 @@ public final class ConsumerFile: Sendable {
       try connection.run("begin immediate")
       try bookkeeping.create(identity)
       try connection.script(ConsumerFile.sql + LedgerRecords.sql)
+      if identity.kind == .saga { try connection.script(SagaRecords.sql) }
       try connection.run("commit")
       return true
     }

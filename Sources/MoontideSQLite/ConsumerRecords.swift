@@ -89,6 +89,9 @@ struct ConsumerRecords {
     case .unparked(let topic, let key): try unpark(topic, key)
     case .held(let topic, let key, let position):
       try keyed("insert or ignore into _mt_held values (?1, ?2, ?3)", topic, key, position)
+    case .saga(let row): try SagaRecords(connection).write(row)
+    case .eventTime(let microseconds): try SagaRecords(connection).write(eventTime: microseconds)
+    case .unknown(let count): try SagaRecords(connection).count(unknown: count)
     case .released(let topic, let key, let position):
       try keyed("delete from _mt_held where topic = ?1 and key = ?2 and position = ?3", topic, key, position)
     }

@@ -10,6 +10,7 @@ public final class ConsumerStore: EffectLedger {
   public let file: ConsumerFile
   let connection: Connection
   private let records: ConsumerRecords
+  let sagas: SagaRecords
   private let transaction: ConsumerTransaction
 
   init(_ file: ConsumerFile) throws(StoreError) {
@@ -17,6 +18,7 @@ public final class ConsumerStore: EffectLedger {
     connection = try Connection(file.path, .readWrite, vfs: file.vfs)
     try StorePragmas.apply(.truth, to: connection)
     records = ConsumerRecords(connection)
+    sagas = SagaRecords(connection)
     transaction = ConsumerTransaction(file, connection, records)
   }
 

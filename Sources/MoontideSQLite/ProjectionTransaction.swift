@@ -165,7 +165,8 @@ final class ProjectionTransaction: EffectTransaction {
     case .checkpoint(let partitions, let position): try bookkeeping.checkpoint(partitions, position)
     case .count(let applied, let skipped): try bookkeeping.count(applied: applied, skipped: skipped)
     case .dead(let letter): try bookkeeping.dead(letter)
-    case .state, .emit, .relayed, .parked, .unparked, .held, .released, .revived, .effect:
+    case .state, .emit, .relayed, .parked, .unparked, .held, .released, .revived, .saga, .eventTime, .unknown,
+      .effect:
       throw .refused("a projection has rows, checkpoints and dead letters only")
     }
   }

@@ -114,7 +114,8 @@ public final class RowListCursor: SystemCursor {
 }
 
 extension RowBuffer {
-  func append(_ value: SystemValue) {
+  /// One cell more.
+  public func append(_ value: SystemValue) {
     switch value {
     case .null: cells.append(.null)
     case .integer(let number): cells.append(.integer(number))

@@ -49,7 +49,8 @@ import Testing
       (["events", "tial"], "there is no command events tial; did you mean tail?"),
       (["dead", "lss"], "there is no command dead lss; did you mean ls?"),
       (["frobnicate"], "there is no command frobnicate; moontide help shows those that there are"),
-      (["saga", "ls"], "comes in a later version"),
+      (["saga", "lss"], "there is no command saga lss; did you mean ls?"),
+      (["effects", "ls"], "comes in a later version"),
     ] {
       let outcome = try Binary.run(words)
       #expect(outcome.status == 64 && outcome.errors.contains(meant), "\(outcome.errors)")

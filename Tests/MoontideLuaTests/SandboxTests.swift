@@ -37,7 +37,6 @@ import Testing
       "math.randomseed is not offered: math.random is seeded by handler, topic and event id"
     ),
     ("os.date('%E')", "os.date: the conversion '%E' is not offered"),
-    ("ctx.timer('x', '1s')", "ctx.timer comes with a later version: use ctx.emit and ctx.state"),
     ("ctx.emitt({})", "ctx has no field 'emitt'; did you mean emit?"),
     ("reject('')", "reject needs a code: reject(\"ORDER_EXISTS\", \"text\")"),
   ])

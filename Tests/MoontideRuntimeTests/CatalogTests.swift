@@ -89,7 +89,7 @@ struct CatalogTests {
     #expect(problems("projection \"p\" { on = { A = function() end } }")[0].hasPrefix("E0113"))
     #expect(problems("consumer \"c\" { on = { [\"*A\"] = function() end } }")[0].hasPrefix("E0112"))
     #expect(problems("decider \"d\" { }").first?.hasPrefix("E0113") == true)
-    #expect(problems("saga \"s\" { }").first?.hasPrefix("E0116") == true)
+    #expect(problems("saga \"s\" { }").first?.hasPrefix("E0113") == true)
   }
 
   @Test func `one broken file hides nothing of the others`() {

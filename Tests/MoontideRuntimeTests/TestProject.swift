@@ -84,9 +84,10 @@ final class TestProject {
   @discardableResult
   func publish(
     _ type: String, key: String = "k", data: String = "{}", id: String? = nil, version: UInt32 = 1,
-    topic: TopicName = .events, meta: String = ""
+    topic: TopicName = .events, meta: String = "", time: String = "2026-11-17T09:00:00+01:00"
   ) throws -> Position {
-    let first = try enqueue(type, key: key, data: data, id: id, version: version, topic: topic, meta: meta)
+    let first = try enqueue(
+      type, key: key, data: data, id: id, version: version, topic: topic, meta: meta, time: time)
     try log.flush()
     return first
   }
@@ -95,7 +96,7 @@ final class TestProject {
   @discardableResult
   func enqueue(
     _ type: String, key: String = "k", data: String = "{}", id: String? = nil, version: UInt32 = 1,
-    topic: TopicName = .events, meta: String = ""
+    topic: TopicName = .events, meta: String = "", time: String = "2026-11-17T09:00:00+01:00"
   ) throws -> Position {
     let batch = DraftBatch()
     nextID += 1
@@ -103,8 +104,8 @@ final class TestProject {
     envelope.id = batch.bytes.appendPart(id ?? "e-\(nextID)")
     envelope.type = batch.bytes.appendPart(type)
     envelope.key = batch.bytes.appendPart(key)
-    envelope.time = batch.bytes.appendPart("2026-11-17T09:00:00+01:00")
-    envelope.timeMicroseconds = try #require(EventTime("2026-11-17T09:00:00+01:00")).microseconds
+    envelope.time = batch.bytes.appendPart(time)
+    envelope.timeMicroseconds = try #require(EventTime(time)).microseconds
     envelope.data = batch.bytes.appendPart(data)
     envelope.meta = batch.bytes.appendPart(meta)
     let body = BodyDigest.digest(of: envelope, in: batch.bytes, data: envelope.data, in: batch.bytes)
@@ -155,7 +156,8 @@ final class TestProject {
     try ConsumerFile(
       path: scratch.file("\(name).sqlite"),
       identity: StoreIdentity(
-        handler: name, kind: .consumer, scriptVersion: try definition(name).scriptVersion))
+        handler: name, kind: try definition(name).kind,
+        scriptVersion: try definition(name).scriptVersion))
   }
 }
 

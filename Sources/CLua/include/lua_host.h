@@ -69,6 +69,9 @@ typedef struct mt_callbacks {
   int32_t (*load_state)(void *context);
   int32_t (*save_state)(void *context, const uint8_t *bytes, size_t count, int32_t present);
   int32_t (*emit)(void *context, int32_t command);
+  /// What a saga's script asks for by `ctx`: MT_SAGA_TIMER with two cells, name and delay (absent: no more),
+  /// MT_SAGA_COMPENSATE with one, the reason, MT_SAGA_COMPLETE with none.
+  int32_t (*saga)(void *context, int32_t verb);
   void (*print)(void *context, const uint8_t *text, size_t count);
   void (*missing)(
       void *context, const uint8_t *field, size_t field_count, const uint8_t *type, size_t type_count);
@@ -192,6 +195,34 @@ int32_t mt_lua_decide(
 int32_t mt_lua_evolve(
     mt_lua *state, int32_t function, int32_t initial, const uint8_t *before, size_t count,
     const mt_event *event);
+
+enum { MT_SAGA_TIMER = 1, MT_SAGA_COMPENSATE = 2, MT_SAGA_COMPLETE = 3 };
+
+/// What a function of a saga is called with.
+enum {
+  MT_SAGA_CORRELATE = 1,  // function(event): a text or a whole number in `mt_lua_arguments`, or no cell
+  MT_SAGA_INITIAL = 2,    // function(event), or 0 for an empty table
+  MT_SAGA_SEND = 3,       // function(state)
+  MT_SAGA_UNDO = 4,       // function(state, result), the event that `has_event` promises, or nil
+  MT_SAGA_WHY = 5,        // function(state, why), of the text cells that the result holds
+  MT_SAGA_REACT = 6,      // function(state, event, ctx)
+  MT_SAGA_TIMED = 7,      // function(state, ctx)
+};
+
+typedef struct mt_saga_call {
+  int32_t shape;
+  int32_t function;
+  int32_t has_event;
+  const uint8_t *before;  // the state, encoded
+  size_t count;
+} mt_saga_call;
+
+/// Calls a function of a saga. All but MT_SAGA_CORRELATE leave the state, encoded, in `mt_lua_value`;
+/// MT_SAGA_SEND, MT_SAGA_UNDO and MT_SAGA_WHY the commands that were returned in `mt_lua_arguments` (8 cells
+/// each, in the order of `EmittedField`). For MT_SAGA_WHY `mt_lua_result_cells` holds names and texts in
+/// turn.
+/// - event: what is handled; for MT_SAGA_UNDO the result, with the time of what is handled.
+int32_t mt_lua_saga(mt_lua *state, const mt_saga_call *call, const mt_event *event);
 
 const mt_bytes *mt_lua_value(const mt_lua *state);
 const mt_fault *mt_lua_fault(const mt_lua *state);

@@ -46,6 +46,11 @@ final class ControlClient: ProjectAccess {
     try takeRows(sink)
   }
 
+  func decide(_ request: SagaRequest, to sink: any RowSink) throws(Diagnostic) {
+    try socket.send(WireFrame(request))
+    try takeRows(sink)
+  }
+
   private func takeRows(_ sink: any RowSink) throws(Diagnostic) {
     let row = RowBuffer()
     try answers { frame throws(Diagnostic) in

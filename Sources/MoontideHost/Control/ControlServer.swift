@@ -106,6 +106,9 @@ final class ControlServer: @unchecked Sendable {
     case .effects:
       guard let request = frame.effectsRequest() else { throw ControlServer.misread }
       try access.perform(request, to: SocketSink(socket))
+    case .saga:
+      guard let request = frame.sagaRequest() else { throw ControlServer.misread }
+      try access.decide(request, to: SocketSink(socket))
     default: throw ControlServer.misread
     }
   }

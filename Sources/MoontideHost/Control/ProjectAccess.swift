@@ -17,6 +17,8 @@ public protocol ProjectAccess: AnyObject {
   func decide(_ request: DeadRequest, to sink: any RowSink) throws(Diagnostic)
   /// Has effects that ended performed again, under their keys; a row of `EffectsRequest.columns` for each.
   func perform(_ request: EffectsRequest, to sink: any RowSink) throws(Diagnostic)
+  /// Deals with instances of a saga; a row of `SagaRequest.columns` for each.
+  func decide(_ request: SagaRequest, to sink: any RowSink) throws(Diagnostic)
   /// Hands the log's events to `sink` as JSON lines, see `ExportRequest`.
   func export(_ request: ExportRequest, to sink: any ByteSink) throws(Diagnostic)
 }

@@ -16,6 +16,7 @@ struct WireFrame {
     case dead = 8
     case send = 9
     case state = 10
+    case saga = 11
     case effects = 12
     case columns = 16
     case row = 17

@@ -45,7 +45,7 @@ package struct DecisionWriter {
     }
   }
 
-  private func freshID() -> String {
+  func freshID() -> String {
     String(randomness.next(), radix: 16) + "-" + String(randomness.next(), radix: 16)
   }
 }

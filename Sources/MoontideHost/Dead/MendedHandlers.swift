@@ -12,14 +12,15 @@ struct MendedHandlers {
   func offers(_ definitions: [HandlerDefinition]) throws(Diagnostic) -> [Diagnostic] {
     let survey = HandlerSurvey(project)
     var offers: [Diagnostic] = []
-    for definition in definitions where definition.kind == .consumer && definition.exhausted != .halt {
+    for definition in definitions where definition.kind != .projection && definition.exhausted != .halt {
       guard let entry = try survey.entry(definition) else { continue }
       let old = entry.deadLetters.count { $0.scriptVersion != definition.scriptVersion }
       if old == 0 { continue }
       offers.append(
         Diagnostic(
           .note, code: HostCode.mended.code,
-          "consumer \(definition.name) was edited since \(Counted.text(old, "event")) of it became dead",
+          "\(definition.kind.rawValue) \(definition.name) was edited since "
+            + "\(Counted.text(old, "event")) of it became dead",
           at: definition.place,
           details: [
             .init(

@@ -67,7 +67,7 @@ struct Redrive {
       revived.insert(letters.definition.name)
     }
     let deadline = project.clock.monotonic + Limits.redriveTime
-    let waiting = handlers.filter { $0.definition.kind == .consumer }
+    let waiting = handlers.filter { $0.definition.kind != .projection }
     while project.clock.monotonic < deadline {
       let seen = progressed.count
       var isDone = true

@@ -14,7 +14,11 @@ struct Rehearsal {
     let path = "\(project.paths.cache)/rehearsal-\(name)-\(project.randomness.next()).sqlite"
     var failure: Diagnostic?
     do throws(Diagnostic) {
-      if letters.definition.kind == .projection {
+      if letters.definition.kind == .saga {
+        throw Diagnostic(
+          .cannotRetry, "what a retry of saga \(name) would do cannot be tried on a copy",
+          help: "moontide saga ls shows its instances; moontide dead retry \(name) tries it for good")
+      } else if letters.definition.kind == .projection {
         try projection(decisions, letters, at: path)
       } else {
         try consumer(decisions, letters, at: path)

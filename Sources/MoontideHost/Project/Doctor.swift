@@ -145,7 +145,9 @@ public struct Doctor {
       }
       for file in names where file.hasSuffix(".sqlite") && !file.hasPrefix(".") {
         let name = String(file.dropLast(".sqlite".count))
-        let owner = catalog.definitions.first { $0.kind == kind && ($0.name == name || $0.was == name) }
+        let owner = catalog.definitions.first {
+          ($0.kind == .projection) == (kind == .projection) && ($0.name == name || $0.was == name)
+        }
         guard owner == nil else { continue }
         try report.add(
           "file of \(name)", .notable, "no \(kind.rawValue) of today owns \(paths.relative(folder))/\(file)",

@@ -17,6 +17,7 @@ public enum HostCode: String, ExplainedCode {
   case setting = "E0613"
   case partitions = "E0614"
   case noSuchHandler = "E0615"
+  case noSuchInstance = "E0616"
   case afterToken = "E0617"
   case mended = "E0621"
   case cannotRetry = "E0622"
@@ -50,6 +51,7 @@ public enum HostCode: String, ExplainedCode {
     case .setting: "moontide.lua has a setting that cannot be used"
     case .partitions: "a topic's partitions are fixed at its creation"
     case .noSuchHandler: "there is no such handler"
+    case .noSuchInstance: "there is no such instance of a saga"
     case .mended: "a mended handler has dead letters of its old script"
     case .cannotRetry: "a dead letter cannot be dealt with in this way"
     case .backupTarget: "a backup and a restore overwrite nothing"
@@ -107,6 +109,9 @@ public enum HostCode: String, ExplainedCode {
       "Changing how many partitions a topic has would move keys to other partitions and break "
         + "the order of a key."
     case .noSuchHandler: "No definition in handlers/ has that name."
+    case .noSuchInstance:
+      "An instance is named by its saga and its correlation value; only one that runs can be cancelled, and "
+        + "only one that is stuck can be tried again."
     case .mended:
       "The script was edited since these events failed. Nobody tries them again by himself: mending may "
         + "not be meant for them, and what waits behind them would go on."
@@ -175,6 +180,7 @@ public enum HostCode: String, ExplainedCode {
       "Set the topic's partitions back in moontide.lua, or export its events into a new topic: "
         + "moontide events export --topic T --output FOLDER"
     case .noSuchHandler: "moontide handlers"
+    case .noSuchInstance: "moontide saga ls shows the instances and how they stand."
     case .mended:
       "moontide dead retry NAME --dry-run says what would happen; moontide dead retry NAME does it."
     case .cannotRetry: "moontide dead show ID · moontide dead skip ID --reason TEXT"

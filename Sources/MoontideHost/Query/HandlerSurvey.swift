@@ -4,8 +4,8 @@ import MoontideSQLite
 
 /// How all handlers stand: from their threads where they run, else from their files.
 struct HandlerSurvey {
-  private let paths: ProjectPaths
-  private let files: any FileSystem
+  let paths: ProjectPaths
+  let files: any FileSystem
   let catalog: ProjectCatalog
   private let log: any EventLog
   private let groups: [HandlerGroup]

@@ -72,6 +72,11 @@ final class RunningAccess: ProjectAccess, Sendable {
     try EffectRetry(project: project, running: running, progressed: progressed).run(request, to: sink)
   }
 
+  func decide(_ request: SagaRequest, to sink: any RowSink) throws(Diagnostic) {
+    try SagaDesk(project: project, running: running, bell: bell, progressed: progressed).run(
+      request, to: sink)
+  }
+
   /// Until every handler's committed place is past the token.
   private func wait(past token: Position, for timeout: Duration) throws(Diagnostic) {
     let deadline = project.clock.monotonic + timeout

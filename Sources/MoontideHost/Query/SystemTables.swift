@@ -11,14 +11,14 @@ struct SystemTables {
 
   /// The schema, and the tables in it.
   static let names: Set = [
-    "sys", "events", "handlers", "checkpoints", "dead_letters", "commands", "effects",
+    "sys", "events", "handlers", "checkpoints", "dead_letters", "commands", "sagas", "timers", "effects",
   ]
 
   var all: [any SystemTable] {
     [
       EventsTable(log), handlers, checkpoints, deadLetters, CommandsTable(log, survey.catalog, fault),
       EffectsTable(survey, fault),
-    ]
+    ] + SagaTables(survey: survey, fault: fault).all
   }
 
   private var handlers: StaticSystemTable {

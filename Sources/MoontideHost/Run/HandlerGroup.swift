@@ -34,13 +34,13 @@ final class HandlerGroup: Sendable {
     self.definition = definition
     let lanes = definition.kind == .consumer ? definition.lanes : 1
     boards = (0..<lanes).map { StatusBoard(definition, lane: $0) }
-    if definition.kind == .consumer {
+    if definition.kind != .projection {
       let (relayBoard, effects) = (RelayBoard(), EffectBoard())
       let file = try StoreKeeper(setting.project).consumer(definition, log: setting.project.log)
       self.relayBoard = relayBoard
       self.effects = effects
       self.file = file
-      threads = HandlerGroup.consumer(definition, boards, relayBoard, effects, file, emitted, setting)
+      threads = HandlerGroup.reacting(definition, boards, relayBoard, effects, file, emitted, setting)
     } else {
       relayBoard = nil
       effects = nil
@@ -70,14 +70,22 @@ final class HandlerGroup: Sendable {
     }
   }
 
-  private static func consumer(
+  /// The lanes of a consumer, or the one of a saga, and the relays of what they emit and cause.
+  private static func reacting(
     _ definition: HandlerDefinition, _ boards: [StatusBoard], _ relayBoard: RelayBoard,
     _ effectBoard: EffectBoard, _ file: ConsumerFile, _ emitted: Bell, _ setting: Setting
   ) -> [WorkerThread] {
     let project = setting.project
+    let saga = definition.kind == .saga ? project.catalog.sagas[definition.name] : nil
     var threads = boards.enumerated().map { lane, board in
       WorkerThread("\(definition.name)/\(lane)", setting, rings: emitted) { () throws(Diagnostic) in
-        ConsumerRun(
+        if let saga {
+          return SagaRun(
+            try SagaWorker(
+              saga, catalog: project.catalog, log: project.log, store: try open(file),
+              surroundings: setting.surroundings, board: board))
+        }
+        return ConsumerRun(
           try HandlerWorker(
             definition, lane: lane, catalog: project.catalog, log: project.log, store: try open(file),
             surroundings: setting.surroundings, board: board))
@@ -174,4 +182,15 @@ private final class ConsumerRun: ClosingWorker {
     // When it cannot, its status says why and has been reported; the next run reads a little again.
     worker.settle()
   }
+}
+
+/// The same of a saga.
+private final class SagaRun: ClosingWorker {
+  private let worker: SagaWorker
+
+  init(_ worker: SagaWorker) { self.worker = worker }
+
+  func step() -> StepOutcome { worker.step() }
+
+  func close(settled: Bool) throws(Diagnostic) { worker.settle() }
 }

@@ -21,6 +21,8 @@ final class ProjectRun {
   private var effects: EffectThread?
   private let circuits = CircuitBoard()
   private var isStopped = false
+  /// Whether event time was moved on to where the run is to move it, if it is.
+  private var isAdvanced: Bool
   private let metrics: MetricsFile?
   /// Fields asked for in vain that nobody has been told of.
   private var missed: [MissedField] = []
@@ -32,6 +34,7 @@ final class ProjectRun {
     self.project = project
     self.options = options
     self.observer = observer
+    isAdvanced = options.until == nil
     metrics = options.metricsFile.map { MetricsFile($0, files: project.files, clock: project.clock) }
   }
 
@@ -162,13 +165,17 @@ final class ProjectRun {
     while true {
       try deliver()
       if let failure = ingest?.failure { throw failure }
-      let isCaughtUp = options.once ? try isCaughtUp() : false
+      var isCaughtUp = options.once || !isAdvanced ? try isCaughtUp() : false
+      if isCaughtUp, !isAdvanced {
+        try advanceTime()
+        isCaughtUp = false
+      }
       let progress = progress(isCaughtUp)
       if progress.isCaughtUp { try tellMissed() }
       try observer.progress(progress)
       if metrics?.isDue == true { try writeMetrics(progress.isCaughtUp) }
       if options.once {
-        if isCaughtUp { return true }
+        if isCaughtUp, options.once { return true }
         if let halted = groups.lazy.compactMap(\.halted).first ?? deciders.lazy.compactMap(\.halted).first {
           try deliver()
           // This one is told by being thrown.
@@ -187,13 +194,28 @@ final class ProjectRun {
     }
   }
 
+  /// Once all is handled: the log says that event time has come so far, which sagas meet as they meet events.
+  private func advanceTime() throws(Diagnostic) {
+    guard let until = options.until else { return }
+    let log = project.log
+    try LogError.told { () throws(LogError) in
+      let batch = DraftBatch()
+      TimerRecord.advance(to: until, topic: try log.topic(.timers, partitions: 1).id, into: batch)
+      // A repeat is one of an earlier run: event time has come that far before.
+      _ = try log.append(AppendRequest(batch: batch))
+      try log.flush()
+    }
+    isAdvanced = true
+    bell.ring()
+  }
+
   /// Everything that is in files is in the log, every handler has come to its end, every outbox is relayed,
   /// every effect done or dead. The result of an effect is in the log before the ledger has it as done.
   private func isCaughtUp() throws(Diagnostic) -> Bool {
     guard isIngested else { return false }
     let end = project.log.durableEnd
     guard isDone(at: end) else { return false }
-    for group in groups where group.definition.kind == .consumer {
+    for group in groups where group.definition.kind != .projection {
       do throws(Diagnostic) {
         if try HandlerSurvey.isUnsettled(project, group.definition) { return false }
       } catch {

@@ -14,6 +14,8 @@ public protocol RunObserver: AnyObject {
 public struct RunOptions: Sendable {
   /// End when everything is applied, instead of tailing.
   public var once = false
+  /// Move event time on to this once everything is handled: timers that are due by then fire.
+  public var until: EventTime?
   /// End at the first bad line.
   public var strict = false
   /// Run these handlers alone; nil: all. An empty set ingests only.

@@ -98,7 +98,7 @@ package struct StoreKeeper: Sendable {
     return try told(path) { () throws(StoreOpeningError) in try ProjectionStore.open(path: path, vfs: vfs) }
   }
 
-  /// The file of a consumer, open for all its lanes. A new one begins where the definition says.
+  /// The file of a consumer or a saga, open for all its lanes. A new one begins where the definition says.
   package func consumer(
     _ definition: HandlerDefinition, log: any EventLog
   ) throws(Diagnostic) -> ConsumerFile {
@@ -113,7 +113,7 @@ package struct StoreKeeper: Sendable {
       if let missing { throw missing }
     }
     let identity = StoreIdentity(
-      handler: definition.name, kind: .consumer, scriptVersion: definition.scriptVersion)
+      handler: definition.name, kind: definition.kind, scriptVersion: definition.scriptVersion)
     let file = try told(path) { () throws(StoreOpeningError) in
       try ConsumerFile(path: path, identity: identity, vfs: vfs)
     }
@@ -191,11 +191,12 @@ package struct StoreKeeper: Sendable {
   ) throws(Diagnostic) {
     func refuse(_ reason: String) -> Diagnostic {
       Diagnostic(
-        .storeSwapped, "consumer \(definition.name) cannot go on with \(paths.relative(path)): \(reason)",
+        .storeSwapped,
+        "\(definition.kind.rawValue) \(definition.name) cannot go on with \(paths.relative(path)): \(reason)",
         help: HostCode.storeSwapped.mend)
     }
     let names = [definition.name, definition.was]
-    guard names.contains(file.identity.handler), file.identity.kind == .consumer else {
+    guard names.contains(file.identity.handler), file.identity.kind == definition.kind else {
       throw refuse("it is the file of \(file.identity.kind.rawValue) \(file.identity.handler)")
     }
     guard let log else { return }

@@ -7,6 +7,7 @@ struct CatalogLoader {
   let defaults: HandlerDefaults
   private(set) var definitions: [HandlerDefinition] = []
   private(set) var deciders: [DeciderDefinition] = []
+  private(set) var sagas: [String: SagaDefinition] = [:]
   private(set) var upcasters: [String: UpcasterDefinition] = [:]
   private(set) var diagnostics: [Diagnostic] = []
   /// Where each kind and name was first defined.
@@ -55,6 +56,7 @@ struct CatalogLoader {
     }
     let isFirst = places[identity] == nil
     if isFirst { places[identity] = reader.place }
+    refuseSharedFile(definition, reader)
     switch HandlerKind(rawValue: definition.kind) {
     case .projection:
       var handler = HandlerReader(reader, defaults: defaults)
@@ -74,16 +76,29 @@ struct CatalogLoader {
       if let found = decider.decider(), isFirst { add(found, &decider) }
       diagnostics += decider.reader.diagnostics
     case .saga:
-      var reader = reader
-      reader.report(
-        .laterVersion, "\(reader.title): \(definition.kind)s come in a later version", at: reader.place,
-        help: "keep the file outside handlers/ until then")
-      diagnostics += reader.diagnostics
+      var saga = SagaReader(reader, defaults: defaults)
+      if let found = saga.saga(), isFirst {
+        definitions.append(found.handler)
+        sagas[found.name] = found
+      }
+      diagnostics += saga.reader.diagnostics
     case nil:
       var reader = reader
       reader.report(.unknownKind, "\(reader.title): there is no such kind of handler", at: reader.place)
       diagnostics += reader.diagnostics
     }
+  }
+
+  /// Consumers and sagas keep what they know in a file of their name.
+  private mutating func refuseSharedFile(_ definition: LuaDefinition, _ reader: DefinitionReader) {
+    let others = ["consumer": "saga", "saga": "consumer"]
+    guard let kind = others[definition.kind], let other = places["\(kind) \(definition.name)"] else { return }
+    diagnostics.append(
+      Diagnostic(
+        code: RuntimeCode.duplicate.rawValue,
+        "\(reader.title) has the name of a \(kind), \(other.file):\(other.line), whose file it would share",
+        at: reader.place
+      ).adding("help", "rename one of them"))
   }
 
   /// A command has one decider, so that it has one answer.
@@ -110,6 +125,7 @@ struct CatalogLoader {
         version = version.adding(type).adding(content.high).adding(content.low)
       }
       definitions[index].version = version
+      if definitions[index].kind == .saga { sagas[definitions[index].name]?.handler = definitions[index] }
     }
     for index in deciders.indices {
       var version = (contents[deciders[index].path] ?? .zero).adding("decider").adding(deciders[index].name)

@@ -3,7 +3,7 @@ import MoontideLua
 
 /// Reads projections and consumers out of checked definitions.
 struct HandlerReader {
-  private(set) var reader: DefinitionReader
+  var reader: DefinitionReader
   private let defaults: HandlerDefaults
 
   init(_ reader: DefinitionReader, defaults: HandlerDefaults) {
@@ -59,6 +59,19 @@ struct HandlerReader {
       elsewhere: ["schema": "is for projections: a consumer keeps `ctx.state`"])
     var definition = shared(.consumer)
     definition.lanes = reader.integer(body, ["lanes"], in: 1...Limits.lanesMax) ?? 1
+    readReacting(into: &definition)
+    return reader.hasErrors ? nil : definition
+  }
+
+  /// What a saga shares with a consumer; its subscriptions are not known yet.
+  mutating func common(_ kind: HandlerKind) -> HandlerDefinition {
+    var definition = shared(kind)
+    readReacting(into: &definition)
+    return definition
+  }
+
+  /// What goes for handlers that try again.
+  private mutating func readReacting(into definition: inout HandlerDefinition) {
     definition.retry = reader.retryPolicy(body, default: defaults.retry)
     switch body["on_result"] {
     case nil: break
@@ -79,7 +92,6 @@ struct HandlerReader {
           help: Suggestion.nearest(to: text, among: ["start", "now"]).map { "did you mean \"\($0)\"?" })
       }
     }
-    return reader.hasErrors ? nil : definition
   }
 
   private mutating func shared(_ kind: HandlerKind) -> HandlerDefinition {
@@ -94,34 +106,37 @@ struct HandlerReader {
       }
     }
     return HandlerDefinition(
-      kind: kind, name: reader.definition.name, place: reader.place, subscriptions: subscriptions(),
+      kind: kind, name: reader.definition.name, place: reader.place,
+      subscriptions: kind == .saga ? [] : patterns("on", isNeeded: true),
       topics: topics(), retry: defaults.retry, was: was, wants: reader.wantedVersions(body))
   }
 
-  private mutating func subscriptions() -> [String] {
-    guard let value = body["on"] else {
-      if reader.misspelt.contains("on") { return [] }
+  /// The keys of a table of functions by event type.
+  mutating func patterns(_ name: String, isNeeded: Bool) -> [String] {
+    guard let value = body[name] else {
+      if !isNeeded || reader.misspelt.contains(name) { return [] }
       reader.report(
-        .missingKey, "\(reader.title) needs `on`: a function for each event type that it handles",
+        .missingKey, "\(reader.title) needs `\(name)`: a function for each event type that it handles",
         at: reader.place)
       return []
     }
     guard case .table(let table) = value else {
-      reader.wrongKind(value, ["on"], wanted: "a table of functions by event type")
+      reader.wrongKind(value, [name], wanted: "a table of functions by event type")
       return []
     }
     if table.entries.isEmpty {
       reader.report(
-        .missingKey, "\(reader.title): `on` is empty, so it would handle nothing", at: reader.keyPlace(["on"])
+        .missingKey, "\(reader.title): `\(name)` is empty, so it would handle nothing",
+        at: reader.keyPlace([name])
       )
     }
     var patterns: [String] = []
     for entry in table.entries {
-      let path = ["on", DefinitionReader.pathKey(entry.key)]
+      let path = [name, DefinitionReader.pathKey(entry.key)]
       guard let pattern = entry.key.text else {
         reader.report(
           .wrongKind,
-          "\(reader.title): the keys of `on` are event types, not "
+          "\(reader.title): the keys of `\(name)` are event types, not "
             + DefinitionReader.kindName(entry.key), at: reader.keyPlace(path))
         continue
       }
@@ -129,7 +144,7 @@ struct HandlerReader {
       if pattern.isEmpty || (star != nil && star != pattern.index(before: pattern.endIndex)) {
         reader.report(
           .badValue,
-          "\(reader.title): `on` is keyed by a type, a beginning such as [\"Order*\"], or [\"*\"], "
+          "\(reader.title): `\(name)` is keyed by a type, a beginning such as [\"Order*\"], or [\"*\"], "
             + "not \"\(pattern)\"", at: reader.keyPlace(path))
       } else if case .function = entry.value {
         patterns.append(pattern)

@@ -5,10 +5,12 @@ public import MoontideLua
 public struct ProjectCatalog: Sendable {
   public let scripts: ScriptLibrary
   public let defaults: HandlerDefaults
-  /// Projections and consumers that may run, by file and place. One with an error is left out.
+  /// Projections, consumers and sagas that may run, by file and place. One with an error is left out.
   public let definitions: [HandlerDefinition]
   /// Deciders that may run, by file and place.
   public let deciders: [DeciderDefinition]
+  /// What sagas are beside their definition, by name.
+  public let sagas: [String: SagaDefinition]
   /// By type.
   public let upcasters: [String: UpcasterDefinition]
   /// In order of file and line.
@@ -26,7 +28,7 @@ public struct ProjectCatalog: Sendable {
     loader.finish()
     return ProjectCatalog(
       scripts: scripts, defaults: defaults, definitions: loader.definitions, deciders: loader.deciders,
-      upcasters: loader.upcasters,
+      sagas: loader.sagas, upcasters: loader.upcasters,
       diagnostics: loader.diagnostics)
   }
 

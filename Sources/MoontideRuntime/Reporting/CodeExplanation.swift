@@ -229,6 +229,15 @@ struct CodeExplanation {
         what: "A decision is only written when its stream is as it was when it was made. Others wrote to it "
           + "again and again meanwhile, so nothing was decided.",
         help: "Send it again under the same id; leave the writing of a decider's topic to the decider.")
+    case .sagaMisfit:
+      .init(
+        "open instances of a saga stand on steps that the script no longer has",
+        what: "An instance knows its steps by name and order. The edited script lacks one that was begun, or "
+          + "has it elsewhere, so that it is not known what to wait for and what to undo. "
+          + "Nothing was changed.",
+        help:
+          "Put the steps back, by name and order, until those instances have ended: moontide saga ls. New "
+          + "steps may be added at any time.")
     case .deciderEnded:
       .init(
         "the decider ended before it came to the command",

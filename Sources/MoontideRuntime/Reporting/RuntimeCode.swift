@@ -58,6 +58,8 @@ public enum RuntimeCode: String, ExplainedCode {
   case commandConflict = "E0340"
   case streamBusy = "E0341"
   case deciderEnded = "E0342"
+  // Sagas at work.
+  case sagaMisfit = "E0350"
 
   /// Warnings are what may be meant so.
   public var severity: Diagnostic.Severity {

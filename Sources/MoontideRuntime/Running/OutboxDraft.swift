@@ -1,10 +1,17 @@
 import MoontideCore
 
 extension OutboxEvent {
-  /// Appends the event, or the command, to `batch` as a draft.
+  private var kind: RecordKind {
+    switch topic {
+    case .commands: .command
+    case .timers: .timer
+    default: .event
+    }
+  }
+
+  /// Appends the event, the command or the firing to `batch` as a draft.
   func draft(topic number: TopicID, into batch: DraftBatch) {
-    var envelope = Envelope(
-      kind: topic == .commands ? .command : .event, given: [.source, .version, .key, .time], version: version)
+    var envelope = Envelope(kind: kind, given: [.source, .version, .key, .time], version: version)
     if !meta.isEmpty { envelope.given.insert(.meta) }
     func add(_ part: [UInt8]) -> ByteRange {
       batch.bytes.appendPart(part, ByteRange(start: 0, count: part.count))

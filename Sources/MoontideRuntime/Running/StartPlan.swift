@@ -24,19 +24,22 @@ public enum StartPlan {
   public static func missing(
     _ definition: HandlerDefinition, ledger: HandlerLedger, log: any EventLog
   ) throws(LogError) -> Diagnostic? {
-    guard definition.kind == .consumer, definition.start == nil, ledger.checkpoints.isEmpty else {
+    guard definition.kind != .projection, definition.start == nil, ledger.checkpoints.isEmpty else {
       return nil
     }
     let count = try matching(definition, from: .start, log: log)
     guard count > 0 else { return nil }
     return Diagnostic(
       code: RuntimeCode.startMissing.rawValue,
-      "consumer \(definition.name) is new to this log and must say where it begins", at: definition.place,
+      "\(definition.kind.rawValue) \(definition.name) is new to this log and must say where it begins",
+      at: definition.place,
       details: [
         .init(
           "note",
           "from = \"start\" handles \(count) events that are there; from = \"now\" handles none of them"),
-        .init("help", "write one of them, or a time such as from = \"2026-11-17\", into the consumer"),
+        .init(
+          "help",
+          "write one of them, or a time such as from = \"2026-11-17\", into the \(definition.kind.rawValue)"),
       ])
   }
 

@@ -19,7 +19,7 @@ extension LaterCommand {
 enum LaterCommands {
   static let all: [any ParsableCommand.Type] = [
     TestLater.self, ReplLater.self, WhyLater.self,
-    ImpactLater.self, SagaLater.self, ReloadLater.self, SchemaLater.self,
+    ImpactLater.self, ReloadLater.self, SchemaLater.self,
   ]
 }
 
@@ -44,12 +44,6 @@ struct WhyLater: LaterCommand {
 struct ImpactLater: LaterCommand {
   static let name = "impact"
   static let instead = "until then emitted events name their cause in meta"
-  @Argument(parsing: .captureForPassthrough) var words: [String] = []
-}
-
-struct SagaLater: LaterCommand {
-  static let name = "saga"
-  static let instead = "sagas come with it"
   @Argument(parsing: .captureForPassthrough) var words: [String] = []
 }
 

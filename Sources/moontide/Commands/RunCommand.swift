@@ -6,10 +6,11 @@ import MoontideHost
 struct RunCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "run", abstract: "Ingest the event directory and run every handler.",
-    usage: "moontide run [<dir>] [--once] [--only <name>]… [--strict] [--fail-on-dead]",
+    usage: "moontide run [<dir>] [--once] [--until <time>] [--only <name>]… [--strict] [--fail-on-dead]",
     discussion: """
       Goes on until Ctrl-C, taking lines as they are appended; with --once it ends when everything is \
-      applied. The first Ctrl-C finishes what is in flight and checkpoints, a second one ends at once.
+      applied, with --until TIME event time is moved on once it is, so that timers of sagas fire that are \
+      due by then. The first Ctrl-C finishes what is in flight and checkpoints, a second one ends at once.
 
       Example: moontide run shop --once
       """)
@@ -25,13 +26,14 @@ struct RunCommand: ParsableCommand {
     help: ArgumentHelp(
       "Write how the run stands to this file every few seconds, as Prometheus text.", valueName: "PATH"))
   var metricsFile: String?
-  @Option(help: "Not yet: moves event time on for timers.") var until: String?
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Move event time on, once all is applied: timers due by then fire.", valueName: "TIME")
+  )
+  var until: String?
   @Flag(help: "Not yet: takes up edited scripts while running.") var watch = false
 
   func validate() throws {
-    if until != nil {
-      throw ValidationError("--until moves the timers of sagas; they come in a later version")
-    }
     if watch { throw ValidationError("--watch comes in a later version; stop the run and start it again") }
   }
 
@@ -47,6 +49,7 @@ struct RunCommand: ParsableCommand {
       settings.once = once
       settings.strict = strict
       settings.metricsFile = metricsFile
+      settings.until = try until.map { try instant($0, session) }
       settings.only = only.isEmpty ? nil : Set(only)
       let report = try project.run(settings, observer: watcher, until: { Signals.received > 0 })
       if let left = try project.close() { try session.show([left]) }
@@ -55,6 +58,21 @@ struct RunCommand: ParsableCommand {
         throw ExitCodes.findings
       }
     }
+  }
+
+  /// A day stands for its start.
+  private func instant(_ text: String, _ session: CommandSession) throws -> EventTime {
+    let time: EventTime
+    do throws(TimeExpressionFault) {
+      let now = SystemSurroundings.clock.now
+      guard case .instant(let parsed) = try TimeExpression.parse(text, as: .start, now: now, zone: .utc)
+      else {
+        throw TimeExpressionFault(text: text, reason: "event time is moved on to an instant, not to a place")
+      }
+      time = parsed
+    } catch { throw error.diagnostic }
+    try session.note("event time is moved on to \(time)")
+    return time
   }
 
   /// Waits for room on a full disk and the like; nil when it was asked to end before.

@@ -1,0 +1,121 @@
+import CLua
+public import MoontideCore
+
+/// What a function of a saga is called about: a record, the time of what is handled, and what `math.random`
+/// starts from.
+public struct LuaOccasion {
+  public var record: Record
+  public var batch: RecordBatch
+  public var topic: [UInt8]
+  /// Of saga and topic; the record's id is added.
+  public var seed: Digest
+  /// What `os.time` gives, microseconds since 1970.
+  public var microseconds: Int64
+
+  public init(
+    _ record: Record, in batch: RecordBatch, topic: [UInt8], seed: Digest, microseconds: Int64? = nil
+  ) {
+    self.record = record
+    self.batch = batch
+    self.topic = topic
+    self.seed = seed
+    self.microseconds = microseconds ?? record.envelope.timeMicroseconds
+  }
+}
+
+/// Sagas: states cross as bytes (`StateCodec`). All of these throw what the script raised, or what it
+/// returned that it must not return; nothing is kept of such a call.
+extension LuaState {
+  /// Calls `correlate(event)`: the value that names the instance, or nil.
+  public func correlate(_ function: LuaFunction, _ event: LuaOccasion) throws(LuaFault) -> [UInt8]? {
+    try call(MT_SAGA_CORRELATE, function, nil, event)
+    takeArguments()
+    guard let cell = arguments.cells.first else { return nil }
+    return cell.kind == .integer ? Array(String(cell.bits).utf8) : Array(arguments.bytes[cell.part.indices])
+  }
+
+  /// Calls `initial(event)`: the state of a new instance. Without a function it is an empty table.
+  public func beginSaga(_ function: LuaFunction?, _ event: LuaOccasion) throws(LuaFault) -> [UInt8] {
+    try call(MT_SAGA_INITIAL, function, nil, event)
+    return value()
+  }
+
+  /// Calls `send(state)`: the commands that it returns, as cells in the order of `EmittedField`.
+  public func send(
+    _ function: LuaFunction, _ state: inout [UInt8], _ occasion: LuaOccasion
+  ) throws(LuaFault) -> [RowBuffer] {
+    try step(MT_SAGA_SEND, function, &state, occasion)
+  }
+
+  /// Calls `compensate(state, result)`.
+  /// - Parameter result: whether `occasion` is the event that said that the step was done; without it
+  ///   `result` is nil.
+  public func compensate(
+    _ function: LuaFunction, _ state: inout [UInt8], result: Bool, _ occasion: LuaOccasion
+  ) throws(LuaFault) -> [RowBuffer] {
+    try step(MT_SAGA_UNDO, function, &state, occasion, hasEvent: result)
+  }
+
+  /// Calls `compensated(state, why)`.
+  /// - Parameter why: fields of `why`; those with an empty text are absent.
+  public func conclude(
+    _ function: LuaFunction, _ state: inout [UInt8], why: [(name: String, text: String)],
+    _ occasion: LuaOccasion
+  ) throws(LuaFault) -> [RowBuffer] {
+    result.removeAll()
+    for (name, text) in why {
+      result.append(text: name)
+      result.append(text: text)
+    }
+    do throws(HostRefusal) { try giveResult() } catch {
+      throw LuaFault(kind: .memoryBudget, message: error.message)
+    }
+    return try step(MT_SAGA_WHY, function, &state, occasion)
+  }
+
+  /// Calls `on.Type(state, event, ctx)`.
+  public func react(
+    _ function: LuaFunction, _ state: inout [UInt8], _ event: LuaOccasion
+  ) throws(LuaFault) {
+    try call(MT_SAGA_REACT, function, state, event)
+    state = value()
+  }
+
+  /// Calls `timers.name(state, ctx)`.
+  public func fire(
+    _ function: LuaFunction, _ state: inout [UInt8], _ occasion: LuaOccasion
+  ) throws(LuaFault) {
+    try call(MT_SAGA_TIMED, function, state, occasion)
+    state = value()
+  }
+
+  private func step(
+    _ shape: Int, _ function: LuaFunction, _ state: inout [UInt8], _ occasion: LuaOccasion,
+    hasEvent: Bool = false
+  ) throws(LuaFault) -> [RowBuffer] {
+    try call(shape, function, state, occasion, hasEvent: hasEvent)
+    state = value()
+    takeArguments()
+    return made()
+  }
+
+  private func call(
+    _ shape: Int, _ function: LuaFunction?, _ before: [UInt8]?, _ occasion: LuaOccasion,
+    hasEvent: Bool = false
+  ) throws(LuaFault) {
+    let status = occasion.batch.bytes.withUnsafeBufferPointer { bytes in
+      occasion.topic.withUnsafeBufferPointer { topic in
+        var event = LuaCallbacks.event(occasion.record, bytes, topic, occasion.seed)
+        event.time_microseconds = occasion.microseconds
+        let state = self.state
+        return (before ?? []).withUnsafeBufferPointer {
+          var call = mt_saga_call(
+            shape: Int32(shape), function: function?.reference ?? 0, has_event: hasEvent ? 1 : 0,
+            before: $0.baseAddress, count: $0.count)
+          return mt_lua_saga(state, &call, &event)
+        }
+      }
+    }
+    try check(status)
+  }
+}

@@ -1,0 +1,147 @@
+import MoontideCore
+import MoontideJSON
+import MoontideLua
+
+/// What a record of the log says to one instance.
+struct SagaItem {
+  var key: [UInt8]
+  var input: SagaInput
+  /// As scripts see it.
+  var record: Record
+  /// The index of the function of `on` that it concerns.
+  var reaction: Int?
+  /// Whether it begins an instance where there is none.
+  var begins = false
+}
+
+/// Finds out which instances a record concerns.
+struct SagaRouter {
+  private struct Route {
+    var correlation: Int?
+    var reaction: Int?
+    var begins: Bool
+  }
+
+  private let lane: SagaLane
+  private var routes: [String: Route] = [:]
+
+  init(_ lane: SagaLane) { self.lane = lane }
+
+  /// What an event says, to one instance for each event that upcasters made of it; and how many of those
+  /// belong to none. Nil when it does not concern the saga.
+  mutating func items(
+    _ record: Record, in batch: RecordBatch, _ instances: SagaInstances
+  ) throws(SagaFailure) -> (items: [SagaItem], unknown: Int)? {
+    let stored = lane.subscriptions.route(batch.bytes, record.envelope.type)
+    guard lane.subscriptions.concerns(stored, version: record.envelope.version) else { return nil }
+    let topic = lane.selection.topics[Int(record.topic.value)]
+    let seen: [EventReading.Seen]
+    do throws(LuaFault) {
+      seen = try lane.program.reading.see(record, in: batch, topic: topic.nameBytes, seed: topic.seed)
+    } catch { throw .script(error) }
+    var items: [SagaItem] = []
+    var unknown = 0
+    for event in seen {
+      let type = batch.bytes.text(event.record.envelope.type)
+      let route = route(of: type)
+      guard let key = try key(event.record, route, in: batch, topic, instances) else {
+        unknown += 1
+        continue
+      }
+      items.append(
+        SagaItem(
+          key: key, input: .event(type: type), record: event.record, reaction: route.reaction,
+          begins: route.begins))
+    }
+    return (items, unknown)
+  }
+
+  private mutating func route(of type: String) -> Route {
+    if let known = routes[type] { return known }
+    let saga = lane.saga
+    let route = Route(
+      correlation: SubscriptionTable.subscription(for: type, among: saga.correlations.map(\.pattern)),
+      reaction: SubscriptionTable.subscription(for: type, among: saga.reactions),
+      begins: saga.startsOn.contains(type))
+    if routes.count < Limits.typesRememberedMax { routes[type] = route }
+    return route
+  }
+
+  private func key(
+    _ event: Record, _ route: Route, in batch: RecordBatch, _ topic: LaneSelection.Topic,
+    _ instances: SagaInstances
+  ) throws(SagaFailure) -> [UInt8]? {
+    var key: [UInt8]?
+    if let index = route.correlation {
+      if let field = lane.saga.correlations[index].field {
+        key = Self.field(field, batch.bytes, event.envelope.data)
+      } else if let function = lane.program.correlate[index] {
+        do throws(LuaFault) {
+          key = try lane.program.state.correlate(
+            function, LuaOccasion(event, in: batch, topic: topic.nameBytes, seed: topic.seed))
+        } catch { throw .script(error) }
+      }
+    }
+    if key == nil { key = try caused(event, in: batch, instances) }
+    if key == nil, route.begins {
+      guard lane.saga.correlations.isEmpty else {
+        throw .script(
+          LuaFault(
+            kind: .runtime, message: "correlate gives nothing for the event that begins an instance",
+            path: lane.definition.path, line: lane.definition.place.line))
+      }
+      key = Array(batch.bytes[event.envelope.key.indices])
+    }
+    if let key { try check(key) }
+    return key
+  }
+
+  /// The instance whose command caused the event, or else the only one of its chain.
+  private func caused(
+    _ event: Record, in batch: RecordBatch, _ instances: SagaInstances
+  ) throws(SagaFailure) -> [UInt8]? {
+    let meta = event.envelope.meta
+    do throws(SagaStoreFault) {
+      if let cause = Self.field("causationid", batch.bytes, meta),
+        let key = try instances.key(ofCommand: cause)
+      {
+        return key
+      }
+      guard let trace = Self.field("correlationid", batch.bytes, meta) else { return nil }
+      return try instances.key(traced: trace)
+    } catch { throw .stop(lane.stop(error)) }
+  }
+
+  private func check(_ key: [UInt8]) throws(SagaFailure) {
+    guard (1...Limits.identityBytesMax).contains(key.count), key.allSatisfy({ $0 >= 0x20 && $0 != 0x7f }),
+      String(validating: key, as: UTF8.self) != nil
+    else {
+      throw .script(
+        LuaFault(
+          kind: .runtime,
+          message: "a correlation value has 1 to \(Limits.identityBytesMax) bytes of UTF-8 and no control "
+            + "characters", path: lane.definition.path, line: lane.definition.place.line))
+    }
+  }
+
+  /// A text or a whole number of an object.
+  static func field(_ name: String, _ bytes: [UInt8], _ object: ByteRange) -> [UInt8]? {
+    guard let written = JSONFields.value(name, bytes, object) else { return nil }
+    do throws(EnvelopeFault) {
+      switch try JSONValue(parsing: Array(bytes[written.indices])) {
+      case .string(let text): return text.isEmpty ? nil : Array(text.utf8)
+      case .integer(let number): return Array(String(number).utf8)
+      default: return nil
+      }
+    } catch { return nil }
+  }
+}
+
+extension SagaLane {
+  func stop(_ fault: SagaStoreFault) -> WorkerStop {
+    switch fault {
+    case .store(let error): stop(error)
+    case .misfit(let key): .halt(misfit(key, count: 1))
+    }
+  }
+}

@@ -1,0 +1,191 @@
+import MoontideCore
+import MoontideLua
+
+/// What a record made, before all of it succeeded.
+struct SagaStage {
+  var changed: [(instance: SagaInstance, sent: [[UInt8]])] = []
+  var made: [OutboxEvent] = []
+  var unknown = 0
+}
+
+/// One record of the log.
+extension SagaPass {
+  /// False when the record does not concern the saga, or waits behind a parked instance.
+  func handle(_ stored: Record, isRetry: Bool) throws(SagaFailure) -> Bool {
+    failing = nil
+    var record = stored
+    if lane.rulings.mayRule(record.position), let ruling = lane.rulings[record.position] {
+      switch ruling {
+      case .skip:
+        if record.envelope.kind == .event { counts.skipped += 1 }
+        return true
+      case .correct(let data): record = HandlerLane.corrected(record, data, in: batch)
+      }
+    }
+    guard let found = try items(record) else { return false }
+    if !isRetry, !parked.isEmpty {
+      for item in found.items {
+        let part = ByteRange(start: 0, count: item.key.count)
+        guard let index = parked.find(item.key, part, topic: SagaLane.place) else { continue }
+        do throws(WorkerStop) { try hold(stored, behind: index) } catch { throw .stop(error) }
+        return true
+      }
+    }
+    var stage = SagaStage()
+    stage.unknown = found.unknown
+    for item in found.items {
+      failing = item.key
+      guard let moment = try moment(of: record, item, stage) else { continue }
+      try turn(item, in: batch, &stage, at: moment)
+    }
+    failing = nil
+    do throws(WorkerStop) { try put(stage) } catch { throw .stop(error) }
+    counts.unknown += UInt64(stage.unknown)
+    if record.envelope.kind == .event {
+      if stage.changed.isEmpty { counts.skipped += 1 } else { counts.applied += 1 }
+    }
+    return true
+  }
+
+  private func items(_ record: Record) throws(SagaFailure) -> (items: [SagaItem], unknown: Int)? {
+    switch record.envelope.kind {
+    case .event: return try router.items(record, in: batch, instances)
+    case .outcome:
+      let id = Array(batch.bytes[record.envelope.id.indices])
+      let key: [UInt8]?
+      do throws(SagaStoreFault) { key = try instances.key(ofCommand: id) } catch {
+        throw .stop(lane.stop(error))
+      }
+      guard let key, let outcome = CommandOutcome(record, in: batch) else { return nil }
+      let verdict: SagaVerdict =
+        outcome.verdict == .accepted ? .accepted : .refused(code: outcome.code, text: outcome.text)
+      return ([SagaItem(key: key, input: .outcome(id: id, verdict), record: record)], 0)
+    case .timer:
+      guard case .fired(let key, let ordinal)? = TimerRecord(record, in: batch)?.event else { return nil }
+      return ([SagaItem(key: key, input: .timer(ordinal), record: record)], 0)
+    case .decision:
+      guard let decision = SagaDecision(record, in: batch) else { return nil }
+      let input: SagaInput =
+        switch decision.action {
+        case .retry: .retry
+        case .cancel: .compensate(reason: decision.reason.isEmpty ? "cancelled" : decision.reason)
+        }
+      return ([SagaItem(key: decision.key, input: input, record: record)], 0)
+    default: return nil
+    }
+  }
+
+  /// When the item happens; nil when there is no instance, or nothing of it waits for that.
+  private func moment(
+    of record: Record, _ item: SagaItem, _ stage: SagaStage
+  ) throws(SagaFailure) -> SagaMoment? {
+    if case .event = item.input { return SagaMoment(record.position, record.envelope.timeMicroseconds) }
+    let found: SagaInstance?
+    do throws(SagaStoreFault) { found = try find(item.key, stage) } catch { throw .stop(lane.stop(error)) }
+    guard let instance = found else { return nil }
+    switch item.input {
+    case .timer(let ordinal):
+      guard let timer = instance.timers.first(where: { $0.ordinal == ordinal }) else { return nil }
+      // The time of day may lie far from event time, by which all else of the instance goes.
+      if timer.clock == .wall, lane.saga.followsEventTime {
+        return SagaMoment(record.position, instance.microseconds)
+      }
+      return SagaMoment(record.position, timer.due)
+    case .outcome(let id, _):
+      guard let command = instance.pending.first(where: { $0.id == id }) else { return nil }
+      let time = lane.saga.followsEventTime ? command.microseconds : record.recordedMicroseconds
+      return SagaMoment(record.position, time)
+    default:
+      return SagaMoment(
+        record.position, lane.saga.followsEventTime ? instance.microseconds : record.recordedMicroseconds)
+    }
+  }
+
+  func turn(
+    _ item: SagaItem, in batch: RecordBatch, _ stage: inout SagaStage, at moment: SagaMoment
+  ) throws(SagaFailure) {
+    let record = item.record
+    let isEvent = record.envelope.kind == .event
+    let known = isEvent ? lane.selection.topics[Int(record.topic.value)] : nil
+    let topic = known?.nameBytes ?? Array(TopicName.timers.text.utf8)
+    let seed = known?.seed ?? Digest.zero.adding(lane.saga.identityName)
+    let occasion = LuaOccasion(
+      record, in: batch, topic: topic, seed: seed, microseconds: moment.microseconds)
+    var input = item.input
+    let found: SagaInstance?
+    do throws(SagaStoreFault) { found = try find(item.key, stage) } catch { throw .stop(lane.stop(error)) }
+    guard found != nil || item.begins else {
+      stage.unknown += 1
+      return
+    }
+    let meta = record.envelope.meta
+    let id = Array(batch.bytes[record.envelope.id.indices])
+    let trace = found?.trace ?? (isEvent ? SagaRouter.field("correlationid", batch.bytes, meta) ?? id : id)
+    let eventDepth =
+      isEvent
+      ? SagaRouter.field("causationdepth", batch.bytes, meta)
+        .flatMap { Int(String(decoding: $0, as: UTF8.self)) } ?? 0 : nil
+    let depth = found?.depth ?? eventDepth ?? 0
+    lane.host.begin(
+      record, in: batch, topic: known?.name ?? .events, key: item.key,
+      time: EventTime(microseconds: moment.microseconds), trace: trace,
+      // A process that is no line of steps has no end of its own: its chain is that of its events.
+      depth: lane.saga.plan.steps.isEmpty ? max(depth, eventDepth ?? 0) : depth, ordinal: stage.made.count)
+    var instance: SagaInstance
+    if let found {
+      instance = found
+    } else {
+      input = .start
+      do throws(LuaFault) {
+        let state = try lane.program.state.beginSaga(lane.program.initial, occasion)
+        instance = SagaInstance(
+          key: item.key, trace: trace, depth: depth, state: state, plan: lane.saga.plan, at: moment)
+      } catch { throw .script(error) }
+    }
+    let turn = SagaTurn(
+      definition: lane.saga, program: lane.program, host: lane.host, occasion: occasion, moment: moment,
+      wall: lane.surroundings.clock.now.microseconds, random: lane.surroundings.randomness.next(),
+      result: { [self] (position, step) throws(SagaFailure) in try result(position, step) })
+    instance = try turn.run(input, on: instance, reaction: item.reaction)
+    let made = lane.host.made
+    stage.changed.append((instance, made.filter { $0.topic == .commands }.map(\.id)))
+    stage.made += made
+  }
+
+  /// The event, or the outcome, that said that a step was done, as scripts see it today.
+  private func result(_ position: Position, _ step: SagaStep) throws(SagaFailure) -> LuaOccasion {
+    let batch = RecordBatch()
+    do throws(LogError) { _ = try lane.log.read(from: position, records: 1, bytes: 1, into: batch) } catch {
+      throw .stop(.log(error, handler: lane.title))
+    }
+    guard let record = batch.records.first, record.position == position else {
+      throw .script(
+        LuaFault(kind: .runtime, message: "the log no longer has \(position), which said that it was done"))
+    }
+    let topic = lane.selection.topics[Int(record.topic.value)]
+    var seen = record
+    if record.envelope.kind == .event {
+      do throws(LuaFault) {
+        let events = try lane.program.reading.see(
+          record, in: batch, topic: topic.nameBytes, seed: topic.seed)
+        let fitting = events.first {
+          step.succeedsOn.contains(batch.bytes.text($0.record.envelope.type))
+        }
+        seen = fitting?.record ?? record
+      } catch { throw .script(error) }
+    }
+    return LuaOccasion(seen, in: batch, topic: topic.nameBytes, seed: topic.seed)
+  }
+
+  /// The instance as the record has made it so far.
+  private func find(_ key: [UInt8], _ stage: SagaStage) throws(SagaStoreFault) -> SagaInstance? {
+    if let known = stage.changed.last(where: { $0.instance.key == key }) { return known.instance }
+    return try instances.find(key)
+  }
+
+  func put(_ stage: SagaStage) throws(WorkerStop) {
+    for (instance, sent) in stage.changed { instances.put(instance, sent: sent) }
+    for event in stage.made { try write(.emit(event)) }
+    counts.emitted += UInt64(stage.made.count)
+  }
+}

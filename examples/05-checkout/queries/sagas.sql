@@ -1,0 +1,2 @@
+-- Where each checkout stands
+select key, status, step, reason from sys.sagas order by key
