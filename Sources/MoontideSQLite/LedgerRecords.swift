@@ -78,6 +78,12 @@ struct LedgerRecords {
     UInt64(try connection.integer("select coalesce(max(sequence) + 1, 0) from _mt_effects") ?? 0)
   }
 
+  /// Whether something is left to do; by the index alone.
+  func hasOpen() throws(StoreError) -> Bool {
+    try connection.integer("select 1 from _mt_effects where status < 2 limit 1") != nil
+  }
+
+  /// Goes over the whole ledger.
   func counts() throws(StoreError) -> LedgerCounts {
     let read = try connection.statement("select status, count(*) from _mt_effects group by status")
     var counts = LedgerCounts()

@@ -61,6 +61,9 @@ public final class StoreReader {
     try ledgerRecords()?.effect(sequence)
   }
 
+  /// Whether an effect is waiting or failed: cheap, also beside many that are done.
+  public func hasOpenEffects() throws(StoreError) -> Bool { try ledgerRecords()?.hasOpen() ?? false }
+
   public func effectCounts() throws(StoreError) -> LedgerCounts {
     try ledgerRecords()?.counts() ?? LedgerCounts()
   }

@@ -56,6 +56,7 @@ struct LedgerTests {
     #expect(try store.openEffects(from: 0, limit: 9).map(\.key) == ["b"])
     let reader = try StoreReader(path: file.path)
     #expect(try reader.effectCounts() == LedgerCounts(open: 1, done: 0, dead: 1))
+    #expect(try reader.hasOpenEffects())
     try write(store, .again(sequence: 0), .again(sequence: 1))
     kept = try #require(try store.effect(0))
     #expect(kept.status == .waiting && kept.round == 2 && kept.attempts == 0 && kept.error.isEmpty)
@@ -90,6 +91,7 @@ struct LedgerTests {
     try store.connection.script("drop table _mt_effects")
     let reader = try StoreReader(path: file.path)
     #expect(try reader.effects().isEmpty && reader.effectCounts() == LedgerCounts())
+    #expect(try !reader.hasOpenEffects())
     let again = try ConsumerFile(
       path: file.path, identity: StoreIdentity(handler: "c", kind: .consumer, scriptVersion: "v1"))
     try write(try again.store(), .recorded(effect("a")))

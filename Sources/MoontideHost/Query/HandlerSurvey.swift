@@ -158,7 +158,7 @@ struct HandlerSurvey {
   {
     try reading(project.paths.handlerFile(definition.name)) { reader throws(StoreError) in
       if try reader.outboxCount() > 0 { return true }
-      return try reader.effectCounts().open > 0
+      return try reader.hasOpenEffects()
     } ?? false
   }
 
