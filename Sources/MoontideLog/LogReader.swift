@@ -191,16 +191,7 @@ public final class LogReader: EventLog {
     guard position > .start, position <= durableEnd else { return nil }
     let batch = RecordBatch()
     _ = try read(from: Position(position.value - 1), records: 1, bytes: 1, into: batch)
-    guard let record = batch.records.first else { return nil }
-    let (bytes, envelope) = (batch.bytes, record.envelope)
-    var digest = Digest.zero.adding(record.position.value).adding(record.offset.value)
-      .adding(UInt64(record.topic.value)).adding(UInt64(record.partition))
-      .adding(UInt64(bitPattern: record.recordedMicroseconds)).adding(UInt64(envelope.kind.rawValue))
-      .adding(UInt64(envelope.version)).adding(UInt64(bitPattern: envelope.timeMicroseconds))
-    for part in [
-      envelope.id, envelope.source, envelope.type, envelope.key, envelope.time, envelope.data, envelope.meta,
-    ] { digest = digest.adding(bytes, part) }
-    return digest
+    return batch.records.first?.fingerprint(in: batch.bytes)
   }
 
   /// Hands over record after record until `body` answers false.

@@ -53,6 +53,15 @@ public final class CommandInbox: Sendable {
     }
   }
 
+  /// Takes back what was taken and not come to, before all else.
+  func putBack(_ rest: ArraySlice<Asked>) {
+    let isTaken = state.withLock { state in
+      if !state.isClosed { state.asked.insert(contentsOf: rest, at: 0) }
+      return !state.isClosed
+    }
+    if !isTaken { for asked in rest { asked.answer(.refused(Self.ended)) } }
+  }
+
   /// Refuses what waits, and everything from now on.
   public func close() {
     let rest = state.withLock { state in
