@@ -33,7 +33,7 @@ import Testing
   }
 
   private func fill(_ project: TestProject, _ box: String, _ amount: Int, _ more: [String] = []) throws
-    -> (status: Int32, output: String, errors: String)
+    -> Binary.Outcome
   {
     try Binary.run(
       ["send", "Fill", "-d", #"{"box":"\#(box)","amount":\#(amount)}"#, "-C", project.path] + more)

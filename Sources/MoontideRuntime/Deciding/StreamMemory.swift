@@ -1,7 +1,7 @@
 import MoontideCore
 
-/// What a decider remembers of its streams from one decision to the next: the states that were asked for last,
-/// and snapshots on the disk. All of it is derived, and nothing of it is believed that the log does not
+/// What a decider remembers of its streams from one decision to the next: the states that were asked for
+/// last, and snapshots on the disk. All of it is derived, and nothing of it is believed that the log does not
 /// confirm. Owned by one thread.
 final class StreamMemory {
   private let definition: DeciderDefinition
@@ -80,8 +80,8 @@ final class StreamMemory {
 
   var isDue: Bool { !due.isEmpty }
 
-  /// Keeps the snapshots that are due, and how far commands have been looked through; all of it durable in the
-  /// log.
+  /// Keeps the snapshots that are due, and how far commands have been looked through; all of it durable in
+  /// the log.
   func settle(reached: Position) throws(LogError) {
     var kept: [StreamSnapshot] = []
     for (key, state) in due {
