@@ -71,8 +71,8 @@ public struct Command: Sendable, Hashable {
       if envelope.given.contains(.key), !batch.bytes[envelope.key.indices].elementsEqual(key) {
         throw EnvelopeFault(
           .streamKey,
-          "the stream of \(type) is named by `\(field)` in its data, \(String(decoding: key, as: UTF8.self)); "
-            + "its `key` says \(batch.bytes.text(envelope.key))")
+          "the stream of \(type) is named by `\(field)` in its data, "
+            + "\(String(decoding: key, as: UTF8.self)); its `key` says \(batch.bytes.text(envelope.key))")
       }
       envelope.key = batch.bytes.appendPart(key, ByteRange(start: 0, count: key.count))
     }

@@ -118,7 +118,8 @@ struct SendCommand: ParsableCommand {
 
   private func report(_ outcome: SendOutcome, _ session: CommandSession) throws {
     try tell(outcome, session)
-    if outcome.verdict != .accepted, !outcome.told.contains(where: { if case .problem = $0 { true } else { false } }) {
+    let isTold = outcome.told.contains { if case .problem = $0 { true } else { false } }
+    if outcome.verdict != .accepted, !isTold {
       let reason = outcome.text.isEmpty ? "" : ": \(outcome.text)"
       try session.note("\(outcome.verdict.rawValue) \(outcome.code)\(reason)")
     } else if outcome.verdict == .accepted, outcome.events.isEmpty {
