@@ -194,6 +194,20 @@ import Testing
     #expect(try send(project, "Receive", #"{"sku":"tea","n":1}"#, ["--key", "tea"]).status == 0)
   }
 
+  @Test func `an id that names another command is told with what differs`() throws {
+    let project = try project()
+    _ = try send(project, "Receive", #"{"sku":"tea","n":1}"#, ["--id", "c-1"])
+    let later = try send(
+      project, "Receive", #"{"sku":"tea","n":1}"#, ["--id", "c-1", "--time", "2026-03-01T08:00:00Z"])
+    #expect(later.status == 2 && later.errors.contains("has another time"), "\(later.errors)")
+    #expect(try send(project, "Receive", #"{"sku":"tea","n":1}"#, ["--id", "c-1"]).status == 0)
+    let other = try send(project, "Reserve", #"{"sku":"cup","n":1}"#, ["--id", "c-1"])
+    #expect(other.status == 2)
+    #expect(
+      other.errors.contains("it was Receive of tea first; this one has another type, key, data"),
+      "\(other.errors)")
+  }
+
   @Test func `a token is honoured where deciders have nothing to catch up with`() throws {
     let project = try project()
     try project.write(
