@@ -5,10 +5,17 @@ import Synchronization
 
 /// Takes commands to their deciders and waits for what they decide: to the threads of a run, or, where
 /// nothing runs, to a worker of its own. Any thread whose stack has 2 MiB.
-struct CommandDesk {
-  let project: MoontideProject
+final class CommandDesk: Sendable {
+  private let project: MoontideProject
   /// The deciders at work; nil when nothing runs.
-  let groups: [DeciderGroup]?
+  private let groups: [DeciderGroup]?
+  /// Parsers that nobody uses now: each has buffers that are worth keeping.
+  private let parsers = Mutex<[Parser]>([])
+
+  init(project: MoontideProject, groups: [DeciderGroup]?) {
+    self.project = project
+    self.groups = groups
+  }
 
   func send(_ request: SendRequest) throws(Diagnostic) -> SendOutcome {
     var command = try parse(request.line)
@@ -48,12 +55,10 @@ struct CommandDesk {
   }
 
   private func parse(_ line: [UInt8]) throws(Diagnostic) -> Command {
-    let batch = DraftBatch()
-    let padded = line + Array(repeating: 0, count: Limits.parserPaddingBytes)
+    let parser = parsers.withLock { $0.popLast() } ?? Parser()
+    defer { parsers.withLock { if $0.count < Limits.controlConnectionsMax { $0.append(parser) } } }
     do throws(EnvelopeFault) {
-      try EnvelopeParser().parse(
-        padded, ByteRange(start: 0, count: line.count), topic: TopicID(0), into: batch)
-      try Command.complete(batch, catalog: project.catalog)
+      return try parser.command(line, catalog: project.catalog)
     } catch {
       throw Diagnostic(
         code: error.code, error.reason,
@@ -62,7 +67,23 @@ struct CommandDesk {
           .init("help", "moontide explain \(error.code)"),
         ])
     }
-    return Command(batch.drafts[0], in: batch)
+  }
+
+  /// Of one thread at a time: `@unchecked Sendable` because the pool's lock hands it from one to the next.
+  private final class Parser: @unchecked Sendable {
+    private let envelope = EnvelopeParser()
+    private let batch = DraftBatch()
+    private var padded: [UInt8] = []
+
+    func command(_ line: [UInt8], catalog: ProjectCatalog) throws(EnvelopeFault) -> Command {
+      batch.removeAll()
+      padded.removeAll(keepingCapacity: true)
+      padded.append(contentsOf: line)
+      padded.append(contentsOf: repeatElement(0, count: Limits.parserPaddingBytes))
+      try envelope.parse(padded, ByteRange(start: 0, count: line.count), topic: TopicID(0), into: batch)
+      try Command.complete(batch, catalog: catalog)
+      return Command(batch.drafts[0], in: batch)
+    }
   }
 
   /// Nothing runs: this thread is the decider's for the moment. Returns what the script said meanwhile.

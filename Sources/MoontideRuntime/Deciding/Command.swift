@@ -119,20 +119,7 @@ public struct Command: Sendable, Hashable {
 
   /// Appends the command to `batch` as a draft of `_commands`.
   func draft(topic: TopicID, into batch: DraftBatch) {
-    func add(_ part: [UInt8]) -> ByteRange {
-      batch.bytes.appendPart(part, ByteRange(start: 0, count: part.count))
-    }
-    var envelope = Envelope(kind: .command, given: given, version: version)
-    envelope.id = add(id)
-    envelope.source = add(source)
-    envelope.type = add(Array(type.utf8))
-    envelope.key = add(key)
-    envelope.time = add(given.contains(.time) ? time : [])
-    envelope.data = add(data)
-    envelope.meta = add(meta)
-    if given.contains(.time) {
-      envelope.timeMicroseconds = EventTime(batch.bytes, envelope.time)?.microseconds ?? .min
-    }
+    let envelope = envelope(time: given.contains(.time) ? time : [], in: &batch.bytes)
     var tokens: [UInt8] = []
     let compact = JSONText.minify(batch.bytes, envelope.data, into: &tokens)
     let body = BodyDigest.digest(of: envelope, in: batch.bytes, data: compact, in: tokens)
@@ -143,24 +130,27 @@ public struct Command: Sendable, Hashable {
   /// - Parameter now: its time, when it was given none.
   func record(in batch: RecordBatch, now: EventTime) -> Record {
     batch.removeAll()
-    func add(_ part: [UInt8]) -> ByteRange {
-      batch.bytes.appendPart(part, ByteRange(start: 0, count: part.count))
-    }
-    var envelope = Envelope(kind: .command, given: given, version: version)
-    envelope.id = add(id)
-    envelope.source = add(source)
-    envelope.type = add(Array(type.utf8))
-    envelope.key = add(key)
-    envelope.time = add(time.isEmpty ? Array(now.description.utf8) : time)
-    envelope.timeMicroseconds = EventTime(batch.bytes, envelope.time)?.microseconds ?? now.microseconds
-    envelope.data = add(data)
-    envelope.meta = add(meta)
+    let envelope = envelope(time: time.isEmpty ? Array(now.description.utf8) : time, in: &batch.bytes)
     batch.bytes.append(contentsOf: repeatElement(0, count: Limits.parserPaddingBytes))
     let record = Record(
       position: .start, offset: Offset(0), topic: TopicID(0), partition: 0, recordedMicroseconds: 0,
       envelope: envelope)
     batch.records.append(record)
     return record
+  }
+
+  private func envelope(time: [UInt8], in bytes: inout [UInt8]) -> Envelope {
+    func add(_ part: [UInt8]) -> ByteRange { bytes.appendPart(part, ByteRange(start: 0, count: part.count)) }
+    var envelope = Envelope(kind: .command, given: given, version: version)
+    envelope.id = add(id)
+    envelope.source = add(source)
+    envelope.type = add(Array(type.utf8))
+    envelope.key = add(key)
+    envelope.time = add(time)
+    envelope.data = add(data)
+    envelope.meta = add(meta)
+    if !time.isEmpty { envelope.timeMicroseconds = EventTime(bytes, envelope.time)?.microseconds ?? .min }
+    return envelope
   }
 
   /// Whether both ask the same: what a repeat is told from a conflict by.

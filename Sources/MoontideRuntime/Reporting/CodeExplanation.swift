@@ -148,8 +148,9 @@ struct CodeExplanation {
       .init(
         "an event or command cannot be made as it is",
         what:
-          "What is emitted, sent or decided is checked when it is made: type, id, key, time, version, topic, "
-          + "size. A decision writes to its own stream alone; a command goes to its decider and has no topic.",
+          "What is emitted, sent or decided is checked when it is made: type, id, key, time, version, "
+          + "topic, size. A decision writes to its own stream alone; a command goes to its decider and has "
+          + "no topic.",
         help: "The message gives the rule and the value.")
     case .emitTooMany:
       .init(
@@ -221,8 +222,8 @@ struct CodeExplanation {
       .init(
         "an id names one command for ever",
         what:
-          "The log holds a command under this id that has another type, version, key, time (if one was given) "
-          + "or data. Ids are how a resend is told from a new command: the first keeps its answer, and this "
+          "The log holds a command under this id that has another type, version, key, time (if one was "
+          + "given) or data. Ids are how a resend is told from a new command: the first keeps its answer, and this "
           + "one was not carried out.",
         help: "Send the new command under an id of its own; send the first one again as it was.")
     case .streamBusy:

@@ -186,7 +186,7 @@ enum LuaStubs {
 
     ---@class UpcasterDefinition
     ---@field [integer] fun(data: table, event: Event): table|Reshaped `[n]` takes version n to n+1
-    ---@field down? table<integer, fun(data: table, event: Event): table> `down[n]` takes n to n-1, for `wants`
+    ---@field down? table<integer, fun(data: table, event: Event): table> `[n]` takes n to n-1, for `wants`
 
     ---Brings stored events of one type to the newest version.
     ---@param type string
