@@ -74,11 +74,7 @@ final class MetricsFile {
       "moontide_ingest_commands_total", .counter, "Commands taken since the start.",
       Double(counts.commands))
     text.add(
-<<<<<<< HEAD
-      "moontide_ingest_repeats_total", .counter, "Lines known already, dropped since the start.",
-=======
       "moontide_ingest_repeats_total", .counter, "Events and commands known already, dropped.",
->>>>>>> main
       Double(counts.repeats))
     text.add(
       "moontide_ingest_quarantined_total", .counter, "Lines set aside since the start.",

@@ -223,8 +223,8 @@ struct CodeExplanation {
         "an id names one command for ever",
         what:
           "The log holds a command under this id that has another type, version, key, time (if one was "
-          + "given) or data. Ids are how a resend is told from a new command: the first keeps its answer, and this "
-          + "one was not carried out.",
+          + "given) or data. Ids are how a resend is told from a new command: the first keeps its answer, "
+          + "and this one was not carried out.",
         help: "Send the new command under an id of its own; send the first one again as it was.")
     case .streamBusy:
       .init(
