@@ -103,8 +103,9 @@ public enum EnvelopeRule: String, ExplainedCode {
       """
     case .streamKey:
       """
-      The decider says by `key` which field of a command's data names the stream that it changes: a text or a \
-      whole number. A command without it belongs to no stream and was not taken.
+      The decider says by `key` which field of a command's data names the stream that it changes: a text or \
+      a whole number. A command without it belongs to no stream and was not taken, nor was one whose own \
+      `key` says another stream.
       """
     case .unfinishedLine:
       """

@@ -90,6 +90,8 @@ struct GuidanceTests {
       advice(script, deciders: ["ShipOrder"]) == [
         "E0155 2 no decider takes the command ShipOrdr · did you mean `ShipOrder`?"
       ])
+    let joined = script.replacing("commands.ShipOrdr", with: "commands[\"Ship\" .. kind]")
+    #expect(advice(joined, deciders: ["ShipOrder"]) == [], "a name that is put together is none yet")
     #expect(RuntimeCode.commandWithoutDecider.severity == .error)
   }
 

@@ -43,9 +43,14 @@ final class CommandDesk: Sendable {
     case .refused(let problem)?: throw problem
     case nil:
       throw Diagnostic(
-        .afterToken, "the decider \(decider.name) has not come to the command yet",
-        help: "send it again under the same id, \(String(decoding: command.id, as: UTF8.self)): it has one "
-          + "outcome, however often it is sent")
+        code: RuntimeCode.decisionLate.rawValue,
+        "the decider \(decider.name) has not come to the command yet",
+        details: [
+          .init(
+            "help",
+            "send it again under the same id, \(String(decoding: command.id, as: UTF8.self)): it has one "
+              + "outcome, however often it is sent")
+        ])
     }
   }
 

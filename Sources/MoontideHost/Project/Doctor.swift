@@ -46,6 +46,7 @@ public struct Doctor {
       try report.add("settings", .wrong, changed.title, HostCode.partitions.mend)
     }
     for look in looks { try look.judge(by: log, lost: lost, isRunning: isRunning, report) }
+    try CommandLook(log, scripts.catalog).judge(isRunning: isRunning, report)
     try strays(scripts.catalog, report)
     if isFull { try folds(scripts.catalog, report) }
     try quarantine(log, report)

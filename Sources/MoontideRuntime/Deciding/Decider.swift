@@ -246,7 +246,11 @@ final class Decider {
   private func conflict(
     _ command: Command, _ judgement: Judgement, _ conflicts: [AppendOutcome.Conflict], isLogged: Bool
   ) throws(WorkerStop) -> Decided? {
-    guard let first = conflicts.first, first.index > 0 else { return .refused(taken(command)) }
+    guard let first = conflicts.first, first.index > 0 else {
+      var holder: Command?
+      try logged { () throws(LogError) in holder = try Command.find(command.identity, in: log) }
+      return .refused(taken(command, by: holder))
+    }
     // Its outcome is known since a moment ago.
     if first.index > judgement.events.count { return try earlier(command) }
     let event = judgement.events[first.index - 1]
@@ -282,7 +286,8 @@ final class Decider {
   /// The answer that the command got before, also a moment ago.
   private func earlier(_ command: Command) throws(WorkerStop) -> Decided? {
     if let known = unflushed[command.identity] {
-      return known.command.isSame(as: command) ? repeated(known.outcome) : .refused(taken(command))
+      return known.command.isSame(as: command)
+        ? repeated(known.outcome) : .refused(taken(command, by: known.command))
     }
     var found: CommandOutcome?
     var original: Command?
@@ -291,7 +296,7 @@ final class Decider {
       if found != nil { original = try Command.find(command.identity, in: log) }
     }
     guard let found else { return nil }
-    if let original, !original.isSame(as: command) { return .refused(taken(command)) }
+    if let original, !original.isSame(as: command) { return .refused(taken(command, by: original)) }
     return repeated(found)
   }
 
@@ -299,11 +304,16 @@ final class Decider {
     .outcome(outcome, CommandExplanation(isRepeat: true, before: nil, after: nil))
   }
 
-  private func taken(_ command: Command) -> Diagnostic {
-    Diagnostic(
+  private func taken(_ command: Command, by holder: Command?) -> Diagnostic {
+    var problem = Diagnostic(
       code: RuntimeCode.commandConflict.rawValue,
-      "the id \(String(decoding: command.id, as: UTF8.self)) names another command: an id names one for ever",
-      details: [.init("help", "send the new command under an id of its own")])
+      "the id \(String(decoding: command.id, as: UTF8.self)) names another command: an id names one for ever")
+    if let holder {
+      let key = String(decoding: holder.key, as: UTF8.self)
+      let parts = command.differences(from: holder).joined(separator: ", ")
+      problem = problem.adding("note", "it was \(holder.type) of \(key) first; this one has another \(parts)")
+    }
+    return problem.adding("help", "send the new command under an id of its own")
   }
 
   private func topic(_ name: TopicName) throws(WorkerStop) -> TopicID {

@@ -54,6 +54,7 @@ public enum RuntimeCode: String, ExplainedCode {
   case commandConflict = "E0340"
   case streamBusy = "E0341"
   case deciderEnded = "E0342"
+  case decisionLate = "E0343"
 
   /// Warnings are what may be meant so.
   public var severity: Diagnostic.Severity {

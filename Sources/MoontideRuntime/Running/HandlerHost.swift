@@ -137,11 +137,28 @@ final class HandlerHost: LuaHost {
     let name = String(decoding: field, as: UTF8.self)
     let type = String(decoding: type, as: UTF8.self)
     // A function for many types may well ask each for what only some have.
-    guard definition.subscriptions.contains(type) else { return }
+    guard definition.subscriptions.contains(type), isOfOneType(type) else { return }
     surroundings.missed(
       MissedField(
         handler: "\(definition.kind.rawValue) \(definition.name)", field: name, type: type,
         place: place(ofField: name)))
+  }
+
+  /// Whether the function of a type is written for it alone: `on = { Type = function …`, or a name that no
+  /// other type has.
+  private func isOfOneType(_ type: String) -> Bool {
+    guard let script = catalog.scripts.tokens(definition.path),
+      let outline = TableOutline(
+        kind: definition.kind.rawValue, name: definition.name, line: definition.place.line, in: script),
+      let field = outline.field(["on", type])
+    else { return false }
+    let value = script.tokens[field.valueToken]
+    guard value.kind == .name, !script.isSymbol(field.valueToken, "function") else { return true }
+    let name = script.text(value)
+    return !definition.subscriptions.contains { other in
+      guard other != type, let field = outline.field(["on", other]) else { return false }
+      return script.names(script.tokens[field.valueToken], name)
+    }
   }
 
   /// Where the definition asks for it, as far as its tokens tell: `.name` behind the definition's beginning.

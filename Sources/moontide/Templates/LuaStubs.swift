@@ -77,32 +77,47 @@ enum LuaStubs {
 
     ---What a consumer can do. All of it is recorded in one transaction with the checkpoint.
     ---@class Context
-    ---@field state table Durable, per topic and key
+    ---@field state table? Durable, per topic and key; nested changes count
     local Context = {}
     ---Puts an event into the log, exactly once; returns its id.
     ---@param event NewEvent
     ---@return string
     function Context.emit(event) end
+    ---Sends a command to its decider, exactly once; returns its id. sys.commands has its outcome.
+    ---@param command NewCommand
+    ---@return string
+    function Context.send(command) end
 
+    ---What goes around the data; each field has a default.
     ---@class Envelope
-    ---@field key? string
-    ---@field id? string
-    ---@field time? string
+    ---@field key? string|integer
+    ---@field id? string|integer
+    ---@field time? string RFC 3339
     ---@field version? integer
-    ---@field topic? string
+    ---@field topic? string Of events alone: a command goes to its decider
     ---@field meta? table
 
     ---@class NewEvent : Envelope
     ---@field type string
     ---@field data table
 
-    ---@type table<string, fun(data: table, envelope?: Envelope): NewEvent>
+    ---@class NewCommand : Envelope
+    ---@field type string
+    ---@field data table
+
+    ---Makes events: `events.OrderPlaced { … }`.
+    ---@type table<string, fun(data?: table, envelope?: Envelope): NewEvent>
     events = {}
+    ---Makes commands: `commands.PlaceOrder { … }`.
+    ---@type table<string, fun(data?: table, envelope?: Envelope): NewCommand>
+    commands = {}
 
     ---@class ProjectionDefinition
     ---@field schema string SQL: tables, indexes, FTS5 tables
     ---@field on table<string, fun(event: Event, db: Database)>
+    ---@field topics? string[] Sees these topics alone
     ---@field exhausted? "halt"
+    ---@field was? string Its old name
     ---@field wants? table<string, integer> Versions to see instead of the newest
 
     ---A read model: tables that are a fold of the log.
@@ -118,10 +133,12 @@ enum LuaStubs {
 
     ---@class ConsumerDefinition
     ---@field on table<string, fun(event: Event, ctx: Context)>
-    ---@field lanes? integer
+    ---@field topics? string[] Sees these topics alone
+    ---@field lanes? integer Lua states side by side
     ---@field retry? RetryPolicy
     ---@field exhausted? "park"|"skip"|"halt"
-    ---@field from? "start"|"now"|string
+    ---@field from? "start"|"now"|string Where it begins in a log that has events already
+    ---@field was? string Its old name: it keeps its checkpoint, state and identity
     ---@field wants? table<string, integer> Versions to see instead of the newest
 
     ---Reacts to events.
@@ -129,12 +146,47 @@ enum LuaStubs {
     ---@return fun(definition: ConsumerDefinition)
     function consumer(name) end
 
+    ---What is asked of a decider, read-only.
+    ---@class Command
+    ---@field id string
+    ---@field source string
+    ---@field type string
+    ---@field version integer
+    ---@field key string Of its stream
+    ---@field time string
+    ---@field data table
+    ---@field meta table
+
+    ---What `reject` makes, for `decide` to return.
+    ---@class Rejection
+
+    ---@alias Decided NewEvent|NewEvent[]|Rejection One event, a list, {} (nothing happened) or a rejection
+
+    ---@class DeciderDefinition
+    ---@field topic? string Where its events go; "events" unless given
+    ---@field key? string The field of a command's data that names its stream; else the command's key does
+    ---@field initial? fun(): any The state of a stream without events; {} unless given
+    ---@field decide table<string, fun(command: Command, state: any): Decided> By type of command
+    ---@field evolve table<string, fun(state: any, event: Event): any> By type of event; returns the state
+    ---@field snapshot_every? integer Keeps the state after so many events of a stream
+    ---@field was? string Its old name: it keeps its identity
+
+    ---Decides commands by the state that the stream's own events make. Pure.
+    ---@param name string
+    ---@return fun(definition: DeciderDefinition)
+    function decider(name) end
+    ---Says no: nothing happens, and whoever sent the command gets code and text.
+    ---@param code string Such as "ORDER_EXISTS"
+    ---@param text? string
+    ---@return Rejection
+    function reject(code, text) end
+
     ---What `rename`, `split` and `drop` make, for an upcaster to return.
     ---@class Reshaped
 
     ---@class UpcasterDefinition
     ---@field [integer] fun(data: table, event: Event): table|Reshaped `[n]` takes version n to n+1
-    ---@field down? table<integer, fun(data: table, event: Event): table> `down[n]` takes n to n-1, for `wants`
+    ---@field down? table<integer, fun(data: table, event: Event): table> `[n]` takes n to n-1, for `wants`
 
     ---Brings stored events of one type to the newest version.
     ---@param type string
@@ -160,6 +212,16 @@ enum LuaStubs {
     ---@param text string
     ---@return integer
     function moontide.time(text) end
+
+    ---Marks a table as a JSON array, also when it is empty.
+    ---@param list? table
+    ---@return table
+    function array(list) end
+
+    ---A copy to change: deep of what an event carries, flat of a table of yours.
+    ---@param value table
+    ---@return table
+    function table.copy(value) end
 
     """#
 }
