@@ -19,8 +19,11 @@ struct CommandInboxTests {
 
   private func command() throws -> Command {
     let catalog = try TestProject([
-      "handlers/d.lua":
-        "decider \"d\" { decide = { Do = function() return {} end }, evolve = { A = function(s) return s end } }"
+      "handlers/d.lua": """
+      decider "d" {
+        decide = { Do = function() return {} end }, evolve = { A = function(state) return state end },
+      }
+      """
     ]).catalog
     let batch = DraftBatch()
     var envelope = Envelope()

@@ -2,8 +2,8 @@ import MoontideCore
 import MoontideJSON
 import MoontideRuntime
 
-/// Commands without an outcome that nobody will answer: no decider of today takes their type, since theirs was
-/// removed, or renamed its commands, after they were taken.
+/// Commands without an outcome that nobody will answer: no decider of today takes their type, since theirs
+/// was removed, or renamed its commands, after they were taken.
 struct StrandedCommands: Equatable {
   /// How many of each type.
   var types: [String: UInt64] = [:]
@@ -55,7 +55,8 @@ struct StrandedCommands: Equatable {
   }
 
   static func text(_ count: UInt64) -> String {
-    "\(Counted.text(count, "command")) \(count == 1 ? "has no decider and waits" : "have no decider and wait")"
+    let rest = count == 1 ? "has no decider and waits" : "have no decider and wait"
+    return "\(Counted.text(count, "command")) \(rest)"
   }
 
   /// What shows them.

@@ -28,8 +28,10 @@ struct JSONFields {
     var fields = JSONFields(bytes, object)
     while let member = fields.next() {
       let written = bytes[member.name.indices]
-      if written.elementsEqual(name.utf8) { return member.value }
-      if written.contains(UInt8(ascii: "\\")), unescaped(written) == name { return member.value }
+      let isIt =
+        written.contains(UInt8(ascii: "\\"))
+        ? unescaped(written) == name : written.elementsEqual(name.utf8)
+      if isIt { return member.value }
     }
     return nil
   }
