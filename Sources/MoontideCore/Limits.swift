@@ -82,6 +82,9 @@ public enum Limits {
   /// One read of a handler: enough to amortise a transaction, small enough for memory.
   public static let readBytesMax = 4 << 20
   public static let readRecordsMax = 5_000
+  /// One read of a key: eight of the largest events. Where there is no index each read goes through the log,
+  /// so that many small ones would cost more than they spare.
+  public static let keyReadBytesMax = 32 << 20
   /// The same when a handler is far behind: larger transactions merge more writes of a row.
   public static let readRecordsDeepMax = 20_000
   public static let readBytesDeepMax = 8 << 20
@@ -222,6 +225,12 @@ public enum Limits {
   public static let controlConnectionsMax = 128
   /// A frame on the socket: a row may hold an event of `eventBytesMax` and its meta.
   public static let controlFrameBytesMax = 16 << 20
+  /// How long a run waits at its start for who holds the project without serving it: `append`, `send` and
+  /// their like take a fraction of it.
+  public static let shortCommandTime = Duration.seconds(4)
+  /// How long a run that ends lets somebody take his answer: a terminal takes it at once, a pager perhaps
+  /// never.
+  public static let controlStopTime = Duration.seconds(5)
 
   /// How often `run --metrics-file` writes; collectors look every 15 s or less often.
   public static let metricsInterval = Duration.seconds(5)

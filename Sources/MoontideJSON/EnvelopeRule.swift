@@ -99,7 +99,8 @@ public enum EnvelopeRule: String, ExplainedCode {
     case .noDecider:
       """
       A command goes to the one decider whose `decide` has a function for its type, and there is none. The \
-      command was not taken, since nobody would ever answer it; a line of a file is quarantined.
+      command was not taken, since nobody would ever answer it; a line of a file is quarantined. One that \
+      was taken while it had a decider, which is gone since, waits until a decider takes its type.
       """
     case .streamKey:
       """

@@ -146,17 +146,17 @@ public final class LogReader: EventLog {
   }
 
   public func read(
-    topic: TopicID, key: [UInt8], from version: Int, records: Int, into batch: RecordBatch
+    topic: TopicID, key: [UInt8], from version: Int, records: Int, bytes: Int, into batch: RecordBatch
   ) throws(LogError) -> Int {
     let part = ByteRange(start: 0, count: key.count)
     var found = 0
     let kept = RecordBatch()
     kept.removeAll()
-    try forEach { record, bytes in
-      guard record.topic == topic, bytes.equals(record.envelope.key, key, part) else { return true }
+    try forEach { record, source in
+      guard record.topic == topic, source.equals(record.envelope.key, key, part) else { return true }
       found += 1
-      if found > version { kept.append(record, from: bytes) }
-      return kept.records.count < records
+      if found > version { kept.append(record, from: source) }
+      return kept.records.count < records && kept.bytes.count < max(1, bytes)
     }
     batch.removeAll()
     for record in kept.records { batch.append(record, from: kept.bytes) }

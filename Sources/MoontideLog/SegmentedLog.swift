@@ -105,7 +105,7 @@ public final class SegmentedLog: EventLog {
   }
 
   public func read(
-    topic: TopicID, key: [UInt8], from version: Int, records: Int, into batch: RecordBatch
+    topic: TopicID, key: [UInt8], from version: Int, records: Int, bytes: Int, into batch: RecordBatch
   ) throws(LogError) -> Int {
     batch.removeAll()
     let part = ByteRange(start: 0, count: key.count)
@@ -116,7 +116,7 @@ public final class SegmentedLog: EventLog {
     let end = durableEnd.value
     var probe = RecordProbe(catalog: catalog, log: log)
     var next = version
-    while next < addresses.count, batch.records.count < records {
+    while next < addresses.count, batch.records.count < records, batch.bytes.count < max(1, bytes) {
       let total = try probe.load(addresses[next])
       let place = try probe.place(addresses[next])
       if place.position >= end { break }

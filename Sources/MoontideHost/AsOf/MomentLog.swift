@@ -92,7 +92,7 @@ final class MomentLog: EventLog, @unchecked Sendable {
   }
 
   func read(
-    topic: TopicID, key: [UInt8], from version: Int, records: Int, into batch: RecordBatch
+    topic: TopicID, key: [UInt8], from version: Int, records: Int, bytes: Int, into batch: RecordBatch
   ) throws(LogError) -> Int {
     let part = ByteRange(start: 0, count: key.count)
     let kept = RecordBatch()
@@ -114,7 +114,7 @@ final class MomentLog: EventLog, @unchecked Sendable {
         else { continue }
         if found >= version { kept.append(record, from: piece.bytes) }
         found += 1
-        if kept.records.count == records {
+        if kept.records.count == records || kept.bytes.count >= max(1, bytes) {
           position = record.position.next
           break reading
         }

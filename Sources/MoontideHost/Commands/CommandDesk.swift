@@ -37,7 +37,7 @@ final class CommandDesk: Sendable {
     }
     switch ticket.wait(request.timeout) {
     case .decided(let outcome, let explanation)?:
-      var outcome = SendOutcome(outcome, explanation, id: command.id)
+      var outcome = SendOutcome(outcome, explanation, id: command.id, explain: request.explain)
       outcome.told = told
       return outcome
     case .refused(let problem)?: throw problem

@@ -19,8 +19,15 @@ final class DeciderGroup: Sendable {
     let (surroundings, grown) = (setting.surroundings, setting.bell)
     thread = WorkerThread("decider/\(definition.name)", setting, waits: bell, rings: grown) {
       () throws(Diagnostic) in
-      DeciderRun(
-        try Self.worker(definition, project, inbox: inbox, surroundings: surroundings, board: board), inbox)
+      do throws(Diagnostic) {
+        return DeciderRun(
+          try Self.worker(definition, project, inbox: inbox, surroundings: surroundings, board: board), inbox)
+      } catch {
+        // Nobody comes to what waits: who sent it hears why at once.
+        board.fail(error, isPassing: error.isPassing)
+        if error.isPassing { inbox.refuse(error) } else { inbox.close(because: error) }
+        throw error
+      }
     }
     try thread.start()
   }
@@ -43,17 +50,30 @@ final class DeciderGroup: Sendable {
     let (paths, files) = (project.paths, project.files)
     let path = paths.snapshots(definition.name)
     try FileError.told { () throws(FileError) in try files.createDirectory(paths.snapshotFolder) }
+    func discard() throws(StoreError) {
+      do throws(FileError) {
+        for ending in ["", "-wal", "-shm"] { try files.remove(path + ending) }
+      } catch {
+        throw .io(path: path, reason: error.reason)
+      }
+    }
+    func open() throws(StoreError) -> SnapshotFile {
+      try SnapshotFile(
+        path: path, content: definition.version, log: project.segmentedLog.identity, discard: discard)
+    }
     do throws(StoreError) {
-      return try SnapshotFile(path: path, content: definition.version, log: project.segmentedLog.identity) {
-        () throws(StoreError) in
-        do throws(FileError) {
-          for ending in ["", "-wal", "-shm"] { try files.remove(path + ending) }
-        } catch {
-          throw .io(path: path, reason: error.reason)
-        }
+      do throws(StoreError) { return try open() } catch {
+        // A cache: one that cannot be opened is made anew.
+        guard case .io = error else { throw error }
+        try discard()
+        return try open()
       }
     } catch {
-      throw StoreOpeningError.store(error).diagnostic(path)
+      guard case .io(_, let reason) = error else { throw StoreOpeningError.store(error).diagnostic(path) }
+      let folder = paths.relative(paths.snapshotFolder)
+      throw Diagnostic(
+        .file, "\(paths.relative(path)) cannot be used, and cannot be made anew: \(reason)",
+        help: "\(folder)/ holds caches only: rm -r \(folder), then run again")
     }
   }
 
@@ -97,7 +117,11 @@ private final class DeciderRun: ClosingWorker {
     self.inbox = inbox
   }
 
-  func step() -> StepOutcome { worker.step() }
+  func step() -> StepOutcome {
+    let outcome = worker.step()
+    if case .finished = outcome, let halted = worker.board.status.halted { inbox.close(because: halted) }
+    return outcome
+  }
 
   func close(settled: Bool) throws(Diagnostic) {
     worker.settle()

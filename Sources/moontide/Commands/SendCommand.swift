@@ -55,7 +55,7 @@ struct SendCommand: ParsableCommand {
     try session.perform {
       let access = try ProjectDoor.access(try session.project())
       if type == "-" { return try sendLines(access, session) }
-      let outcome = try access.send(SendRequest(line: try line(), expectedVersion: expect))
+      let outcome = try access.send(SendRequest(line: try line(), expectedVersion: expect, explain: explain))
       try report(outcome, session)
       if outcome.verdict != .accepted { throw ExitCodes.findings }
     }
