@@ -98,7 +98,7 @@ struct PastView: Sendable, Hashable {
 
   /// `as of 2026-11-17T23:59:59.999999Z, as known at 2026-11-18T09:00:00Z: the log before #48212`
   func description(_ moment: PastMoment, now: EventTime) -> String {
-    func ahead(_ time: EventTime) -> String { time > now ? " (which is yet to come)" : "" }
+    func ahead(_ time: EventTime) -> String { time > now ? " (yet to come)" : "" }
     var parts: [String] = []
     if let until, let asOf = moment.asOf {
       parts.append("as of \(until)" + ahead(until) + PastView.named(asOf))

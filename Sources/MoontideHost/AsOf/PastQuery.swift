@@ -57,6 +57,11 @@ public struct PastQuery {
         try observer.note(
           "\(name) was degraded since \(since): \(Counted.text(folded.setAside, "event")) set aside")
       }
+      if try isEdited(definition) {
+        try observer.note(
+          "\(name) is folded by its script as it is now; the read model of today is of an older one, "
+            + "until the next run")
+      }
       return folded.path
     }
     try session.run(request, to: sink)
@@ -73,6 +78,18 @@ public struct PastQuery {
     }
     return try LogError.told { () throws(LogError) in
       try LogReader(directory: paths.log, files: files, trusting: true)
+    }
+  }
+
+  /// Whether the read model that is kept was made by another script.
+  private func isEdited(_ definition: HandlerDefinition) throws(Diagnostic) -> Bool {
+    let path = paths.readModel(definition.name)
+    guard try FileError.told({ () throws(FileError) in try files.status(path) != nil }) else { return false }
+    do throws(StoreOpeningError) {
+      return try StoreReader(path: path).identity.scriptVersion != definition.scriptVersion
+    } catch {
+      // What is wrong with it does not matter to this answer.
+      return false
     }
   }
 

@@ -73,7 +73,7 @@ struct StateReader {
     _ request: StateRequest, _ definition: DeciderDefinition, _ history: StreamHistory
   ) throws(Diagnostic) -> String {
     guard let first = try history.first(key: request.keyBytes) else {
-      return "the topic \(definition.topic) has no event with the key \(request.key): "
+      return "the topic \(definition.topic) has no event with the key “\(request.key)”: "
         + (request.history ? "there is nothing to show" : "this is what its first command would meet")
     }
     return "\(request.decider) \(request.key) had no events at that moment; its first is \(first.position), "

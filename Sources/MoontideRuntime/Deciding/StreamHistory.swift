@@ -116,6 +116,11 @@ public final class StreamHistory {
         var problem = FaultReport.loading(fault, path: fold.definition.path, scripts: catalog.scripts)
         problem.title =
           "decider \(fold.definition.name) failed on its stream's event at \(position): \(fault.message)"
+        if taken > 1 {
+          problem.details.insert(
+            .init("state", "the \(Counted.text(taken - 1, "event")) before it: --version \(taken - 1)"), at: 0
+          )
+        }
         throw problem
       }
     }

@@ -12,8 +12,8 @@ struct QueryCommand: ParsableCommand {
       """,
     discussion: """
       Each projection's tables lie in a schema of its name: order_status.orders; a name that is unique works \
-      without it. sys.events, sys.handlers, sys.checkpoints and sys.dead_letters are tables too. With one \
-      argument that is the SQL, and the project is the nearest one; @FILE reads it from a file, - from stdin.
+      without it. sys.events, sys.commands (with their outcomes), sys.handlers, sys.checkpoints and \
+      sys.dead_letters are tables too. With one argument that is the SQL, and the project is the nearest one; @FILE reads it from a file, - from stdin.
 
       Whole read models can be asked as they were, joins and search included; they are folded from the log \
       by the scripts as they are now. sys.events then has the events of that moment. What is folded is kept \
