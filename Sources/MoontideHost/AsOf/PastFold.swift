@@ -25,18 +25,22 @@ struct PastFold {
   let clock: any WallClock
   let randomness: any Randomness
 
-  /// Without room on the disk the kept folds make some: they only save time.
+  /// Without room on the disk the kept folds make some, and no marks are left: they only save time. Whoever
+  /// deletes the cache meanwhile costs as much again.
   /// - Parameter progress: told the position reached and the last one; what it throws ends the fold.
   func run(_ progress: (UInt64, UInt64) throws(Diagnostic) -> Void) throws(Diagnostic) -> Folded {
-    do throws(Diagnostic) { return try attempt(progress) } catch {
-      guard error.isPassing, try FileError.told({ () throws(FileError) in try cache.makeRoom() }) else {
-        throw error
+    do throws(Diagnostic) { return try attempt(progress, leavesMarks: true) } catch {
+      let goesOn = try FileError.told { () throws(FileError) in
+        try cache.isGone() || (error.isPassing && cache.makeRoom())
       }
+      guard goesOn else { throw error }
     }
-    return try attempt(progress)
+    return try attempt(progress, leavesMarks: false)
   }
 
-  private func attempt(_ progress: (UInt64, UInt64) throws(Diagnostic) -> Void) throws(Diagnostic) -> Folded {
+  private func attempt(
+    _ progress: (UInt64, UInt64) throws(Diagnostic) -> Void, leavesMarks: Bool
+  ) throws(Diagnostic) -> Folded {
     let kept = try FileError.told { () throws(FileError) in
       try cache.kept(log: log.identity, scriptVersion: scriptVersion)
     }
@@ -61,7 +65,7 @@ struct PastFold {
         try FileError.told { () throws(FileError) in try cache.drop(work) }
         return try folded(cache.path(candidate.name))
       }
-      return try fold(work, from: base, kept, decisions, progress)
+      return try fold(work, from: base, leavesMarks ? kept : nil, decisions, progress)
     } catch {
       try FileError.told { () throws(FileError) in try cache.drop(work) }
       throw error.isPassing ? error.asFault : error
@@ -101,15 +105,17 @@ struct PastFold {
 
   // MARK: Folding
 
+  /// - Parameter kept: what is there, to leave marks between; nil to leave none.
   private func fold(
-    _ work: FoldCache.Work, from base: FoldCache.Kept?, _ kept: [FoldCache.Kept], _ decisions: PastDecisions,
+    _ work: FoldCache.Work, from base: FoldCache.Kept?, _ kept: [FoldCache.Kept]?, _ decisions: PastDecisions,
     _ progress: (UInt64, UInt64) throws(Diagnostic) -> Void
   ) throws(Diagnostic) -> Folded {
     let moment = log(of: base?.note.span ?? FoldSpan())
-    var marks = FoldMarks(
-      kept.filter { $0.note.span.stands(for: view.latest) }.map(\.note.position), logEnd: log.durableEnd)
+    let near = (kept ?? []).filter { $0.note.span.stands(for: view.latest) }
+    var marks = FoldMarks(near.map(\.note.position), logEnd: log.durableEnd)
     let isMark = { (position: Position) in
-      marks.isDue(at: position, moment.span) && moment.isWide(moment.span, records: marks.interval)
+      kept != nil && marks.isDue(at: position, moment.span)
+        && moment.isWide(moment.span, records: marks.interval)
     }
     try fold(work, base, moment, decisions, batch: marks.batchRecords) { position throws(Diagnostic) in
       try progress(position.value, moment.durableEnd.value)
