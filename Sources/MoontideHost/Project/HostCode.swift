@@ -122,7 +122,7 @@ public enum HostCode: String, ExplainedCode {
         + "One row of an answer, or one command, is larger. A command that was sent may have been decided "
         + "all the same: what is missing is the answer."
     case .afterToken:
-      "The token of an append stands for a position. A read model has not come past it: its "
+      "The token of an append or a send stands for a position. A read model has not come past it: its "
         + "handler lags, is halted, or nothing runs."
     case .logReadOnly:
       "A write or a flush failed in a way that leaves unknown what is on disk. Nothing that was "
