@@ -65,7 +65,7 @@ public enum Stubs {
     Entry("Database:exec", [("sql", "string"), ("...", "any")], nil, "Runs one statement on own tables."),
     Entry("Database:table", [("name", "string")], "Table", "A table that is named like a method."),
     Entry("Context.emit", [("event", "Emitted")], "string", "Emits an event; gives its id."),
-    Entry("Context.state", nil, "table?", "Durable state of the event's key; nested changes count."),
+    Entry("Context.state", nil, "table?", "Durable state of the stored event's key; nested changes count."),
   ]
 
   /// Classes that the entries name: fields with types.
