@@ -1,5 +1,6 @@
 import MoontideCore
 import MoontideLog
+import MoontideLua
 import MoontideRuntime
 import MoontideSQLite
 import Synchronization
@@ -24,38 +25,54 @@ struct PastFold {
   let clock: any WallClock
   let randomness: any Randomness
 
+  /// Without room on the disk the kept folds make some: they only save time.
   /// - Parameter progress: told the position reached and the last one; what it throws ends the fold.
   func run(_ progress: (UInt64, UInt64) throws(Diagnostic) -> Void) throws(Diagnostic) -> Folded {
+    do throws(Diagnostic) { return try attempt(progress) } catch {
+      guard error.isPassing, try FileError.told({ () throws(FileError) in try cache.makeRoom() }) else {
+        throw error
+      }
+    }
+    return try attempt(progress)
+  }
+
+  private func attempt(_ progress: (UInt64, UInt64) throws(Diagnostic) -> Void) throws(Diagnostic) -> Folded {
     let kept = try FileError.told { () throws(FileError) in
-      try cache.kept(log: log.identity, scriptVersion: definition.version.description)
+      try cache.kept(log: log.identity, scriptVersion: scriptVersion)
     }
     let whole = MomentLog(log, PastView(whole: log), outline: outline)
     let decisions = try LogError.told { () throws(LogError) in
       try PastDecisions(of: definition.identityName, in: whole, before: view.end)
     }
     let work = try cache.work()
-    var base: FoldCache.Kept?
-    for candidate in kept.reversed() {
-      guard try fits(candidate, decisions) else { continue }
-      let isAnswer = log(of: candidate.note.span).isPast(candidate.note.position)
-      let isSound = try FileError.told { () throws(FileError) in
-        isAnswer ? try cache.isSound(candidate) : try cache.copy(candidate, to: work)
-      }
-      guard isSound else { continue }
-      base = candidate
-      guard isAnswer else { break }
-      try FileError.told { () throws(FileError) in
-        try cache.drop(work)
-        try cache.touch(candidate)
-      }
-      return try folded(cache.path(candidate.name))
-    }
     do throws(Diagnostic) {
+      var base: FoldCache.Kept?
+      for candidate in kept.reversed() where try fits(candidate, decisions) {
+        let isAnswer = log(of: candidate.note.span).isPast(candidate.note.position)
+        let isSound = try FileError.told { () throws(FileError) in
+          guard isAnswer else { return try cache.copy(candidate, to: work) }
+          // First, so that nobody takes it for one that goes.
+          try cache.touch(candidate)
+          return try cache.isSound(candidate)
+        }
+        guard isSound else { continue }
+        base = candidate
+        guard isAnswer else { break }
+        try FileError.told { () throws(FileError) in try cache.drop(work) }
+        return try folded(cache.path(candidate.name))
+      }
       return try fold(work, from: base, kept, decisions, progress)
     } catch {
       try FileError.told { () throws(FileError) in try cache.drop(work) }
-      throw error
+      throw error.isPassing ? error.asFault : error
     }
+  }
+
+  /// What makes its rows beside the events: the scripts, the budget that an event may have been set aside
+  /// for, and who folds.
+  private var scriptVersion: String {
+    definition.version.adding(catalog.defaults.budget.instructions)
+      .adding(UInt64(catalog.defaults.budget.memoryBytes)).adding(MoontideVersion.text).description
   }
 
   private func log(of span: FoldSpan) -> MomentLog {
@@ -90,22 +107,25 @@ struct PastFold {
   ) throws(Diagnostic) -> Folded {
     let moment = log(of: base?.note.span ?? FoldSpan())
     var marks = FoldMarks(
-      kept.filter { $0.note.span.leftOut == 0 }.map(\.note.position), logEnd: log.durableEnd)
+      kept.filter { $0.note.span.stands(for: view.latest) }.map(\.note.position), logEnd: log.durableEnd)
+    let isMark = { (position: Position) in
+      marks.isDue(at: position, moment.span) && moment.isWide(moment.span, records: marks.interval)
+    }
     try fold(work, base, moment, decisions, batch: marks.batchRecords) { position throws(Diagnostic) in
       try progress(position.value, moment.durableEnd.value)
-      guard position < moment.durableEnd, marks.isDue(at: position, moment.span) else { return }
+      guard position < moment.durableEnd, isMark(position) else { return }
       let note = try describe(position, moment.span, decisions, .mark)
       try FileError.told { () throws(FileError) in try cache.keepCopy(of: work, note) }
       marks.note(position)
     }
     let end = moment.durableEnd
-    let role: FoldNote.Role = marks.isDue(at: end, moment.span) ? .mark : .answer
+    let role: FoldNote.Role = isMark(end) ? .mark : .answer
     let note = try describe(end, moment.span, decisions, role)
     let name = try FileError.told { () throws(FileError) in
       let name = try cache.keep(work, note).name
-      let all = try cache.kept(log: log.identity, scriptVersion: definition.version.description)
+      let all = try cache.kept(log: log.identity, scriptVersion: scriptVersion)
       try cache.prune(
-        all.filter { $0.name != name }, bytesMax: max(Limits.foldBytesFloor, log.bytes))
+        all.filter { $0.name != name }, bytesMax: max(Limits.foldBytesFloor, log.bytes * 2))
       return name
     }
     return try folded(cache.path(name))
@@ -116,7 +136,7 @@ struct PastFold {
   ) throws(Diagnostic) -> FoldNote {
     let fingerprint = try LogError.told { () throws(LogError) in try log.fingerprint(before: position) }
     return FoldNote(
-      log: log.identity, scriptVersion: definition.version.description, position: position,
+      log: log.identity, scriptVersion: scriptVersion, position: position,
       fingerprint: fingerprint ?? .zero, span: span, decided: decisions.count, role: role)
   }
 
@@ -145,6 +165,7 @@ struct PastFold {
         try reached(worker.position)
       case .finished: throw board.status.halted ?? Diagnostic(.storeDamaged, "the fold ended early")
       case .idle:
+        // Nobody waits for an answer: what is short is told.
         if let waiting = board.status.waiting { throw waiting }
         worker.settle()
         return

@@ -99,7 +99,8 @@ final class ControlServer: @unchecked Sendable {
       try socket.send(WireFrame(try access.send(request)))
     case .state:
       guard let request = frame.stateRequest() else { throw ControlServer.misread }
-      try access.state(request, to: SocketSink(socket))
+      let sink = SocketSink(socket)
+      try access.state(request, to: sink, observer: sink)
     case .dead:
       guard let request = frame.deadRequest() else { throw ControlServer.misread }
       try access.decide(request, to: SocketSink(socket))
@@ -137,7 +138,7 @@ final class ControlServer: @unchecked Sendable {
 }
 
 /// Rows and lines as frames.
-private final class SocketSink: RowSink, ByteSink {
+private final class SocketSink: RowSink, ByteSink, MomentObserver {
   private let socket: ControlSocket
 
   init(_ socket: ControlSocket) { self.socket = socket }
@@ -152,6 +153,18 @@ private final class SocketSink: RowSink, ByteSink {
   func row(_ row: RowBuffer) throws(Diagnostic) {
     var frame = WireFrame(.row)
     frame.put(row)
+    try socket.send(frame)
+  }
+
+  func resolved(_ text: String) throws(Diagnostic) {
+    var frame = WireFrame(.resolved)
+    frame.put(text)
+    try socket.send(frame)
+  }
+
+  func note(_ text: String) throws(Diagnostic) {
+    var frame = WireFrame(.note)
+    frame.put(text)
     try socket.send(frame)
   }
 

@@ -116,7 +116,7 @@ public enum HostCode: String, ExplainedCode {
         + "the log, "
         + "every store. This one is not what was backed up. Nothing was restored."
     case .afterToken:
-      "The token of an append stands for a position. A read model has not come past it: its "
+      "The token of an append or a send stands for a position. A read model has not come past it: its "
         + "handler lags, is halted, or nothing runs."
     case .logReadOnly:
       "A write or a flush failed in a way that leaves unknown what is on disk. Nothing that was "
