@@ -1,4 +1,5 @@
 import MoontideCore
+import MoontideLua
 import Testing
 
 @testable import MoontideRuntime
