@@ -117,8 +117,9 @@ import Testing
     try project.write(lines.joined(separator: "\n") + "\n", to: "events/e.jsonl")
     try project.runOnce()
     let counts = try project.query(
-      "select json_extract(data, '$.n') n, count(*) from sys.events where type = 'Counted' group by 1 order by 1"
-    )
+      """
+      select json_extract(data, '$.n') n, count(*) from sys.events where type = 'Counted' group by 1 order by 1
+      """)
     #expect(counts == (1...6).map { [JSONCell("\($0)"), JSONCell("100")] }, "\(counts)")
   }
 

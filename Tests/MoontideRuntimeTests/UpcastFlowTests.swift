@@ -64,7 +64,22 @@ struct UpcastFlowTests {
     ("local make = events.B return split { make(data) }", [], true, true),
     // What is not plain to see leaves the step open.
     ("return split { events.C { x = 1 }, { ['type'] = 'B', data = {} } }", ["C 1 false"], true, true),
-    ("local p = { events.C {} } p[2] = { type = 'B' } return split(p)", [], true, true),
+    (
+      "local p = { events.C {} } p[2] = { type = 'B' } return split(p)", ["C 1 false", "B nil true"], false,
+      true
+    ),
+    ("local p = { events.C {} } p[2] = make(data) return split(p)", ["C 1 false"], true, true),
+    ("local p = { events.C {} } p[2].type = 'B' return split(p)", [], true, true),
+    ("local p = { events.C {} } fill(p) return split(p)", [], true, true),
+    ("local p = { events.C {} } p[1], p[2] = nil, x return split(p)", [], true, true),
+    ("local p = { events.C {} } x, p[2] = nil, events.B {} return split(p)", [], true, true),
+    ("local p = make(data) p[1] = events.C {} return split(p)", [], true, true),
+    ("local p = { events.C {} } local p = f() return split(p)", [], true, true),
+    (
+      "local p = {} if x then p[#p + 1] = events.C(data, { version = 2 }) end "
+        + "for i = 1, 2 do table.insert(p, events['B'] { n = i }) end return split(p)",
+      ["C 2 true", "B 1 false"], false, true
+    ),
     ("return _G.rename('B', data)", [], true, false),
     ("return _ENV['re' .. 'name']('B', data)", [], true, false),
     ("local ok, made = pcall(rename, 'B', data) return made", [], true, false),

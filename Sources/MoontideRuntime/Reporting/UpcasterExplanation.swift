@@ -48,8 +48,8 @@ extension CodeExplanation {
         "an upcaster made what its text does not show",
         what:
           "Which handlers a stored event concerns is read from the texts of upcasters: plain calls of "
-          + "`rename`, `split` and `drop` say what a step can make, and what cannot be read counts as anything. "
-          + "This step made something else all the same, so handlers that ought to see it may never be asked.",
+          + "`rename`, `split` and `drop` say what a step can make, what cannot be read counts as anything. "
+          + "This step made something else all the same, so handlers that ought to see it may not be asked.",
         help: "Write rename(\"Type\", data), split { events.Type(data) } or drop() into the step itself.")
     default: nil
     }

@@ -131,31 +131,80 @@ struct ReshapeScan {
   }
 
   /// `split { events.Type(data, { version = 2 }), events["Type"] { … }, { type = "Type", … } }`, whose first
-  /// bracket is at `open`, in `range`.
+  /// bracket is at `open`, in `range`; or `split(NAME)` of a local list.
   private func splits(_ open: Int, _ range: Range<Int>, _ shape: inout StepShape) {
-    var list = open..<open + 1
-    if script.isSymbol(open, "(") {
-      let said = parts(open)
-      guard said.count == 1 else {
-        shape.isOpen = true
-        return
-      }
-      list = said[0]
-    } else if let end = chunks.end(of: open) {
-      list = open..<end
-    }
     let isKnown = range.allSatisfy { chunks.variable($0) != "events" || isFamily($0) }
-    guard isTable(list), isKnown, !chunks.given.contains("events"), chunks.functions["events"] == nil else {
+    guard isKnown, !chunks.given.contains("events"), chunks.functions["events"] == nil,
+      let list = listed(open, range)
+    else {
       shape.isOpen = true
       return
     }
-    for part in parts(list.lowerBound) {
+    for part in list {
       if let target = built(part) ?? plain(part) {
         shape.targets.append(target)
       } else {
         shape.isOpen = true
       }
     }
+  }
+
+  /// What `split` is given: a list that is written there, or a local one.
+  private func listed(_ open: Int, _ range: Range<Int>) -> [Range<Int>]? {
+    guard script.isSymbol(open, "(") else { return parts(open) }
+    let said = parts(open)
+    guard said.count == 1 else { return nil }
+    if isTable(said[0]) { return parts(said[0].lowerBound) }
+    guard said[0].count == 1, let name = chunks.variable(said[0].lowerBound) else { return nil }
+    var found: [Range<Int>] = []
+    var lists = 0
+    for index in range where chunks.variable(index) == name {
+      if script.isSymbol(index - 1, "local"), script.isSymbol(index + 1, "="),
+        script.isSymbol(index + 2, "{"), let end = chunks.end(of: index + 2), isStatement(end)
+      {
+        lists += 1
+        found += parts(index + 2)
+      } else if let part = added(index) {
+        found.append(part)
+      } else if !script.isSymbol(index - 1, "#"), index != said[0].lowerBound {
+        return nil
+      }
+    }
+    return lists == 1 ? found : nil
+  }
+
+  /// What is put into the list of that name: `NAME[…] = events.Type …`, `table.insert(NAME, events.Type …)`.
+  private func added(_ index: Int) -> Range<Int>? {
+    if script.isSymbol(index - 1, "("), script.isSymbol(index + 1, ","),
+      chunks.variable(index - 4) == "table",
+      script.isSymbol(index - 3, "."), script.text(script.tokens[index - 2]) == "insert",
+      !chunks.given.contains("table"), chunks.functions["table"] == nil
+    {
+      let said = parts(index - 1)
+      return said.count == 2 ? said[1] : nil
+    }
+    guard script.isSymbol(index + 1, "["), !script.isSymbol(index - 1, ","),
+      let value = chunks.end(of: index + 1).map({ $0 + 1 }), script.isSymbol(value - 1, "="),
+      let open = (value..<script.tokens.count).first(where: { isBracket($0) }),
+      // Of `events["Type"]` the next one.
+      let call = script.isSymbol(open, "[") ? chunks.end(of: open) : open, isBracket(call),
+      let end = chunks.end(of: call), isStatement(end)
+    else { return nil }
+    return value..<end
+  }
+
+  private func isBracket(_ index: Int) -> Bool {
+    ["(", "{", "["].contains { script.isSymbol(index, $0) }
+  }
+
+  /// Whether what comes there cannot go on with the expression before it.
+  private func isStatement(_ index: Int) -> Bool {
+    guard script.tokens.indices.contains(index) else { return false }
+    if script.tokens[index].kind == .name { return true }
+    let words = [
+      "end", "else", "elseif", "local", "return", "if", "for", "while", "repeat", "until", "do", ";",
+    ]
+    return words.contains { script.isSymbol(index, $0) }
   }
 
   /// `events.` and `events[`, which is no other meaning of that name.
