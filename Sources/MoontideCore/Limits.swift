@@ -271,6 +271,8 @@ public enum Limits {
   public static let foldLeftOutShare: UInt64 = 100
   /// The note beside a kept fold: fifteen lines.
   public static let foldNoteBytesMax = 4 << 10
+  /// How often a question is tried whose fold another process removes before it is opened.
+  public static let foldTriesMax = 3
   /// A fold that was made or used so recently may be about to be opened by its process.
   public static let foldOpeningTime = Duration.seconds(1)
   /// What a killed process left is removed when it is so old: a living one may be between two steps.

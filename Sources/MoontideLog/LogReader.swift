@@ -11,6 +11,8 @@ public final class LogReader: EventLog {
   public let tornTailBytes: UInt64
   private let log: LogIdentity
   private let catalog = LogCatalog(options: LogOptions())
+  /// Where segments begin that a repair has changed, and their bytes when they are full.
+  private let repairs: [(position: UInt64, bytes: UInt64)]
   private let state: LogPoint
 
   /// Opens what is in `directory`.
@@ -33,6 +35,9 @@ public final class LogReader: EventLog {
     let checkpoint = try LogCheckpoint.read(in: root, log: log)
     let witness = checkpoint.map(LogWitness.init)
     let segments = try Self.segments(folder, log, into: catalog)
+    repairs = segments.filter { $0.segment.isRepaired }.map { segment, isLast in
+      (segment.basePosition, isLast ? 0 : segment.writtenEnd)
+    }
     var start = LogPoint()
     start.offset = UInt64(SegmentHeader.bytes)
     if trusting, let checkpoint, try checkpoint.fits(catalog, log) {
@@ -185,13 +190,18 @@ public final class LogReader: EventLog {
 
   /// Of the record right before a position: all that the log knows of it, its time of recording included. Two
   /// histories that share a beginning (a log that was restored from a backup and went on) differ in it from
-  /// where they part: what is recorded later has a later time, and positions never stand still. Nil at the
-  /// start, and where the log does not reach.
+  /// where they part: what is recorded later has a later time, and positions never stand still. The segments
+  /// before it that a repair has changed count too: what it gave up has no record. Nil at the start, and
+  /// where the log does not reach.
   public func fingerprint(before position: Position) throws(LogError) -> Digest? {
     guard position > .start, position <= durableEnd else { return nil }
     let batch = RecordBatch()
     _ = try read(from: Position(position.value - 1), records: 1, bytes: 1, into: batch)
-    return batch.records.first?.fingerprint(in: batch.bytes)
+    guard var digest = batch.records.first?.fingerprint(in: batch.bytes) else { return nil }
+    for repair in repairs where repair.position < position.value {
+      digest = digest.adding(repair.position).adding(repair.bytes)
+    }
+    return digest
   }
 
   /// Hands over record after record until `body` answers false.

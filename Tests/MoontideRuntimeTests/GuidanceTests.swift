@@ -142,6 +142,37 @@ struct GuidanceTests {
       ])
   }
 
+  @Test func `a field is asked of the event's data only while the name surely means that`() {
+    var log = Guidance.LogView()
+    log.samples["OrderPlaced"] = sample(#"{"lines":[],"note":"x"}"#)
+    let script = """
+      consumer "c" { from = "start", on = { OrderPlaced = function(event, ctx)
+        local data = event.data
+        keep(data)
+        print(data.before)
+        for _, line in ipairs(data.lines) do
+          local data = line.product
+          print(data.sku)
+        end
+      end } }
+      """
+    #expect(
+      advice(script, log: log).map { $0.prefix { $0 != "·" } } == [
+        "E0330 4 consumer c: no event of type OrderPlaced has a field `before` in its data "
+      ])
+  }
+
+  @Test func `nothing is called never there of a type whose names are too many to be remembered`() {
+    let names = (0...Limits.sampledFieldsMax).map { "\"f\($0)\":1" }.joined(separator: ",")
+    let script = """
+      consumer "c" { from = "start", on = { OrderPlaced = function(event, ctx)
+        print(event.data.f\(Limits.sampledFieldsMax)) end } }
+      """
+    var log = Guidance.LogView()
+    log.samples["OrderPlaced"] = sample("{\(names)}")
+    #expect(advice(script, log: log) == [])
+  }
+
   @Test func `types that nobody reads are one line, with the name that was meant`() {
     var log = Guidance.LogView()
     for type in ["OrderPlaced", "AClosed", "BClosed", "CClosed", "DClosed", "EClosed", "FClosed"] {

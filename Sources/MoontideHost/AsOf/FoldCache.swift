@@ -54,7 +54,8 @@ struct FoldCache {
       guard let kept = try read(name) else { continue }
       if kept.note.log == log, kept.note.scriptVersion == scriptVersion {
         found.append(kept)
-      } else {
+      } else if isOlder(kept.usedMicroseconds, Limits.foldOpeningTime) {
+        // Else one who read the scripts before they were edited may be about to open it.
         try remove(name)
       }
     }
@@ -125,18 +126,31 @@ struct FoldCache {
   func makeRoom() throws(FileError) -> Bool {
     clock.sleep(for: Limits.foldOpeningTime)
     var isMade = false
-    for name in try files.list(folders) {
-      let folder = "\(folders)/\(name)"
-      let names = try files.list(folder)
-      if try sweep(folder, names, olderThan: Limits.foldOpeningTime) { isMade = true }
-      for note in names where note.hasSuffix(".note") {
-        guard let status = try files.status("\(folder)/\(note)"),
-          isOlder(status.modifiedMicroseconds, Limits.foldOpeningTime)
-        else { continue }
-        try files.remove("\(folder)/\(note)")
-        try files.remove("\(folder)/\(note.dropLast(".note".count)).sqlite")
-        isMade = true
-      }
+    for name in try files.list(folders) where try clear(name, olderThan: Limits.foldOpeningTime) {
+      isMade = true
+    }
+    return isMade
+  }
+
+  /// Removes what is kept of read models that are no more, and was not used for a while.
+  func forgetOthers(than names: Set<String>) throws(FileError) {
+    for name in try files.list(folders) where !names.contains(name) {
+      _ = try clear(name, olderThan: Limits.leftoverAge)
+    }
+  }
+
+  /// Removes the folds of one read model, and what killed processes left of it; false when there was nothing.
+  private func clear(_ projection: String, olderThan age: Duration) throws(FileError) -> Bool {
+    let folder = "\(folders)/\(projection)"
+    guard try files.status(folder)?.isDirectory == true else { return false }
+    let names = try files.list(folder)
+    var isMade = try sweep(folder, names, olderThan: age)
+    for note in names where note.hasSuffix(".note") {
+      guard let status = try files.status("\(folder)/\(note)"), isOlder(status.modifiedMicroseconds, age)
+      else { continue }
+      try files.remove("\(folder)/\(note)")
+      try files.remove("\(folder)/\(note.dropLast(".note".count)).sqlite")
+      isMade = true
     }
     return isMade
   }
@@ -221,18 +235,34 @@ struct FoldCache {
     try files.remove(path(name))
   }
 
-  /// Removes what is too much, but nothing that another process may be about to open.
-  func prune(_ kept: [Kept], bytesMax: UInt64) throws(FileError) {
-    let known = kept.map {
-      FoldPruning.Kept(
-        name: $0.name, role: $0.note.role, position: $0.note.position,
-        isPlain: $0.note.span.leftOut == 0, bytes: $0.note.bytes,
-        usedMicroseconds: $0.usedMicroseconds)
-    }
+  /// Removes what is too much, but not the fold of that name, and nothing that another process may be about
+  /// to open.
+  func prune(_ kept: [Kept], keeping name: String, bytesMax: UInt64) throws(FileError) {
     let old = Set(kept.filter { isOlder($0.usedMicroseconds, Limits.foldOpeningTime) }.map(\.name))
-    for name in FoldPruning(bytesMax: bytesMax).superfluous(known) where old.contains(name) {
-      try remove(name)
+    for gone in FoldPruning(bytesMax: bytesMax).superfluous(kept.map(Self.known))
+    where gone != name && old.contains(gone) {
+      try remove(gone)
     }
+  }
+
+  /// Whether one more mark, a copy of the work as it is now, is within the bounds; makes it so when others
+  /// may go for it.
+  func admits(
+    _ note: FoldNote, of work: Work, beside kept: [Kept], bytesMax: UInt64
+  ) throws(FileError) -> Bool {
+    var new = Kept(name: "", note: note, usedMicroseconds: clock.now.microseconds)
+    new.note.bytes = try files.status(work.path)?.bytes ?? 0
+    let gone = FoldPruning(bytesMax: bytesMax).superfluous((kept + [new]).map(Self.known))
+    let old = Set(kept.filter { isOlder($0.usedMicroseconds, Limits.foldOpeningTime) }.map(\.name))
+    guard new.note.bytes <= bytesMax, gone.allSatisfy(old.contains) else { return false }
+    for name in gone { try remove(name) }
+    return true
+  }
+
+  private static func known(_ kept: Kept) -> FoldPruning.Kept {
+    FoldPruning.Kept(
+      name: kept.name, role: kept.note.role, position: kept.note.position,
+      isPlain: kept.note.span.leftOut == 0, bytes: kept.note.bytes, usedMicroseconds: kept.usedMicroseconds)
   }
 
   /// How much all questions about the past of a project keep: files, folds among them, bytes.

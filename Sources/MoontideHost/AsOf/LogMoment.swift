@@ -15,7 +15,10 @@ public enum LogMoment: Sendable, Hashable {
       try LogError.told { () throws(LogError) in
         _ = try log.read(from: position, records: 1, bytes: 1, into: batch)
       }
-      guard let record = batch.records.first else { throw LogMoment.missing("\(position)", log) }
+      // Behind what a repair gave up the next record is another one.
+      guard let record = batch.records.first, record.position == position else {
+        throw LogMoment.missing("\(position)", log)
+      }
       return EventTime(microseconds: record.envelope.timeMicroseconds)
     }
     return time

@@ -29,18 +29,27 @@ struct PastFold {
   /// deletes the cache meanwhile costs as much again.
   /// - Parameter progress: told the position reached and the last one; what it throws ends the fold.
   func run(_ progress: (UInt64, UInt64) throws(Diagnostic) -> Void) throws(Diagnostic) -> Folded {
-    do throws(Diagnostic) { return try attempt(progress, leavesMarks: true) } catch {
-      let goesOn = try FileError.told { () throws(FileError) in
-        try cache.isGone() || (error.isPassing && cache.makeRoom())
+    var leavesMarks = true
+    for attempts in 1...Limits.foldTriesMax {
+      do throws(Diagnostic) {
+        // Another process may remove a fold before it is opened here.
+        if let folded = try attempt(progress, leavesMarks: leavesMarks) { return folded }
+      } catch {
+        let goesOn = try FileError.told { () throws(FileError) in
+          try cache.isGone() || (error.isPassing && cache.makeRoom())
+        }
+        guard goesOn, attempts < Limits.foldTriesMax else { throw error }
+        leavesMarks = false
       }
-      guard goesOn else { throw error }
     }
-    return try attempt(progress, leavesMarks: false)
+    throw Diagnostic(
+      .file, "the folds of \(definition.name) are removed as soon as they are made", help: "ask again")
   }
 
+  /// Nil when the fold was removed before it was opened.
   private func attempt(
     _ progress: (UInt64, UInt64) throws(Diagnostic) -> Void, leavesMarks: Bool
-  ) throws(Diagnostic) -> Folded {
+  ) throws(Diagnostic) -> Folded? {
     let kept = try FileError.told { () throws(FileError) in
       try cache.kept(log: log.identity, scriptVersion: scriptVersion)
     }
@@ -95,12 +104,17 @@ struct PastFold {
     return false
   }
 
-  private func folded(_ path: String) throws(Diagnostic) -> Folded {
+  /// Nil when it is not there.
+  private func folded(_ path: String) throws(Diagnostic) -> Folded? {
     do throws(StoreOpeningError) {
       let reader = try StoreReader(path: path)
       let ledger = try StoreOpeningError.told { () throws(StoreError) in try reader.ledger() }
       return Folded(path: path, degradedSince: ledger.degradedSince, setAside: ledger.deadLetters)
-    } catch { throw error.diagnostic(path) }
+    } catch {
+      let isGone = try FileError.told { () throws(FileError) in try cache.files.status(path) == nil }
+      if isGone { return nil }
+      throw error.diagnostic(path)
+    }
   }
 
   // MARK: Folding
@@ -109,7 +123,7 @@ struct PastFold {
   private func fold(
     _ work: FoldCache.Work, from base: FoldCache.Kept?, _ kept: [FoldCache.Kept]?, _ decisions: PastDecisions,
     _ progress: (UInt64, UInt64) throws(Diagnostic) -> Void
-  ) throws(Diagnostic) -> Folded {
+  ) throws(Diagnostic) -> Folded? {
     let moment = log(of: base?.note.span ?? FoldSpan())
     let near = (kept ?? []).filter { $0.note.span.stands(for: view.latest) }
     var marks = FoldMarks(near.map(\.note.position), logEnd: log.durableEnd)
@@ -121,7 +135,11 @@ struct PastFold {
       try progress(position.value, moment.durableEnd.value)
       guard position < moment.durableEnd, isMark(position) else { return }
       let note = try describe(position, moment.span, decisions, .mark)
-      try FileError.told { () throws(FileError) in try cache.keepCopy(of: work, note) }
+      try FileError.told { () throws(FileError) in
+        let kept = try cache.kept(log: log.identity, scriptVersion: scriptVersion)
+        guard try cache.admits(note, of: work, beside: kept, bytesMax: bytesMax) else { return }
+        try cache.keepCopy(of: work, note)
+      }
       marks.note(position)
     }
     let end = moment.durableEnd
@@ -130,12 +148,14 @@ struct PastFold {
     let name = try FileError.told { () throws(FileError) in
       let name = try cache.keep(work, note).name
       let all = try cache.kept(log: log.identity, scriptVersion: scriptVersion)
-      try cache.prune(
-        all.filter { $0.name != name }, bytesMax: max(Limits.foldBytesFloor, log.bytes * 2))
+      try cache.prune(all, keeping: name, bytesMax: bytesMax)
       return name
     }
     return try folded(cache.path(name))
   }
+
+  /// Of all that is kept of one read model.
+  private var bytesMax: UInt64 { max(Limits.foldBytesFloor, log.bytes * 2) }
 
   private func describe(
     _ position: Position, _ span: FoldSpan, _ decisions: PastDecisions, _ role: FoldNote.Role

@@ -48,7 +48,7 @@ public struct PastQuery {
       }
       let fold = PastFold(
         definition: definition, catalog: scripts.catalog, log: log, view: view, outline: outline,
-        cache: try cache(name), clock: clock, randomness: randomness)
+        cache: try cache(name, among: projections), clock: clock, randomness: randomness)
       let folded = try fold.run { done, total throws(Diagnostic) in
         try observer.folding(name, done: done, total: total)
       }
@@ -93,9 +93,13 @@ public struct PastQuery {
     }
   }
 
-  private func cache(_ projection: String) throws(Diagnostic) -> FoldCache {
+  private func cache(
+    _ projection: String, among all: [HandlerDefinition]
+  ) throws(Diagnostic) -> FoldCache {
     try FileError.told { () throws(FileError) in
-      try FoldCache(paths, projection, files: files, clock: clock, randomness: randomness)
+      let cache = try FoldCache(paths, projection, files: files, clock: clock, randomness: randomness)
+      try cache.forgetOthers(than: Set(all.map(\.name)))
+      return cache
     }
   }
 

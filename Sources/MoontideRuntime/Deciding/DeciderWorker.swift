@@ -163,7 +163,7 @@ public final class DeciderWorker: Worker {
       for one in asked { one.answer(.refused(diagnostic)) }
       status.halted = diagnostic
       surroundings.report(diagnostic)
-      inbox.close()
+      inbox.close(because: diagnostic)
       return .finished
     }
   }

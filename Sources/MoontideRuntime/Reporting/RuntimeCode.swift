@@ -27,6 +27,7 @@ public enum RuntimeCode: String, ExplainedCode {
   case newerThanKnown = "E0144"
   case versionUnsaid = "E0145"
   case renamedAway = "E0146"
+  case upcasterUnforeseen = "E0147"
   // What `check` advises.
   case eventName = "E0151"
   case commandName = "E0152"

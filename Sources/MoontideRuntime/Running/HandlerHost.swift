@@ -17,6 +17,8 @@ final class HandlerHost: LuaHost {
   private(set) var record: Record?
   /// The identity of the stored event that it comes from: what it causes is named after that one.
   private var storedID = ByteRange.empty
+  /// Its key: that of the state, since what runs in order, and in one lane, are the stored events of one key.
+  private var storedKey = ByteRange.empty
   /// Of the current event.
   var topic: TopicName = .events
   /// How many events the current one has emitted.
@@ -37,6 +39,7 @@ final class HandlerHost: LuaHost {
     if self.batch !== batch { self.batch = batch }
     self.record = record
     storedID = record.envelope.id
+    storedKey = record.envelope.key
     emitted = 0
     printed = 0
   }
@@ -171,7 +174,7 @@ final class HandlerHost: LuaHost {
     return index.map { script.place(of: script.tokens[$0], label: "never there") } ?? definition.place
   }
 
-  private var key: [UInt8] { record.map { Array(batch.bytes[$0.envelope.key.indices]) } ?? [] }
+  private var key: [UInt8] { Array(batch.bytes[storedKey.indices]) }
 
   private func write(_ entry: EffectEntry) throws(HostRefusal) {
     let transaction = try open()
