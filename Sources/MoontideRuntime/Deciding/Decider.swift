@@ -109,28 +109,25 @@ final class Decider {
 
   private func stream(_ key: [UInt8]) throws(StreamFault) -> StreamState {
     if let known = cache[key] { return known }
-    var state = try snapshot(key) ?? .new
-    try fold.advance(&state, key: key)
+    let state = try loaded(key)
     cache[key] = state
     return state
   }
 
-  /// The stream as it was kept, when the log says the same of the event that it was kept at.
-  private func snapshot(_ key: [UInt8]) throws(StreamFault) -> StreamState? {
+  private func loaded(_ key: [UInt8]) throws(StreamFault) -> StreamState {
+    if let kept = snapshot(key), let state = try fold.resume(from: kept) { return state }
+    var state = StreamState.new
+    try fold.advance(&state, key: key)
+    return state
+  }
+
+  /// The stream as it was kept; the log has not been asked yet whether it was so.
+  private func snapshot(_ key: [UInt8]) -> StreamSnapshot? {
     guard definition.snapshotEvery != nil else { return nil }
-    var found: StreamSnapshot?
     // A cache that cannot be read is none.
-    do throws(StoreError) { found = try snapshots.snapshot(topic: definition.topic, key: key) } catch {
+    do throws(StoreError) { return try snapshots.snapshot(topic: definition.topic, key: key) } catch {
       return nil
     }
-    guard let kept = found else { return nil }
-    do throws(LogError) {
-      guard try fold.position(ofVersion: kept.version, key: key) == kept.position else { return nil }
-    } catch {
-      throw .log(error)
-    }
-    return StreamState(
-      version: kept.version, value: kept.state, position: kept.position, snapshotVersion: kept.version)
   }
 
   // MARK: The decision

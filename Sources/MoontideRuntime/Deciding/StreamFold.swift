@@ -113,13 +113,19 @@ final class StreamFold {
     }
   }
 
-  /// The position of the event that made a stream's version, or nil when it is not that long.
-  func position(ofVersion version: Int, key: [UInt8]) throws(LogError) -> Position? {
-    guard version > 0, let topic = log.topics().first(where: { $0.name == definition.topic }) else {
-      return nil
+  /// The stream as it is now, folded on from a snapshot; nil when the log does not have the event there that
+  /// the snapshot was kept at.
+  func resume(from kept: StreamSnapshot) throws(StreamFault) -> StreamState? {
+    var state = StreamState(
+      version: kept.version, value: kept.state, position: kept.position, snapshotVersion: kept.version)
+    var isProven: Bool?
+    // Looking a stream up counts its events, so the event that proves is read with those that follow.
+    try advance(&state, key: kept.key, from: kept.version - 1) { record in
+      if let isProven { return isProven }
+      isProven = record.position == kept.position
+      return false
     }
-    _ = try log.read(topic: topic.id, key: key, from: version - 1, records: 1, into: batch)
-    return batch.records.first?.position
+    return isProven == true ? state : nil
   }
 }
 
