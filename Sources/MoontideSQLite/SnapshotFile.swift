@@ -4,15 +4,17 @@ public import MoontideCore
 /// in it is flushed, and nothing of it is used that is not whole or was made by other scripts or from another
 /// log.
 ///
-/// Format version 1:
-/// - `owner(content, log, reached)`: one row, the digest of the scripts, the identity of the log, and how far
-///   commands were looked through;
+/// Format version 2:
+/// - `owner(content, log, reached, digest)`: one row, the digest of the scripts, the identity of the log, how
+///   far commands were looked through, and the digest of these three;
 /// - `snapshots(topic, key, version, position, state, digest)`: the newest of each stream; `digest` is of all
 ///   the other columns.
 public final class SnapshotFile: SnapshotStore {
   private let connection: Connection
+  private let content: String
+  private let log: String
 
-  private static let format = 1
+  private static let format = 2
 
   /// Opens the file, or makes it; one that cannot be used is made anew.
   /// - Parameters:
@@ -22,6 +24,8 @@ public final class SnapshotFile: SnapshotStore {
   public init(
     path: String, content: Digest, log: String, discard: () throws(StoreError) -> Void
   ) throws(StoreError) {
+    self.content = content.description
+    self.log = log
     var known: (connection: Connection, belongs: Bool)?
     do throws(StoreError) {
       let opened = try Self.open(path)
@@ -36,14 +40,16 @@ public final class SnapshotFile: SnapshotStore {
       """
       begin immediate;
       drop table if exists owner; drop table if exists snapshots;
-      create table owner(content text not null, log text not null, reached integer not null);
+      create table owner(content text not null, log text not null, reached integer not null,
+        digest text not null);
       create table snapshots(topic text, key blob, version integer not null, position integer not null,
         state blob not null, digest text not null, primary key(topic, key)) without rowid;
       pragma user_version=\(Self.format);
       """)
-    let owner = try connection.prepare("insert into owner values (?, ?, 0)")
+    let owner = try connection.prepare("insert into owner values (?, ?, 0, ?)")
     owner.bind(1, text: content.description)
     owner.bind(2, text: log)
+    owner.bind(3, text: Self.digest(content.description, log, 0))
     try owner.finish()
     try connection.run("commit")
   }
@@ -59,9 +65,19 @@ public final class SnapshotFile: SnapshotStore {
     -> Bool
   {
     guard try connection.integer("pragma user_version") == Int64(format) else { return false }
-    let owner = try connection.prepare("select content, log from owner")
-    defer { owner.reset() }
-    return try owner.step() && owner.text(0) == content.description && owner.text(1) == log
+    let owner = try owner(connection)
+    return owner?.content == content.description && owner?.log == log
+  }
+
+  /// The row of `owner`; nil when it is not whole.
+  private static func owner(_ connection: Connection) throws(StoreError) -> (
+    content: String, log: String, reached: Int64
+  )? {
+    let row = try connection.prepare("select content, log, reached, digest from owner")
+    defer { row.reset() }
+    guard try row.step() else { return nil }
+    let (content, log, reached) = (row.text(0), row.text(1), row.integer(2))
+    return row.text(3) == digest(content, log, reached) ? (content, log, reached) : nil
   }
 
   public func snapshot(topic: TopicName, key: [UInt8]) throws(StoreError) -> StreamSnapshot? {
@@ -90,8 +106,9 @@ public final class SnapshotFile: SnapshotStore {
         put.bind(6, text: Self.digest(snapshot).description)
         try put.finish()
       }
-      let move = try connection.statement("update owner set reached = ?")
+      let move = try connection.statement("update owner set reached = ?, digest = ?")
       move.bind(1, Int64(bitPattern: reached.value))
+      move.bind(2, text: Self.digest(content, log, Int64(bitPattern: reached.value)))
       try move.finish()
       try connection.run("commit")
     } catch {
@@ -101,7 +118,7 @@ public final class SnapshotFile: SnapshotStore {
   }
 
   public func reached() throws(StoreError) -> Position? {
-    try connection.integer("select reached from owner").map { Position(UInt64(bitPattern: $0)) }
+    try Self.owner(connection).map { Position(UInt64(bitPattern: $0.reached)) }
   }
 
   /// How far the commands of a decider with these scripts have been looked through; nil when that is not
@@ -109,11 +126,13 @@ public final class SnapshotFile: SnapshotStore {
   public static func reached(path: String, content: Digest) -> Position? {
     do throws(StoreError) {
       let connection = try Connection(path, .readOnly)
-      let owner = try connection.prepare("select content, reached from owner")
-      defer { owner.reset() }
-      guard try owner.step(), owner.text(0) == content.description else { return nil }
-      return Position(UInt64(bitPattern: owner.integer(1)))
+      guard let owner = try owner(connection), owner.content == content.description else { return nil }
+      return Position(UInt64(bitPattern: owner.reached))
     } catch { return nil }
+  }
+
+  private static func digest(_ content: String, _ log: String, _ reached: Int64) -> String {
+    Digest.zero.adding(content).adding(log).adding(UInt64(bitPattern: reached)).description
   }
 
   /// SQLite's pages have no checksums.
