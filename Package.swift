@@ -61,7 +61,8 @@ let package = Package(
     .executableTarget(
       name: "moontide-bench",
       dependencies: [
-        "MoontideHost", "MoontideRuntime", "MoontideLog", "MoontideSQLite", "MoontideLua", "CBenchFloor",
+        "MoontideHost", "MoontideRuntime", "MoontideLog", "MoontideJSON", "MoontideSQLite", "MoontideLua",
+        "CBenchFloor",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swift),
