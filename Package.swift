@@ -87,7 +87,8 @@ let package = Package(
     .target(
       name: "Simulation",
       dependencies: [
-        "MoontideCore", "MoontideLua", "MoontideLog", "MoontideSQLite", "MoontideRuntime", "MoontideHost",
+        "MoontideCore", "MoontideJSON", "MoontideLua", "MoontideLog", "MoontideSQLite", "MoontideRuntime",
+        "MoontideHost",
       ],
       path: "Tests/Simulation", swiftSettings: swift),
     .executableTarget(

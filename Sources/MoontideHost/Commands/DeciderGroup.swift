@@ -32,28 +32,8 @@ final class DeciderGroup: Sendable {
     let partitions = project.settings.partitions
     return try DeciderWorker(
       definition, catalog: project.catalog, log: project.log,
-      snapshots: try snapshots(definition, project), inbox: inbox, surroundings: surroundings, board: board,
+      snapshots: try StoreKeeper(project).snapshots(definition, log: project.segmentedLog), inbox: inbox, surroundings: surroundings, board: board,
       partitions: { partitions[$0] })
-  }
-
-  private static func snapshots(
-    _ definition: DeciderDefinition, _ project: MoontideProject
-  ) throws(Diagnostic) -> SnapshotFile {
-    let (paths, files) = (project.paths, project.files)
-    let path = paths.snapshots(definition.name)
-    try FileError.told { () throws(FileError) in try files.createDirectory(paths.snapshotFolder) }
-    do throws(StoreError) {
-      return try SnapshotFile(path: path, content: definition.version, log: project.segmentedLog.identity) {
-        () throws(StoreError) in
-        do throws(FileError) {
-          for ending in ["", "-wal", "-shm"] { try files.remove(path + ending) }
-        } catch {
-          throw .io(path: path, reason: error.reason)
-        }
-      }
-    } catch {
-      throw StoreOpeningError.store(error).diagnostic(path)
-    }
   }
 
   func send(_ asked: CommandInbox.Asked) {

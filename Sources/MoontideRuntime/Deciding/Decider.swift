@@ -43,8 +43,8 @@ final class Decider {
 
   /// Decides a command, or finds the answer that it got before.
   func decide(_ command: Command) throws(WorkerStop) -> Decided {
-    if let known = try earlier(command) { return known }
     for _ in 0..<Limits.decisionTriesMax {
+      if let known = try earlier(command) { return known }
       do throws(LuaFault) { try fold.renewIfSpent() } catch {
         throw .halt(FaultReport.loading(error, path: definition.path, scripts: catalog.scripts))
       }
@@ -60,7 +60,8 @@ final class Decider {
         }
       }
       if let decided = try write(command, trial) { return decided }
-      // Somebody wrote to the stream: what he wrote is there once it is durable.
+      // Somebody wrote to the stream, or a shortage came between a decision and its flush: what was written
+      // is there once it is durable.
       cache[command.key] = nil
       try logged { () throws(LogError) in try log.flush() }
     }
@@ -74,18 +75,17 @@ final class Decider {
 
   /// After a flush: what was written is durable now.
   /// - Parameter reached: how far the commands of the log have been looked through.
-  func flushed(reached: Position) throws(WorkerStop) {
+  func flushed(reached: Position) {
     unflushed.removeAll(keepingCapacity: true)
-    if !due.isEmpty { try settle(reached: reached) }
+    if !due.isEmpty { settle(reached: reached) }
   }
 
   /// Keeps the snapshots that are due and how far commands have been looked through.
-  func settle(reached: Position) throws(WorkerStop) {
+  func settle(reached: Position) {
     do throws(StoreError) {
       try snapshots.keep(Array(due.values), reached: reached)
     } catch {
       // A cache: without them the next opening folds a little more.
-      if case .damaged = error { throw .store(error, handler: title) }
     }
     due.removeAll(keepingCapacity: true)
   }
@@ -133,6 +133,8 @@ final class Decider {
     var after: StreamState
     var verdict = CommandOutcome.Verdict.accepted
     var events: [OutboxEvent] = []
+    /// Those of them whose ids the script gave.
+    var named: [OutboxEvent] = []
     var code = ""
     var text = ""
     var fault: LuaFault?
@@ -140,6 +142,7 @@ final class Decider {
     mutating func fail(_ fault: LuaFault, _ place: String) {
       verdict = .failed
       events = []
+      named = []
       after = stream
       code = RuntimeCode.text(of: fault.kind)
       text = place.isEmpty ? fault.message : "\(place): \(fault.message)"
@@ -201,12 +204,17 @@ final class Decider {
       envelope: drafts.drafts[0].envelope)
     try fold.apply(record, in: eventBatch, to: &trial.after, at: nil)
     trial.events.append(event)
+    let id = fields.cells[EmittedField.id.rawValue].kind
+    if id != .absent, id != .null { trial.named.append(event) }
   }
 
   // MARK: Writing
 
   /// Appends a decision under the condition that the stream is as it was; nil when it is not.
   private func write(_ command: Command, _ trial: Trial) throws(WorkerStop) -> Decided? {
+    if let event = try known(in: trial) {
+      return try write(command, refused(trial, event, "an event of this decider, or of this decision,"))
+    }
     var outcome = CommandOutcome(trial.verdict, command, definition, version: trial.after.version)
     outcome.code = trial.code
     outcome.text = trial.text
@@ -224,14 +232,11 @@ final class Decider {
     try logged { () throws(LogError) in appended = try log.append(request) }
     switch appended {
     case .written(let written)?:
-      outcome.position = Position(written.first.value + UInt64(max(1, written.count)) - 1)
-      // An event that repeats one of the topic was dropped: the stream is not what the script thinks.
-      if written.count <= trial.events.count {
-        cache[command.key] = nil
-        unflushed[command.identity] = (command, outcome)
-      } else {
-        took(command, trial, outcome)
-      }
+      // All of it was there: it was decided just so before a shortage that let it be forgotten.
+      if written.count == 0 { return nil }
+      CrashPoint.reach(.afterCommand)
+      outcome.position = Position(written.first.value + UInt64(written.count) - 1)
+      took(command, trial, outcome)
       if let fault = trial.fault { report(fault, command, outcome) }
       return .outcome(
         outcome,
@@ -265,15 +270,38 @@ final class Decider {
     guard let first = conflicts.first, first.index > 0 else { return .refused(taken(command)) }
     // Its outcome is known since a moment ago.
     if first.index > trial.events.count { return try earlier(command) }
-    let event = trial.events[first.index - 1]
     let holder = first.position.map { "the event at \($0)" } ?? "another event of the decision"
+    return try write(command, refused(trial, trial.events[first.index - 1], holder))
+  }
+
+  /// An event under a known id that the script gave it. The log would take one of the same body for a repeat
+  /// and drop it, and the outcome would tell of an event that the stream does not have.
+  private func known(in trial: Trial) throws(WorkerStop) -> OutboxEvent? {
+    guard !trial.named.isEmpty else { return nil }
+    let stream = try topic(definition.topic)
+    var found: OutboxEvent?
+    try logged { () throws(LogError) in
+      // Only what is durable is found.
+      try log.flush()
+      var ids: Set<[UInt8]> = []
+      for event in trial.named where found == nil {
+        let place = LogPlace.identity(topic: stream, source: event.source, id: event.id)
+        let isNew = ids.insert(event.id).inserted
+        let holder = try log.position(of: place)
+        if !isNew || holder != nil { found = event }
+      }
+    }
+    return found
+  }
+
+  private func refused(_ trial: Trial, _ event: OutboxEvent, _ holder: String) -> Trial {
     var failed = trial
     failed.fail(
       LuaFault(
         kind: .refused(code: RuntimeCode.outboxConflict.rawValue),
-        message: "\(holder) holds the id \(String(decoding: event.id, as: UTF8.self)) with another body",
+        message: "\(holder) holds the id \(String(decoding: event.id, as: UTF8.self)) already",
         path: definition.path, line: definition.place.line), "")
-    return try write(command, failed)
+    return failed
   }
 
   private func report(_ fault: LuaFault, _ command: Command, _ outcome: CommandOutcome) {

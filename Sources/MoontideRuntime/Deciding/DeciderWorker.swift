@@ -39,6 +39,8 @@ public final class DeciderWorker: Worker {
       // A cache: then every command is looked at, and found to be answered.
       status.position = .start
     }
+    // It speaks of a log that went further than this one, an older copy of it.
+    if status.position > log.durableEnd { status.position = .start }
     board.publish(status)
   }
 
@@ -46,28 +48,27 @@ public final class DeciderWorker: Worker {
     if status.halted != nil { return .finished }
     let asked = inbox.take(Limits.commandsPerFlushMax)
     var answers: [CommandReply] = []
+    let begin = status.position
     defer { board.publish(status) }
     do throws(WorkerStop) {
       for one in asked { answers.append(try reply(to: one.command)) }
       let advanced = try advance()
-      if !asked.isEmpty || advanced.decided > 0 { try flush() }
+      if !asked.isEmpty || advanced.decided > 0 {
+        try flush()
+        CrashPoint.reach(.beforeAnswer)
+      }
       for (one, answer) in zip(asked, answers) { one.answer(answer) }
       status.waiting = nil
       return !asked.isEmpty || advanced.moved ? .progressed : .idle(for: Limits.idlePause)
     } catch {
+      // What was decided and is not durable is to be looked at again.
+      status.position = begin
       return stopped(error, asked)
     }
   }
 
   /// Writes down how far commands have been looked through, so that the next opening need not look again.
-  public func settle() {
-    do throws(WorkerStop) { try decider.settle(reached: status.position) } catch {
-      // A cache: the next opening looks through more of the log.
-      var problem = error.diagnostic
-      problem.severity = .warning
-      surroundings.report(problem)
-    }
-  }
+  public func settle() { decider.settle(reached: status.position) }
 
   private func reply(to command: Command) throws(WorkerStop) -> CommandReply {
     switch try decider.decide(command) {
@@ -132,7 +133,7 @@ public final class DeciderWorker: Worker {
       decider.forget()
       throw .log(error, handler: "decider \(definition.name)")
     }
-    try decider.flushed(reached: status.position)
+    decider.flushed(reached: status.position)
   }
 
   /// Who waits is told; what is in the log without an outcome is decided later.

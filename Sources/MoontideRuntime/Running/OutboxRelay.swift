@@ -121,7 +121,9 @@ public final class OutboxRelay: Worker {
   private func draft(_ event: OutboxEvent) throws(WorkerStop) {
     var topic: TopicID?
     try logged { () throws(LogError) in
-      topic = try log.topic(event.topic, partitions: partitions(event.topic)).id
+      // As all who write commands have it, whoever is the first of them.
+      let count = event.topic.isSystem ? 1 : partitions(event.topic)
+      topic = try log.topic(event.topic, partitions: count).id
     }
     guard let topic else { preconditionFailure("the log gave no topic \(event.topic)") }
     event.draft(topic: topic, into: batch)

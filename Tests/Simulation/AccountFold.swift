@@ -1,0 +1,110 @@
+/// What accounts come to, over dictionaries: upcasters and `evolve` of `AccountScripts` a second time, for all
+/// of its editions at once.
+struct AccountFold {
+  /// An event as upcasters make it.
+  struct Part {
+    var type: String
+    var id: String
+    var cents: Int
+    /// By edition.
+    var tags: [Int]
+  }
+
+  struct Account {
+    /// Events that are stored.
+    var version = 0
+    /// Events that `evolve` saw.
+    var count = 0
+    var balance = 0
+    /// By edition.
+    var mix = AccountScripts.editions.map { _ in 7 }
+  }
+
+  private(set) var accounts: [String: Account] = [:]
+
+  subscript(_ key: String) -> Account { accounts[key] ?? Account() }
+
+  /// Takes the next stored event of the topic `accounts`.
+  mutating func apply(_ record: LogWitness.Seen) {
+    var account = self[record.key]
+    account.version += 1
+    for part in Self.parts(of: record) {
+      let cents = part.type == "Charged" ? min(part.cents, account.balance) : part.cents
+      let weights =
+        switch part.type {
+        case "Deposited": part.tags.map { cents + $0 }
+        case "Withdrawn": part.tags.map { _ in cents * 3 }
+        case "Charged": part.tags.map { _ in cents * 5 }
+        default: part.tags.map { _ in 11 }
+        }
+      account.count += 1
+      account.balance += part.type == "Deposited" ? cents : part.type == "Stamped" ? 0 : -cents
+      for (index, edition) in AccountScripts.editions.enumerated() {
+        account.mix[index] = (account.mix[index] * edition.factor + weights[index]) % AccountScripts.modulus
+      }
+    }
+    accounts[record.key] = account
+  }
+
+  /// What handlers see of a stored event.
+  static func parts(of record: LogWitness.Seen) -> [Part] {
+    func number(_ name: String) -> Int { DataText(record.data).number(name) ?? 0 }
+    func part(_ type: String, _ id: String, _ cents: Int) -> Part {
+      Part(type: type, id: id, cents: cents, tags: AccountScripts.editions.map(\.tag))
+    }
+    switch (record.type, record.version) {
+    case ("Deposited", 1): return [part("Deposited", record.id, number("amount") * 10)]
+    case ("Deposited", 2): return [part("Deposited", record.id, number("cents"))]
+    case ("Deposited", _):
+      var made = part("Deposited", record.id, number("cents"))
+      made.tags = made.tags.map { _ in number("tag") }
+      return [made]
+    case ("Noted", _):
+      let isVoid = record.data.contains("\"void\":true")
+      return isVoid ? [] : [part("Deposited", record.id, number("amount") * 10)]
+    case ("Swept", _):
+      let half = number("all") / 2
+      return [
+        part("Withdrawn", record.id + "~1", half), part("Withdrawn", record.id + "~2", number("all") - half),
+      ]
+    default: return [part(record.type, record.id, number("cents"))]
+    }
+  }
+}
+
+/// Members of small JSON texts that the simulated scripts write, read by themselves and not by the code that
+/// is judged.
+struct DataText {
+  private let bytes: [UInt8]
+
+  init(_ text: String) { bytes = Array(text.utf8) }
+
+  /// The whole number behind `"name":`, or behind `name=`.
+  func number(_ name: String) -> Int? {
+    for mark in ["\"\(name)\":", "\(name)="] {
+      guard let start = end(of: mark, from: 0) else { continue }
+      let digits = bytes[start...].prefix { $0 == UInt8(ascii: "-") || (0x30...0x39).contains($0) }
+      return Int(String(decoding: digits, as: UTF8.self))
+    }
+    return nil
+  }
+
+  /// The texts behind every `"name":`.
+  func texts(_ name: String) -> [String] {
+    var found: [String] = []
+    var at = 0
+    while let start = end(of: "\"\(name)\":\"", from: at) {
+      found.append(String(decoding: bytes[start...].prefix { $0 != UInt8(ascii: "\"") }, as: UTF8.self))
+      at = start
+    }
+    return found
+  }
+
+  private func end(of mark: String, from start: Int) -> Int? {
+    let mark = Array(mark.utf8)
+    guard bytes.count >= start + mark.count else { return nil }
+    return (start...bytes.count - mark.count).first { bytes[$0...].starts(with: mark) }.map {
+      $0 + mark.count
+    }
+  }
+}
