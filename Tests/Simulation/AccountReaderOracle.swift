@@ -63,7 +63,7 @@ struct AccountReaderOracle {
   private func effects() -> [String] {
     var made: [String: [String]] = [:]
     var inLog: Set<String> = []
-    for record in evidence.records where record.source == name {
+    for record in evidence.records where record.source == name && record.kind != .outcome {
       made[record.key, default: []].append("\(record.topic) \(record.type) \(record.data)")
       inLog.insert(record.id)
     }

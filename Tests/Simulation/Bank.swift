@@ -32,8 +32,8 @@ final class Bank: @unchecked Sendable {
   /// What senders were told, by the command's id.
   private(set) var answers: [String: CommandOutcome] = [:]
   private(set) var violations: [String] = []
-  /// Why commands were not decided, since the last look.
-  private var refusals: [String] = []
+  /// Whether the process met something by which a command may be refused.
+  var mayRefuse: () -> Bool = { false }
   /// To be sent until there is an answer, in the order of their first sending.
   private var unanswered: [BankCommand] = []
   /// Sent in this life of the process.
@@ -189,16 +189,10 @@ final class Bank: @unchecked Sendable {
       if problem.code == RuntimeCode.commandConflict.rawValue {
         unanswered.removeAll { $0.data == command.data }
         if commands[command.id]!.count < 2 { violations.append("\(command.id) is told to be another command") }
-      } else if problem.code != RuntimeCode.deciderEnded.rawValue {
-        refusals.append("\(command.id): \(problem.title)")
+      } else if problem.code != RuntimeCode.deciderEnded.rawValue, !mayRefuse() {
+        violations.append("\(command.id) was refused without a fault: \(problem.title)")
       }
     }
-  }
-
-  /// Refusals since the last call: none comes without a fault.
-  func takeRefusals() -> [String] {
-    defer { refusals = [] }
-    return refusals
   }
 
   /// The process is gone: what was under way gets no answer.

@@ -69,7 +69,7 @@ public final class AppendingWorker: Worker {
         return release(batch)
       case .alreadyWritten: return release(batch)
       case .conflicts(let found):
-        if options.strict, let first = found.first, batch.batch.drafts[first.index].envelope.kind == .event {
+        if options.strict, let first = found.first, batch.batch.drafts[first.index].envelope.kind != .quarantine {
           hasRefused = true
           return progress.fail(.line(diagnostic(batch, first, rounds.order[first.index])))
         }
