@@ -95,7 +95,10 @@ let package = Package(
       name: "simulate", dependencies: ["Simulation"], path: "Tests/Simulate", swiftSettings: swift),
     .testTarget(
       name: "SimulationTests",
-      dependencies: ["Simulation", "simulate", "MoontideCore", "MoontideHost", "MoontideLog"],
+      dependencies: [
+        "Simulation", "simulate", "MoontideCore", "MoontideJSON", "MoontideLog", "MoontideRuntime",
+        "MoontideHost",
+      ],
       swiftSettings: swift),
     .target(name: "BorrowedFixtures", path: "Tests/BorrowedFixtures", swiftSettings: swift),
     .testTarget(name: "TidyTests", swiftSettings: swift),

@@ -188,7 +188,9 @@ final class Bank: @unchecked Sendable {
     case .refused(let problem):
       if problem.code == RuntimeCode.commandConflict.rawValue {
         unanswered.removeAll { $0.data == command.data }
-        if commands[command.id]!.count < 2 { violations.append("\(command.id) is told to be another command") }
+        if commands[command.id]!.count < 2 {
+          violations.append("\(command.id) is told to be another command")
+        }
       } else if problem.code != RuntimeCode.deciderEnded.rawValue, !mayRefuse() {
         violations.append("\(command.id) was refused without a fault: \(problem.title)")
       }

@@ -52,8 +52,10 @@ final class BuggyDeciderLog: EventLog, @unchecked Sendable {
 
   func position(of place: LogPlace) throws(LogError) -> Position? {
     if bug == .outcomeIsNotFound, case .identity(let topic, _, _) = place,
-      log.topics().contains(where: { $0.id == topic && $0.name == .outcomes }), numbers.chance(0.3)
-    { return nil }
+      log.topics().contains(where: { $0.id == topic && $0.name == .outcomes })
+    {
+      return nil
+    }
     return try log.position(of: place)
   }
 

@@ -68,13 +68,17 @@ final class CommandOracle {
     guard let event = bank.events[record.data] else { return complain("I1: nobody wrote \(record)") }
     if event.id != record.id || event.type != record.type || event.key != record.key
       || event.version != Int(record.version)
-    { complain("I1: \(event) became \(record)") }
+    {
+      complain("I1: \(event) became \(record)")
+    }
   }
 
   // MARK: One decision
 
   private func judge(_ outcome: LogWitness.Seen, _ identity: String) {
-    guard let command = commands[identity] else { return complain("I1: no command has the outcome \(outcome)") }
+    guard let command = commands[identity] else {
+      return complain("I1: no command has the outcome \(outcome)")
+    }
     let data = DataText(outcome.data)
     let shown = "\(command.type) \(command.data) got \(outcome.type) \(outcome.data) at #\(outcome.position)"
     if command.key != outcome.key { complain("\(shown), of the stream \(outcome.key)") }
@@ -142,7 +146,9 @@ final class CommandOracle {
     switch command.type {
     case "Deposit":
       let amount = number("amount")
-      let event = ["Deposited 1 [\(amount)]", "Deposited 2 [\(amount * 10)]", "Deposited 3 [\(amount * 10), 3]"]
+      let event = [
+        "Deposited 1 [\(amount)]", "Deposited 2 [\(amount * 10)]", "Deposited 3 [\(amount * 10), 3]",
+      ]
       return Expected(verdict: "CommandAccepted", events: [event[amount % 3]])
     case "Withdraw":
       let cents = number("cents")
@@ -177,7 +183,9 @@ final class CommandOracle {
       if answer.position.value != outcome.position || answer.verdict.rawValue != outcome.type
         || answer.version != data.number("version") || answer.events.map(\.id) != data.texts("id")
         || answer.code != data.texts("code").first ?? ""
-      { complain("I1: \(id) was answered by \(answer), the log has \(outcome)") }
+      {
+        complain("I1: \(id) was answered by \(answer), the log has \(outcome)")
+      }
     }
     for id in bank.acknowledged where foreign[id] == nil {
       complain("I1: the event \(id) was acknowledged and is not in the log")
@@ -201,7 +209,8 @@ final class CommandOracle {
         let record = held[" \(id)"] ?? held[id]
         if record == nil { found.append("I1: \(id) of \(shown) is not in the log") }
         if times != (record?.data == data ? 0 : 1) {
-          found.append("I1: \(id) of \(shown) was quarantined \(times) times, the log has \(record?.data ?? "")")
+          found.append(
+            "I1: \(id) of \(shown) was quarantined \(times) times, the log has \(record?.data ?? "")")
         }
       }
     }

@@ -39,7 +39,7 @@ final class LostTailSnapshots: SnapshotStore {
         states[kept[index].key] = snapshots[index].state
       }
     }
-    try store.keep(kept, reached: bug == .commandsReachedIsOneAhead ? reached.next : reached)
+    try store.keep(kept, reached: bug == .commandsReachedIsAhead ? Position(reached.value + 6) : reached)
   }
 
   func reached() throws(StoreError) -> Position? { try store.reached() }

@@ -37,7 +37,7 @@ public enum PlantedBug: String, CaseIterable, Sendable {
   case scriptsOfSnapshotAreIgnored
   case snapshotHasAnOldState
   case snapshotIsTrustedOverTheLog
-  case commandsReachedIsOneAhead
+  case commandsReachedIsAhead
   // Between a handler and its store.
   case checkpointBeforeEffects
   case effectsBeforeCheckpoint
@@ -77,6 +77,6 @@ public enum PlantedBug: String, CaseIterable, Sendable {
   private static let ofDecider: Set<PlantedBug> = [
     .expectedVersionIsIgnored, .outcomeIsLost, .outcomeIsNotFound, .decisionIsAnsweredBeforeFlush,
     .scriptsOfSnapshotAreIgnored, .snapshotHasAnOldState, .snapshotIsTrustedOverTheLog,
-    .commandsReachedIsOneAhead,
+    .commandsReachedIsAhead,
   ]
 }

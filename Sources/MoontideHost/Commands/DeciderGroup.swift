@@ -32,7 +32,8 @@ final class DeciderGroup: Sendable {
     let partitions = project.settings.partitions
     return try DeciderWorker(
       definition, catalog: project.catalog, log: project.log,
-      snapshots: try StoreKeeper(project).snapshots(definition, log: project.segmentedLog), inbox: inbox, surroundings: surroundings, board: board,
+      snapshots: try StoreKeeper(project).snapshots(definition, log: project.segmentedLog), inbox: inbox,
+      surroundings: surroundings, board: board,
       partitions: { partitions[$0] })
   }
 
