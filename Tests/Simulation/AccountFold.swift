@@ -16,6 +16,8 @@ struct AccountFold {
     /// Events that `evolve` saw.
     var count = 0
     var balance = 0
+    /// Whether a worn script cannot follow it.
+    var isCharged = false
     /// By edition.
     var mix = AccountScripts.editions.map { _ in 7 }
   }
@@ -38,6 +40,7 @@ struct AccountFold {
         default: part.tags.map { _ in 11 }
         }
       account.count += 1
+      account.isCharged = account.isCharged || part.type == "Charged"
       account.balance += part.type == "Deposited" ? cents : part.type == "Stamped" ? 0 : -cents
       for (index, edition) in AccountScripts.editions.enumerated() {
         account.mix[index] = (account.mix[index] * edition.factor + weights[index]) % AccountScripts.modulus

@@ -10,10 +10,13 @@ enum AccountScripts {
     var factor: Int
     /// What the upcaster of `Deposited` puts into events that have no tag yet.
     var tag: Int
+    /// Whether `evolve` fails at events of the type `Charged`.
+    var isWorn = false
   }
 
   static let editions = [
     Edition(factor: 31, tag: 1), Edition(factor: 37, tag: 1), Edition(factor: 31, tag: 5),
+    Edition(factor: 31, tag: 1, isWorn: true),
   ]
   static let modulus = 1_000_003
   /// Small, so that a state is rarely only folded.
@@ -76,6 +79,7 @@ enum AccountScripts {
         Withdrawn = function(state, event) return follow(state, -event.data.cents, event.data.cents * 3) end,
         Stamped = function(state) return follow(state, 0, 11) end,
         Charged = function(state, event)
+          \(editions[number].isWorn ? "error(\"worn\")" : "")
           local cents = math.min(event.data.cents, state.balance)
           return follow(state, -cents, cents * 5)
         end,

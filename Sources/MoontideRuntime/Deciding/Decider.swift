@@ -48,15 +48,13 @@ final class Decider {
       do throws(LuaFault) { try fold.renewIfSpent() } catch {
         throw .halt(FaultReport.loading(error, path: definition.path, scripts: catalog.scripts))
       }
-      var trial = Trial(stream: .new, after: .new)
+      let trial: Trial
       do throws(StreamFault) {
-        trial.stream = try stream(command.key)
-        trial = judge(command, on: trial.stream)
+        trial = judge(command, on: try stream(command.key))
       } catch {
         switch error {
         case .log(let error): throw .log(error, handler: title)
-        case .script(let fault, let position):
-          trial.fail(fault, "on the stream's event at \(position)")
+        case .script(let fault, let position): trial = try unfolded(command.key, fault, position)
         }
       }
       if let decided = try write(command, trial) { return decided }
@@ -138,6 +136,8 @@ final class Decider {
     var code = ""
     var text = ""
     var fault: LuaFault?
+    /// The script cannot follow the stream: nothing is known of it but its version.
+    var isUnfolded = false
 
     mutating func fail(_ fault: LuaFault, _ place: String) {
       verdict = .failed
@@ -155,6 +155,17 @@ final class Decider {
       self.code = code
       self.text = text
     }
+  }
+
+  private func unfolded(
+    _ key: [UInt8], _ fault: LuaFault, _ position: Position
+  ) throws(WorkerStop) -> Trial {
+    var stream = StreamState.new
+    try logged { () throws(LogError) in stream.version = try fold.count(key: key) }
+    var trial = Trial(stream: stream, after: stream)
+    trial.isUnfolded = true
+    trial.fail(fault, "on the stream's event at \(position)")
+    return trial
   }
 
   private func judge(_ command: Command, on stream: StreamState) -> Trial {
@@ -250,6 +261,11 @@ final class Decider {
 
   /// The decision is in the log: the stream is as it says.
   private func took(_ command: Command, _ trial: Trial, _ outcome: CommandOutcome) {
+    unflushed[command.identity] = (command, outcome)
+    if trial.isUnfolded {
+      cache[command.key] = nil
+      return
+    }
     var state = trial.after
     if !trial.events.isEmpty { state.position = Position(outcome.position.value - 1) }
     if let every = definition.snapshotEvery, let value = state.value, let position = state.position,
@@ -260,7 +276,6 @@ final class Decider {
       state.snapshotVersion = state.version
     }
     cache[command.key] = state
-    unflushed[command.identity] = (command, outcome)
   }
 
   /// An id is taken: that of the command by another command, or that of an event by another event.

@@ -113,6 +113,18 @@ final class StreamFold {
     }
   }
 
+  /// How many events a stream durably has, whether the script can follow it or not.
+  func count(key: [UInt8]) throws(LogError) -> Int {
+    guard let topic = log.topics().first(where: { $0.name == definition.topic }) else { return 0 }
+    var version = 0
+    while true {
+      let next = try log.read(
+        topic: topic.id, key: key, from: version, records: Limits.readRecordsMax, into: batch)
+      if next == version { return version }
+      version = next
+    }
+  }
+
   /// The position of the event that made a stream's version, or nil when it is not that long.
   func position(ofVersion version: Int, key: [UInt8]) throws(LogError) -> Position? {
     guard version > 0, let topic = log.topics().first(where: { $0.name == definition.topic }) else {
