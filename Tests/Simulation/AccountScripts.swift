@@ -42,6 +42,25 @@ enum AccountScripts {
       topic = "accounts", key = "account", snapshot_every = \(snapshotEvery),
       initial = function() return { n = 0, balance = 0, mix = 7 } end,
       decide = {
+    \(decisions)
+      },
+      evolve = {
+        Deposited = function(state, event)
+          return follow(state, event.data.cents, event.data.cents + event.data.tag)
+        end,
+        Withdrawn = function(state, event) return follow(state, -event.data.cents, event.data.cents * 3) end,
+        Stamped = function(state) return follow(state, 0, 11) end,
+        Charged = function(state, event)
+          \(editions[number].isWorn ? "error(\"worn\")" : "")
+          local cents = math.min(event.data.cents, state.balance)
+          return follow(state, -cents, cents * 5)
+        end,
+      },
+    }
+    """
+  }
+
+  private static let decisions = """
         Deposit = function(command, state)
           local amount = command.data.amount
           if amount % 3 == 0 then return events.Deposited(made(state, { amount = amount }), { version = 1 }) end
@@ -71,22 +90,7 @@ enum AccountScripts {
           return events.Stamped({ seal = seal }, { id = "seal-" .. seal, time = "2026-01-01T00:00:00Z" })
         end,
         Break = function() error("broken") end,
-      },
-      evolve = {
-        Deposited = function(state, event)
-          return follow(state, event.data.cents, event.data.cents + event.data.tag)
-        end,
-        Withdrawn = function(state, event) return follow(state, -event.data.cents, event.data.cents * 3) end,
-        Stamped = function(state) return follow(state, 0, 11) end,
-        Charged = function(state, event)
-          \(editions[number].isWorn ? "error(\"worn\")" : "")
-          local cents = math.min(event.data.cents, state.balance)
-          return follow(state, -cents, cents * 5)
-        end,
-      },
-    }
     """
-  }
 
   static func upcasters(_ number: Int) -> String {
     """

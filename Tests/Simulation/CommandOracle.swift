@@ -199,7 +199,8 @@ final class CommandOracle {
   // MARK: At rest
 
   /// Once everything is at rest: every command of the log is decided, and every line is kept.
-  /// - Parameter quarantined: how often lines were set aside, by place; those of the bank's files are removed.
+  /// - Parameter quarantined: how often lines were set aside, by place; those of the bank's files are
+  ///   removed.
   func complete(_ quarantined: inout [String: Int]) -> [String] {
     var found = undecided.sorted().map { "I10: the command \($0) has no outcome" }
     for (source, held) in [(bank.commandFile, commands), (bank.eventFile, foreign)] {

@@ -1,8 +1,8 @@
 import MoontideCore
 
 /// Snapshots among which is now and then one of a tail that the log lost: a state that came to be at another
-/// place than the log has for its version. A cache is never trusted over the log. With a planted bug also what
-/// else a cache could do wrong.
+/// place than the log has for its version. A cache is never trusted over the log. With a planted bug also
+/// what else a cache could do wrong.
 final class LostTailSnapshots: SnapshotStore {
   private let store: any SnapshotStore
   private let bug: PlantedBug?
