@@ -61,7 +61,8 @@ let package = Package(
     .executableTarget(
       name: "moontide-bench",
       dependencies: [
-        "MoontideHost", "CBenchFloor", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "MoontideHost", "MoontideRuntime", "MoontideLog", "MoontideSQLite", "MoontideLua", "CBenchFloor",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swift),
 

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 namespace {
@@ -68,6 +69,18 @@ const char *schema =
     "create table revenue(user_id text primary key, total int) without rowid;"
     "create table progress(k int primary key, position int);";
 
+std::vector<std::pair<const char *, size_t>> split(const simdjson::padded_string &text) {
+  std::vector<std::pair<const char *, size_t>> lines;
+  const char *end = text.data() + text.size();
+  for (const char *at = text.data(); at < end;) {
+    const char *newline = static_cast<const char *>(memchr(at, '\n', size_t(end - at)));
+    if (newline == nullptr) newline = end;
+    if (newline > at) lines.emplace_back(at, size_t(newline - at));
+    at = newline + 1;
+  }
+  return lines;
+}
+
 // The data with two members named anew.
 void renamed(simdjson::dom::object data, const char *const (&names)[4], std::string &out) {
   out = "{";
@@ -95,14 +108,7 @@ extern "C" bench_floor_result bench_floor_upcast(const char *lines_path) {
     fail(result, "cannot read the lines");
     return result;
   }
-  std::vector<std::pair<const char *, size_t>> lines;
-  const char *end = text.data() + text.size();
-  for (const char *at = text.data(); at < end;) {
-    const char *newline = static_cast<const char *>(memchr(at, '\n', size_t(end - at)));
-    if (newline == nullptr) newline = end;
-    if (newline > at) lines.emplace_back(at, size_t(newline - at));
-    at = newline + 1;
-  }
+  std::vector<std::pair<const char *, size_t>> lines = split(text);
   simdjson::dom::parser first, second;
   std::string once, twice;
   int64_t sum = 0;
@@ -189,6 +195,46 @@ extern "C" bench_floor_result bench_floor_process(const char *lines_path, const 
   db.close();
   result.wall_seconds = now(CLOCK_MONOTONIC) - wall;
   result.cpu_seconds = now(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+  return result;
+}
+
+extern "C" bench_floor_result bench_floor_commands(
+    const char *lines_path, const char *directory, int64_t group, int64_t bytes) {
+  bench_floor_result result = {};
+  simdjson::padded_string text;
+  std::string path = std::string(directory) + "/commands.log";
+  int file = open(path.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0644);
+  if (file < 0 || simdjson::padded_string::load(lines_path).get(text)) {
+    fail(result, "cannot open the lines or the log");
+    if (file >= 0) close(file);
+    return result;
+  }
+  std::vector<std::pair<const char *, size_t>> lines = split(text);
+  std::unordered_map<std::string, int64_t> balances;
+  std::vector<char> record(static_cast<size_t>(bytes), 'x');
+  simdjson::dom::parser parser;
+  double wall = now(CLOCK_MONOTONIC), cpu = now(CLOCK_PROCESS_CPUTIME_ID);
+  for (auto [line, count] : lines) {
+    simdjson::dom::element command;
+    std::string_view type, account;
+    int64_t amount = 0;
+    if (parser.parse(line, count).get(command) || command["type"].get(type) ||
+        command["data"]["account"].get(account) || command["data"]["amount"].get(amount)) {
+      fail(result, "a line is no command");
+      break;
+    }
+    int64_t &balance = balances[std::string(account)];
+    if (type == "Deposit") balance += amount;
+    if (type == "Withdraw" && balance >= amount) balance -= amount;
+    bool ends = ++result.events % group == 0 || result.events == int64_t(lines.size());
+    if (write(file, record.data(), record.size()) != ssize_t(record.size()) || (ends && fdatasync(file) != 0)) {
+      fail(result, "cannot write");
+      break;
+    }
+  }
+  result.wall_seconds = now(CLOCK_MONOTONIC) - wall;
+  result.cpu_seconds = now(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+  close(file);
   return result;
 }
 

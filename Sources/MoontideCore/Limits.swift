@@ -219,7 +219,7 @@ public enum Limits {
   /// The path of a Unix socket on Linux, without the closing NUL.
   public static let socketPathBytesMax = 107
   /// Programs that ask one running project at once, a thread each; more wait for their turn.
-  public static let controlConnectionsMax = 16
+  public static let controlConnectionsMax = 128
   /// A frame on the socket: a row may hold an event of `eventBytesMax` and its meta.
   public static let controlFrameBytesMax = 16 << 20
 

@@ -9,31 +9,30 @@ struct Contest {
   let batches: [Int]
   let withOpponent: Bool
   let withScattered: Bool
+  /// Which parts run; none: all.
+  let only: [String]
 
   private var scratch: URL { workload.scratch }
 
+  /// The parts by name, in the order in which they run; some use what `process` leaves.
+  private var parts: [(name: String, run: (inout Report) throws -> Void)] {
+    let largest = batches.max() ?? 5_000
+    return [
+      ("ingest", ingest), ("process", { report in for batch in batches { try process(batch, &report) } }),
+      ("safety", { try safety(largest, &$0) }),
+      ("scattered", { if withScattered { try processScattered(largest, &$0) } }),
+      ("upcasting", { try UpcastChain(contest: self, batch: largest).run(&$0) }),
+      ("reopen", reopen), ("two", twoProjections), ("latency", latency), ("past", past),
+      ("commands", { try CommandRace(contest: self).run(&$0) }),
+    ]
+  }
+
   func run() throws -> Report {
     var report = Report(machine: Machine.description, events: workload.events)
-    tell("ingest")
-    try ingest(&report)
-    for batch in batches {
-      tell("process, batch \(batch)")
-      try process(batch, &report)
+    for part in parts where only.isEmpty || only.contains(part.name) {
+      tell(part.name)
+      try part.run(&report)
     }
-    tell("the price of safety")
-    try safety(batches.max() ?? 5_000, &report)
-    if withScattered {
-      tell("scattered keys")
-      try processScattered(batches.max() ?? 5_000, &report)
-    }
-    tell("upcasting")
-    try UpcastChain(contest: self, batch: batches.max() ?? 5_000).run(&report)
-    tell("reopening, two projections, latency")
-    try rebuildAndReopen(&report)
-    try twoProjections(&report)
-    try latency(&report)
-    tell("the past")
-    try past(&report)
     return report
   }
 
@@ -137,7 +136,7 @@ struct Contest {
       Figure.median(ours).cpuMicroseconds / Figure.median(floors).cpuMicroseconds, atMost: 1.5)
   }
 
-  private func rebuildAndReopen(_ report: inout Report) throws {
+  private func reopen(_ report: inout Report) throws {
     let project = path("process")
     let reopened = try (0..<rounds).map { _ in try work(["reopen", project]) }
     report.add("open a clean log", "moontide", Figure.median(reopened))
@@ -194,8 +193,9 @@ struct Contest {
       try bytes(project + "/.moontide/as-of") / bytes(project + "/data/log/segments"), atMost: 1.25)
   }
 
-  private func bytes(_ folder: String) throws -> Double {
-    try Double(Command.run("du", ["-sk", folder]).prefix { $0.isNumber }) ?? 0
+  /// In units of 1024 that the folder takes on the disk, or bytes that its files are long.
+  func bytes(_ folder: String, apparent: Bool = false) throws -> Double {
+    try Double(Command.run("du", [apparent ? "-sb" : "-sk", folder]).prefix { $0.isNumber }) ?? 0
   }
 
   // MARK: Contenders
@@ -203,17 +203,18 @@ struct Contest {
   private func floor(_ batch: Int, scattered: Bool = false) throws -> Figure {
     let lines = scattered ? workload.scatteredLines : workload.distinctLines
     let result = bench_floor_process(lines.path, try absent("floor.sqlite"), Int64(batch))
-    try Contest.check(result)
+    let figure = try Contest.figure(result)
     try workload.check(path("floor.sqlite"), scattered: scattered)
-    return Figure(
-      events: Int(result.events), wallSeconds: result.wall_seconds, cpuSeconds: result.cpu_seconds,
-      residentMegabytes: 0)
+    return figure
   }
 
   /// The changes of the upcasting workload in C++ alone.
   func upcastFloor() throws -> Figure {
-    let result = bench_floor_upcast(workload.distinctLines.path)
-    try Contest.check(result)
+    try Contest.figure(bench_floor_upcast(workload.distinctLines.path))
+  }
+
+  static func figure(_ result: bench_floor_result) throws -> Figure {
+    try check(result)
     return Figure(
       events: Int(result.events), wallSeconds: result.wall_seconds, cpuSeconds: result.cpu_seconds,
       residentMegabytes: 0)
@@ -265,14 +266,14 @@ struct Contest {
     return path(name)
   }
 
-  /// A new project whose event directory holds the workload.
+  /// A new project whose event directory holds the workload, unless it is one that is given its events.
   func fresh(_ name: String, handlers: [String], lines: URL? = nil) throws -> String {
     let project = try directory(name)
     for folder in ["events", "handlers"] {
       try FileManager.default.createDirectory(
         atPath: "\(project)/\(folder)", withIntermediateDirectories: true)
     }
-    if name != "latency" {
+    if name != "latency", name != "commands" {
       try FileManager.default.linkItem(
         atPath: (lines ?? workload.lines).path, toPath: project + "/events/orders.jsonl")
     }

@@ -29,6 +29,14 @@ struct Compare: ParsableCommand {
   @Flag(help: "Leave scattered keys out: at 10,000,000 events the floor alone takes half an hour of disk.")
   var skipScattered = false
 
+  @Option(
+    help: ArgumentHelp(
+      """
+      Only this part: ingest, process, safety, scattered, upcasting, reopen, two, latency, past, commands; \
+      more with more of it. safety, reopen and past need process.
+      """, valueName: "part"))
+  var only: [String] = []
+
   func validate() throws {
     guard events > 0, rounds > 0, batch.allSatisfy({ $0 > 0 }) else {
       throw ValidationError("--events, --rounds and --batch are positive")
@@ -45,7 +53,7 @@ struct Compare: ParsableCommand {
       folder: URL(fileURLWithPath: workload), scratch: folder, events: events)
     let report = try Contest(
       workload: workload, rounds: rounds, batches: batch, withOpponent: !skipOpponent,
-      withScattered: !skipScattered
+      withScattered: !skipScattered, only: only
     ).run()
     print(report.table)
     if let json { try report.json.write(to: URL(fileURLWithPath: json), options: .atomic) }

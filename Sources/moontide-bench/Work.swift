@@ -9,13 +9,16 @@ struct Work: ParsableCommand {
     commandName: "work", abstract: "One piece of work in this process, its figure as JSON.",
     shouldDisplay: false)
 
-  enum Kind: String, ExpressibleByArgument { case ingest, process, pass, reopen, key, latency, past }
+  enum Kind: String, ExpressibleByArgument {
+    case ingest, process, pass, reopen, key, latency, past, commands
+  }
 
   @Argument var kind: Kind
   @Argument var project: String
   @Option var batch: Int?
   @Option var only: [String] = []
   @Option var lines: String?
+  @Option var senders = 1
 
   func run() throws {
     let paths = try ProjectFinder.find(project, files: SystemSurroundings.files)
@@ -28,6 +31,7 @@ struct Work: ParsableCommand {
       case .key: try key(paths)
       case .latency: try latency(paths)
       case .past: try PastProbe(paths: paths).figure()
+      case .commands: try commands(paths)
       }
     print(String(decoding: try JSONEncoder().encode(figure), as: UTF8.self))
   }
@@ -104,6 +108,20 @@ struct Work: ParsableCommand {
       Array($0) + [UInt8(ascii: "\n")]
     }
     let probe = LatencyProbe(events: events, database: self.project + "/data/readmodels/orders.sqlite")
+    let project = try MoontideProject.open(paths)
+    _ = try project.run(RunOptions(), observer: probe, until: { probe.isDone }, started: { probe.start($0) })
+    try project.close()
+    return try probe.figure()
+  }
+
+  /// Each sender waits for the outcome of its command before it sends the next.
+  private func commands(_ paths: ProjectPaths) throws -> Figure {
+    guard let lines else { throw BenchFault("commands needs --lines") }
+    let commands = try Data(contentsOf: URL(fileURLWithPath: lines)).split(separator: UInt8(ascii: "\n")).map
+    {
+      Array($0)
+    }
+    let probe = CommandProbe(commands, senders: senders)
     let project = try MoontideProject.open(paths)
     _ = try project.run(RunOptions(), observer: probe, until: { probe.isDone }, started: { probe.start($0) })
     try project.close()

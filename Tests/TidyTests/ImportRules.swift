@@ -13,7 +13,10 @@ enum ImportRules {
       "CZlib",
     ],
     "moontide": ["MoontideCore", "MoontideHost", "ArgumentParser"],
-    "moontide-bench": ["MoontideCore", "MoontideHost", "ArgumentParser", "CBenchFloor"],
+    "moontide-bench": [
+      "MoontideCore", "MoontideLog", "MoontideLua", "MoontideSQLite", "MoontideRuntime", "MoontideHost",
+      "ArgumentParser", "CBenchFloor",
+    ],
   ]
   /// Rooms without I/O, or behind seams, do without the operating system.
   static let system: [String: Set<String>] = [

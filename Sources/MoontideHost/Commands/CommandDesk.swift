@@ -5,10 +5,17 @@ import Synchronization
 
 /// Takes commands to their deciders and waits for what they decide: to the threads of a run, or, where
 /// nothing runs, to a worker of its own. Any thread whose stack has 2 MiB.
-struct CommandDesk {
-  let project: MoontideProject
+final class CommandDesk: Sendable {
+  private let project: MoontideProject
   /// The deciders at work; nil when nothing runs.
-  let groups: [DeciderGroup]?
+  private let groups: [DeciderGroup]?
+  /// Parsers that nobody uses now: each has buffers that are worth keeping.
+  private let parsers = Mutex<[Parser]>([])
+
+  init(project: MoontideProject, groups: [DeciderGroup]?) {
+    self.project = project
+    self.groups = groups
+  }
 
   func send(_ request: SendRequest) throws(Diagnostic) -> SendOutcome {
     var command = try parse(request.line)
@@ -17,33 +24,36 @@ struct CommandDesk {
       preconditionFailure("a parsed command has a decider, unlike \(command.type)")
     }
     let ticket = Ticket()
+    var told: [SendOutcome.Told] = []
     let asked = CommandInbox.Asked(command) { ticket.answer($0) }
     if let group = groups?.first(where: { $0.definition.name == decider.name }) {
       group.send(asked)
     } else if groups == nil {
-      try decideHere(decider, asked, ticket)
+      told = try decideHere(decider, asked)
     } else {
       throw Diagnostic(
         .noSuchHandler, "the run goes on without the decider \(decider.name)",
         help: "it was started with --only: start it with --only \(decider.name) too")
     }
     switch ticket.wait(request.timeout) {
-    case .decided(let outcome, let explanation)?: return SendOutcome(outcome, explanation, id: command.id)
+    case .decided(let outcome, let explanation)?:
+      var outcome = SendOutcome(outcome, explanation, id: command.id)
+      outcome.told = told
+      return outcome
     case .refused(let problem)?: throw problem
     case nil:
       throw Diagnostic(
         .afterToken, "the decider \(decider.name) has not come to the command yet",
-        help: "send it again under the same id: it has one outcome, however often it is sent")
+        help: "send it again under the same id, \(String(decoding: command.id, as: UTF8.self)): it has one "
+          + "outcome, however often it is sent")
     }
   }
 
   private func parse(_ line: [UInt8]) throws(Diagnostic) -> Command {
-    let batch = DraftBatch()
-    let padded = line + Array(repeating: 0, count: Limits.parserPaddingBytes)
+    let parser = parsers.withLock { $0.popLast() } ?? Parser()
+    defer { parsers.withLock { if $0.count < Limits.controlConnectionsMax { $0.append(parser) } } }
     do throws(EnvelopeFault) {
-      try EnvelopeParser().parse(
-        padded, ByteRange(start: 0, count: line.count), topic: TopicID(0), into: batch)
-      try Command.complete(batch, catalog: project.catalog)
+      return try parser.command(line, catalog: project.catalog)
     } catch {
       throw Diagnostic(
         code: error.code, error.reason,
@@ -52,17 +62,36 @@ struct CommandDesk {
           .init("help", "moontide explain \(error.code)"),
         ])
     }
-    return Command(batch.drafts[0], in: batch)
   }
 
-  /// Nothing runs: this thread is the decider's for the moment.
+  /// Of one thread at a time: `@unchecked Sendable` because the pool's lock hands it from one to the next.
+  private final class Parser: @unchecked Sendable {
+    private let envelope = EnvelopeParser()
+    private let batch = DraftBatch()
+    private var padded: [UInt8] = []
+
+    func command(_ line: [UInt8], catalog: ProjectCatalog) throws(EnvelopeFault) -> Command {
+      batch.removeAll()
+      padded.removeAll(keepingCapacity: true)
+      padded.append(contentsOf: line)
+      padded.append(contentsOf: repeatElement(0, count: Limits.parserPaddingBytes))
+      try envelope.parse(padded, ByteRange(start: 0, count: line.count), topic: TopicID(0), into: batch)
+      try Command.complete(batch, catalog: catalog)
+      return Command(batch.drafts[0], in: batch)
+    }
+  }
+
+  /// Nothing runs: this thread is the decider's for the moment. Returns what the script said meanwhile.
   private func decideHere(
-    _ decider: DeciderDefinition, _ asked: CommandInbox.Asked, _ ticket: Ticket
-  ) throws(Diagnostic) {
-    let reports = Mutex<[Diagnostic]>([])
+    _ decider: DeciderDefinition, _ asked: CommandInbox.Asked
+  ) throws(Diagnostic) -> [SendOutcome.Told] {
+    let told = Mutex<[SendOutcome.Told]>([])
+    @Sendable func add(_ one: SendOutcome.Told) {
+      told.withLock { if $0.count < Limits.inboxItemsMax { $0.append(one) } }
+    }
     let surroundings = HandlerSurroundings(
-      clock: project.clock, randomness: project.randomness,
-      report: { problem in reports.withLock { $0.append(problem) } }, print: { _, _, _ in })
+      clock: project.clock, randomness: project.randomness, report: { add(.problem($0)) },
+      print: { decider, command, text in add(.printed("\(decider) \(command): \(text)")) })
     let inbox = CommandInbox()
     inbox.put(asked)
     let worker = try DeciderGroup.worker(
@@ -70,6 +99,7 @@ struct CommandDesk {
     _ = worker.step()
     worker.settle()
     inbox.close()
+    return told.withLock { $0 }
   }
 
   /// Where a reply is put and waited for.

@@ -8,16 +8,17 @@ final class DeciderGroup: Sendable {
   let definition: DeciderDefinition
   let board = DeciderBoard()
   private let inbox = CommandInbox()
-  /// Rung when a command was sent; the log's bell is passed on to it.
-  private let bell: Bell
+  /// Rung when a command was sent or the log has grown: nobody else wakes for a command that is not decided.
+  private let bell = Bell()
   private let thread: WorkerThread
 
   init(_ definition: DeciderDefinition, _ setting: HandlerGroup.Setting) throws(Diagnostic) {
     self.definition = definition
-    bell = setting.bell
+    setting.bell.bring(bell)
     let (project, inbox, board) = (setting.project, inbox, board)
-    let (surroundings, bell) = (setting.surroundings, setting.bell)
-    thread = WorkerThread("decider/\(definition.name)", setting, rings: bell) { () throws(Diagnostic) in
+    let (surroundings, grown) = (setting.surroundings, setting.bell)
+    thread = WorkerThread("decider/\(definition.name)", setting, waits: bell, rings: grown) {
+      () throws(Diagnostic) in
       DeciderRun(
         try Self.worker(definition, project, inbox: inbox, surroundings: surroundings, board: board), inbox)
     }
@@ -46,6 +47,13 @@ final class DeciderGroup: Sendable {
   func isDone(at end: Position) -> Bool {
     let status = board.status
     return inbox.isEmpty && status.waiting == nil && status.halted == nil && status.position >= end
+  }
+
+  /// What it answered since it was started.
+  var summary: DeciderSummary {
+    let status = board.status
+    return DeciderSummary(
+      name: definition.name, accepted: status.accepted, rejected: status.rejected, failed: status.failed)
   }
 
   var halted: Diagnostic? { board.status.halted }

@@ -94,7 +94,7 @@ struct ControlAddress: ~Copyable {
     unlinkat(folder, "socket", 0)
     let descriptor = try make()
     let bound = withAddress { bind(descriptor, $0, $1) }
-    guard bound == 0, Glibc.listen(descriptor, 16) == 0 else {
+    guard bound == 0, Glibc.listen(descriptor, Int32(Limits.controlConnectionsMax)) == 0 else {
       let code = errno
       let reason = String(cString: strerror(code))
       close(descriptor)

@@ -9,6 +9,7 @@ final class RunningAccess: ProjectAccess, Sendable {
   private let deciders: [DeciderGroup]
   private let bell: Bell
   private let progressed: Bell
+  private let desk: CommandDesk
 
   /// - Parameters:
   ///   - running: the handlers at work; nil when nothing runs.
@@ -24,6 +25,7 @@ final class RunningAccess: ProjectAccess, Sendable {
     self.deciders = deciders
     self.bell = bell
     self.progressed = progressed
+    desk = CommandDesk(project: project, groups: running == nil ? nil : deciders)
   }
 
   func query(_ request: QueryRequest, to sink: any RowSink) throws(Diagnostic) {
@@ -47,9 +49,8 @@ final class RunningAccess: ProjectAccess, Sendable {
   }
 
   func send(_ request: SendRequest) throws(Diagnostic) -> SendOutcome {
-    let outcome = try CommandDesk(project: project, groups: running == nil ? nil : deciders).send(request)
-    bell.ring()
-    return outcome
+    // Whoever decided has told that the log has grown.
+    try desk.send(request)
   }
 
   func state(_ request: StateRequest, to sink: any RowSink) throws(Diagnostic) {
@@ -90,7 +91,9 @@ final class RunningAccess: ProjectAccess, Sendable {
 
   /// Nothing runs: what the files say is all there will be.
   private func checkFiles(_ token: Position) throws(Diagnostic) {
-    for handler in try HandlerSurvey(project).summaries() where handler.checkpoint < token {
+    // A decider has nothing that a query reads.
+    for handler in try HandlerSurvey(project).summaries()
+    where handler.kind != .decider && handler.checkpoint < token {
       throw Diagnostic(
         .afterToken,
         "\(handler.kind.rawValue) \(handler.name) has come to \(handler.checkpoint), not past \(token), "

@@ -12,6 +12,7 @@ final class Decider {
 
   let definition: DeciderDefinition
   private let fold: StreamFold
+  private let places: DeciderPlaces
   private let catalog: ProjectCatalog
   private let log: any EventLog
   private let snapshots: any SnapshotStore
@@ -21,6 +22,9 @@ final class Decider {
   /// Written since the last flush.
   private var unflushed: [Command.Identity: (command: Command, outcome: CommandOutcome)] = [:]
   private var due: [[UInt8]: StreamSnapshot] = [:]
+  private var topics: [TopicName: TopicID] = [:]
+  /// What was written without anybody in between, before the last flush and since: all of it is decided.
+  private(set) var own: Range<Position>?
   private let commandBatch = RecordBatch()
   private let eventBatch = RecordBatch()
   private let drafts = DraftBatch()
@@ -36,6 +40,7 @@ final class Decider {
     self.snapshots = snapshots
     self.surroundings = surroundings
     self.partitions = partitions
+    places = DeciderPlaces(definition, scripts: catalog.scripts)
     fold = try StreamFold(definition, catalog: catalog, log: log, surroundings: surroundings)
   }
 
@@ -71,6 +76,9 @@ final class Decider {
         details: [.init("help", "send it again under the same id")]))
   }
 
+  /// Whether something is written that no flush has made durable.
+  var needsFlush: Bool { !unflushed.isEmpty }
+
   /// After a flush: what was written is durable now.
   /// - Parameter reached: how far the commands of the log have been looked through.
   func flushed(reached: Position) {
@@ -93,6 +101,8 @@ final class Decider {
     cache.removeAll()
     unflushed.removeAll()
     due.removeAll()
+    topics.removeAll()
+    own = nil
   }
 
   // MARK: The stream
@@ -192,7 +202,7 @@ final class Decider {
   private func take(_ fields: RowBuffer, _ command: Record, into trial: inout Trial) throws(LuaFault) {
     let emission = Emission(
       maker: definition.identityName, catalog: catalog, cause: command, batch: commandBatch,
-      topic: definition.topic, ordinal: trial.events.count)
+      topic: definition.topic, ordinal: trial.events.count, isDecision: true)
     let event: OutboxEvent
     do throws(HostRefusal) {
       event = try emission.event(fields)
@@ -204,7 +214,9 @@ final class Decider {
           message: "a decision writes to its own stream: topic \(definition.topic), the key of its command")
       }
     } catch {
-      throw LuaFault(kind: .refused(code: error.code), message: error.message)
+      throw places.locate(
+        LuaFault(kind: .refused(code: error.code), message: error.message), "decide",
+        commandBatch.bytes.text(command.envelope.type))
     }
     drafts.removeAll()
     event.draft(topic: TopicID(0), into: drafts)
@@ -245,6 +257,7 @@ final class Decider {
     case .written(let written)?:
       // All of it was there: it was decided just so before a shortage that let it be forgotten.
       if written.count == 0 { return nil }
+      extendOwn(from: written.first, to: written.durableWhen)
       CrashPoint.reach(.afterCommand)
       outcome.position = Position(written.first.value + UInt64(written.count) - 1)
       took(command, trial, outcome)
@@ -257,6 +270,11 @@ final class Decider {
     case .alreadyWritten?, nil:
       preconditionFailure("a request without a producer was answered with \(String(describing: appended))")
     }
+  }
+
+  private func extendOwn(from first: Position, to end: Position) {
+    guard end > first else { return }
+    own = own.flatMap { $0.upperBound == first ? $0.lowerBound..<end : nil } ?? first..<end
   }
 
   /// The decision is in the log: the stream is as it says.
@@ -366,11 +384,13 @@ final class Decider {
   }
 
   private func topic(_ name: TopicName) throws(WorkerStop) -> TopicID {
+    if let known = topics[name] { return known }
     var id: TopicID?
     try logged { () throws(LogError) in
       id = try log.topic(name, partitions: name.isSystem ? 1 : partitions(name)).id
     }
     guard let id else { preconditionFailure("the log gave no topic \(name)") }
+    topics[name] = id
     return id
   }
 

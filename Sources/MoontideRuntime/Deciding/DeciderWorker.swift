@@ -53,7 +53,7 @@ public final class DeciderWorker: Worker {
     do throws(WorkerStop) {
       for one in asked { answers.append(try reply(to: one.command)) }
       let advanced = try advance()
-      if !asked.isEmpty || advanced.decided > 0 {
+      if decider.needsFlush {
         try flush()
         CrashPoint.reach(.beforeAnswer)
       }
@@ -89,7 +89,10 @@ public final class DeciderWorker: Worker {
 
   /// Decides commands of the log, up to a flush's worth of them.
   private func advance() throws(WorkerStop) -> (moved: Bool, decided: Int) {
-    guard status.position < log.durableEnd else { return (false, 0) }
+    let end = log.durableEnd
+    // What it wrote itself holds no command without its outcome.
+    if let own = decider.own, own.contains(status.position) { status.position = min(own.upperBound, end) }
+    guard status.position < end else { return (false, 0) }
     var next = status.position
     do throws(LogError) {
       next = try log.read(
