@@ -89,14 +89,18 @@ let package = Package(
     .target(
       name: "Simulation",
       dependencies: [
-        "MoontideCore", "MoontideLua", "MoontideLog", "MoontideSQLite", "MoontideRuntime", "MoontideHost",
+        "MoontideCore", "MoontideJSON", "MoontideLua", "MoontideLog", "MoontideSQLite", "MoontideRuntime",
+        "MoontideHost",
       ],
       path: "Tests/Simulation", swiftSettings: swift),
     .executableTarget(
       name: "simulate", dependencies: ["Simulation"], path: "Tests/Simulate", swiftSettings: swift),
     .testTarget(
       name: "SimulationTests",
-      dependencies: ["Simulation", "simulate", "MoontideCore", "MoontideHost", "MoontideLog"],
+      dependencies: [
+        "Simulation", "simulate", "MoontideCore", "MoontideJSON", "MoontideLog", "MoontideRuntime",
+        "MoontideHost",
+      ],
       swiftSettings: swift),
     .target(name: "BorrowedFixtures", path: "Tests/BorrowedFixtures", swiftSettings: swift),
     .testTarget(name: "TidyTests", swiftSettings: swift),

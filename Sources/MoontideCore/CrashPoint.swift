@@ -37,6 +37,13 @@ public enum CrashPoint: String, CaseIterable, Sendable {
   /// It is flushed, and the outbox still has it.
   case beforeRelayNote = "before-relay-note"
   case afterRelayNote = "after-relay-note"
+  // A decider.
+  /// A decision (command, events, outcome) is in the log, and not flushed.
+  case afterCommand = "after-command"
+  /// Decisions are flushed, and nobody was answered.
+  case beforeAnswer = "before-answer"
+  /// Snapshots of streams are written, and not committed.
+  case duringSnapshot = "during-snapshot"
   // A rebuilt read model takes its place.
   /// It has caught up, and part of it lies in its write-ahead log.
   case beforeSwap = "before-swap"

@@ -68,7 +68,7 @@ final class DecidingRig {
     let history = try StreamHistory(
       definition, catalog: project.catalog, log: project.log, surroundings: project.surroundings)
     var last: StreamHistory.Step?
-    try history.fold(key: Array(account.utf8), before: project.log.durableEnd, until: nil, versions: nil) {
+    try history.fold(key: Array(account.utf8), versions: nil, where: { _ in true }) {
       last = $0
     }
     project.told.prints.withLock { $0 = [] }

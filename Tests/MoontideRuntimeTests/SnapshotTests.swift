@@ -133,19 +133,22 @@ import Testing
     // Another stream's state: a balance of 15.
     let (_, explanation) = try DecidingRig(project).send("Look", #"{"account":"b"}"#, id: "c-b")
     let state = try #require(explanation.before)
-    func forged(_ version: Int, _ position: Position) -> StreamSnapshot {
+    let prints = [tenth: batch.records[0], eleventh: batch.records[1]].mapValues {
+      $0.fingerprint(in: batch.bytes)
+    }
+    func forged(_ version: Int, _ position: Position, of event: Position? = nil) -> StreamSnapshot {
       StreamSnapshot(
         topic: TopicName("accounts")!, key: Array("a".utf8), version: version, position: position,
-        state: state)
+        fingerprint: prints[event ?? position] ?? .zero, state: state)
     }
     // The control: one that fits is believed, or this test could not fail.
-    let believed = try DecidingRig(project) { try $0.keep([forged(10, tenth)], reached: .start) }
+    let believed = try DecidingRig(project) { try $0.keep([forged(10, tenth)], reached: nil) }
     #expect(try believed.look("a", id: "c-0") == #"{"balance":170,"events":15}"#)
     for (number, snapshot) in [
       forged(10, eleventh), forged(11, tenth), forged(21, eleventh), forged(1 << 40, tenth),
-      forged(10, Position(1 << 60)),
+      forged(10, Position(1 << 60)), forged(10, tenth, of: eleventh),
     ].enumerated() {
-      let rig = try DecidingRig(project) { try $0.keep([snapshot], reached: .start) }
+      let rig = try DecidingRig(project) { try $0.keep([snapshot], reached: nil) }
       #expect(try rig.look("a", id: "c-\(number + 1)") == truth, "version \(snapshot.version)")
     }
   }

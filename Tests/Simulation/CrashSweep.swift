@@ -1,9 +1,9 @@
 import Glibc
 
-/// One scenario without faults, from the first start over edited scripts, decisions about dead letters and
-/// rebuilt read models to its end; and a crash at every operation of it that changes the disk, SQLite's among
-/// them, by a power cut and by a kill. While the process comes up after that, it dies once more, at every
-/// operation too. Each of these ends must keep all promises.
+/// One scenario without faults, from the first start over edited scripts, commands and their snapshots,
+/// decisions about dead letters and rebuilt read models to its end; and a crash at every operation of it that
+/// changes the disk, SQLite's among them, by a power cut and by a kill. While the process comes up after
+/// that, it dies once more, at every operation too. Each of these ends must keep all promises.
 ///
 /// The process is forked at every operation (fork is the cheapest copy of all its state), so it must have one
 /// thread: `simulate --sweep` is its place, and a test runs that.
@@ -25,7 +25,7 @@ public final class CrashSweep {
   public struct Plan: Sendable {
     public var seed: UInt64
     /// Of the scheduler, before everything comes to rest and is mended.
-    public var turns = 110
+    public var turns = 150
     /// 1 takes every operation, 2 every other one.
     public var step = 1
     /// The same for the second crash, shifted by one from point to point; 0: none.

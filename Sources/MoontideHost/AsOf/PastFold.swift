@@ -35,8 +35,9 @@ struct PastFold {
         // Another process may remove a fold before it is opened here.
         if let folded = try attempt(progress, leavesMarks: leavesMarks) { return folded }
       } catch {
-        let goesOn = try FileError.told { () throws(FileError) in
-          try cache.isGone() || (error.isPassing && cache.makeRoom())
+        let goesOn = try FileError.told { () throws(FileError) -> Bool in
+          if try cache.isGone() { return true }
+          return error.isPassing ? try cache.makeRoom() : false
         }
         guard goesOn, attempts < Limits.foldTriesMax else { throw error }
         leavesMarks = false

@@ -40,41 +40,9 @@ final class DeciderGroup: Sendable {
     let partitions = project.settings.partitions
     return try DeciderWorker(
       definition, catalog: project.catalog, log: project.log,
-      snapshots: try snapshots(definition, project), inbox: inbox, surroundings: surroundings, board: board,
+      snapshots: try StoreKeeper(project).snapshots(definition, log: project.segmentedLog), inbox: inbox,
+      surroundings: surroundings, board: board,
       partitions: { partitions[$0] })
-  }
-
-  private static func snapshots(
-    _ definition: DeciderDefinition, _ project: MoontideProject
-  ) throws(Diagnostic) -> SnapshotFile {
-    let (paths, files) = (project.paths, project.files)
-    let path = paths.snapshots(definition.name)
-    try FileError.told { () throws(FileError) in try files.createDirectory(paths.snapshotFolder) }
-    func discard() throws(StoreError) {
-      do throws(FileError) {
-        for ending in ["", "-wal", "-shm"] { try files.remove(path + ending) }
-      } catch {
-        throw .io(path: path, reason: error.reason)
-      }
-    }
-    func open() throws(StoreError) -> SnapshotFile {
-      try SnapshotFile(
-        path: path, content: definition.version, log: project.segmentedLog.identity, discard: discard)
-    }
-    do throws(StoreError) {
-      do throws(StoreError) { return try open() } catch {
-        // A cache: one that cannot be opened is made anew.
-        guard case .io = error else { throw error }
-        try discard()
-        return try open()
-      }
-    } catch {
-      guard case .io(_, let reason) = error else { throw StoreOpeningError.store(error).diagnostic(path) }
-      let folder = paths.relative(paths.snapshotFolder)
-      throw Diagnostic(
-        .file, "\(paths.relative(path)) cannot be used, and cannot be made anew: \(reason)",
-        help: "\(folder)/ holds caches only: rm -r \(folder), then run again")
-    }
   }
 
   func send(_ asked: CommandInbox.Asked) {

@@ -47,8 +47,8 @@ final class Decider {
   /// Decides a command, or finds the answer that it got before.
   /// - Parameter isLogged: whether it is a record of the log, and so repeats one when it is written.
   func decide(_ command: Command, isLogged: Bool) throws(WorkerStop) -> Decided {
-    if let known = try earlier(command) { return known }
     for _ in 0..<Limits.decisionTriesMax {
+      if let known = try earlier(command) { return known }
       do throws(LuaFault) { try fold.renewIfSpent() } catch {
         throw .halt(FaultReport.loading(error, path: definition.path, scripts: catalog.scripts))
       }
@@ -57,7 +57,6 @@ final class Decider {
       // Somebody wrote to the stream, or it was this decision: it is there once it is durable.
       memory.forget(command.key)
       try logged { () throws(LogError) in try log.flush() }
-      if let known = try earlier(command) { return known }
     }
     return .refused(
       Diagnostic(
@@ -167,6 +166,8 @@ final class Decider {
       envelope: drafts.drafts[0].envelope)
     try fold.apply(record, in: eventBatch, to: &judgement.after, at: nil)
     judgement.events.append(event)
+    let id = fields.cells[EmittedField.id.rawValue].kind
+    if id != .absent, id != .null { judgement.named.append(event) }
   }
 
   // MARK: Writing
@@ -175,6 +176,10 @@ final class Decider {
   private func write(
     _ command: Command, _ judgement: Judgement, isLogged: Bool
   ) throws(WorkerStop) -> Decided? {
+    if let event = try known(in: judgement) {
+      let failed = refused(judgement, event, "an event of this decider, or of this decision,", command)
+      return try write(command, failed, isLogged: isLogged)
+    }
     var outcome = CommandOutcome(judgement.verdict, command, definition, version: judgement.after.version)
     outcome.code = judgement.code
     outcome.text = judgement.text
@@ -186,6 +191,7 @@ final class Decider {
       // All of it is there: what was written before a flush that failed has become durable after all.
       if written.count == 0 { return nil }
       extendOwn(from: written.first, to: written.durableWhen)
+      CrashPoint.reach(.afterCommand)
       outcome.position = Position(written.first.value + UInt64(written.count) - 1)
       // An event that repeats one of the topic was dropped: the stream is not what the script thinks.
       if written.repeats == (isLogged ? 1 : 0), judgement.isFolded {
@@ -253,15 +259,41 @@ final class Decider {
     }
     // Its outcome is known since a moment ago.
     if first.index > judgement.events.count { return try earlier(command) }
-    let event = judgement.events[first.index - 1]
     let holder = first.position.map { "the event at \($0)" } ?? "another event of the decision"
+    let failed = refused(judgement, judgement.events[first.index - 1], holder, command)
+    return try write(command, failed, isLogged: isLogged)
+  }
+
+  /// An event under a known id that the script gave it. The log would take one of the same body for a repeat
+  /// and drop it, and the outcome would tell of an event that the stream does not have.
+  private func known(in judgement: Judgement) throws(WorkerStop) -> OutboxEvent? {
+    guard !judgement.named.isEmpty else { return nil }
+    let stream = try topic(definition.topic)
+    var found: OutboxEvent?
+    try logged { () throws(LogError) in
+      // Only what is durable is found.
+      try log.flush()
+      var ids: Set<[UInt8]> = []
+      for event in judgement.named where found == nil {
+        let place = LogPlace.identity(topic: stream, source: event.source, id: event.id)
+        let isNew = ids.insert(event.id).inserted
+        let holder = try log.position(of: place)
+        if !isNew || holder != nil { found = event }
+      }
+    }
+    return found
+  }
+
+  private func refused(
+    _ judgement: Judgement, _ event: OutboxEvent, _ holder: String, _ command: Command
+  ) -> Judgement {
     var failed = judgement
     failed.fail(
       LuaFault(
         kind: .refused(code: RuntimeCode.outboxConflict.rawValue),
-        message: "\(holder) holds the id \(String(decoding: event.id, as: UTF8.self)) with another body",
+        message: "\(holder) holds the id \(String(decoding: event.id, as: UTF8.self)) already",
         path: definition.path, line: places.place("decide", command.type).line))
-    return try write(command, failed, isLogged: isLogged)
+    return failed
   }
 
   private func report(_ fault: LuaFault, _ command: Command, _ outcome: CommandOutcome) {

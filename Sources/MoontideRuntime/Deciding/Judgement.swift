@@ -11,6 +11,8 @@ struct Judgement {
   var isFolded = true
   var verdict = CommandOutcome.Verdict.accepted
   var events: [OutboxEvent] = []
+  /// Those of them whose ids the script gave.
+  var named: [OutboxEvent] = []
   private(set) var code = ""
   private(set) var text = ""
   private(set) var fault: LuaFault?
@@ -23,6 +25,7 @@ struct Judgement {
   mutating func fail(_ fault: LuaFault, _ place: String = "") {
     verdict = .failed
     events = []
+    named = []
     after = stream
     code = RuntimeCode.text(of: fault.kind)
     var text = place.isEmpty ? fault.message : "\(place): \(fault.message)"
@@ -34,6 +37,7 @@ struct Judgement {
   mutating func reject(_ code: String, _ text: String) {
     verdict = .rejected
     events = []
+    named = []
     after = stream
     self.code = Self.bounded(code, Limits.typeBytesMax)
     self.text = Self.bounded(text, Limits.errorTextBytesMax)
