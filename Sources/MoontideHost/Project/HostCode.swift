@@ -86,8 +86,8 @@ public enum HostCode: String, ExplainedCode {
     case .locked:
       "Another moontide process holds data/ by a lock on the folder and on data/lock; deleting that file "
         + "does not undo it. Two writers would tear the log. Commands that read, append and send go through "
-        + "the running process by themselves; this one cannot. A run waits a few seconds at its start, should "
-        + "it only be a short command that holds the project."
+        + "the running process by themselves; this one cannot. A run waits a few seconds at its start, "
+        + "should it only be a short command that holds the project."
     case .output: "stdout or stderr was closed or its disk is full. The project itself is not harmed."
     case .query:
       "SQLite refused the statement, it reads something that is not there, or it is more than "
