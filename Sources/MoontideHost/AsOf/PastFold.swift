@@ -31,7 +31,8 @@ struct PastFold {
   func run(_ progress: (UInt64, UInt64) throws(Diagnostic) -> Void) throws(Diagnostic) -> Folded {
     do throws(Diagnostic) { return try attempt(progress, leavesMarks: true) } catch {
       let goesOn = try FileError.told { () throws(FileError) in
-        try cache.isGone() || (error.isPassing && cache.makeRoom())
+        if try cache.isGone() { return true }
+        return error.isPassing ? try cache.makeRoom() : false
       }
       guard goesOn else { throw error }
     }
