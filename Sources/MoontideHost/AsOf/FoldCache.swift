@@ -114,6 +114,13 @@ struct FoldCache {
     do throws(Diagnostic) { return try ProjectLock.isHeld(lock, .file) } catch { return true }
   }
 
+  /// Whether somebody deleted it; it is there again then.
+  func isGone() throws(FileError) -> Bool {
+    guard try files.status(folder) == nil else { return false }
+    try files.createDirectory(folder)
+    return true
+  }
+
   /// Removes all folds of all read models, and what killed processes left; false when there was nothing.
   /// Those that were made a moment ago are given the time to be opened: then they may go too.
   func makeRoom() throws(FileError) -> Bool {

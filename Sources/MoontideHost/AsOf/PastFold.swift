@@ -25,27 +25,33 @@ struct PastFold {
   let clock: any WallClock
   let randomness: any Randomness
 
-  /// Without room on the disk the kept folds make some: they only save time.
+  /// Without room on the disk the kept folds make some, and no marks are left: they only save time. Whoever
+  /// deletes the cache meanwhile costs as much again.
   /// - Parameter progress: told the position reached and the last one; what it throws ends the fold.
   func run(_ progress: (UInt64, UInt64) throws(Diagnostic) -> Void) throws(Diagnostic) -> Folded {
+    var leavesMarks = true
     for _ in 1..<Limits.foldTriesMax {
       do throws(Diagnostic) {
         // Another process may remove a fold before it is opened here.
-        if let folded = try attempt(progress) { return folded }
+        if let folded = try attempt(progress, leavesMarks: leavesMarks) { return folded }
       } catch {
-        guard error.isPassing, try FileError.told({ () throws(FileError) in try cache.makeRoom() }) else {
-          throw error
+        let goesOn = try FileError.told { () throws(FileError) in
+          if try cache.isGone() { return true }
+          return error.isPassing ? try cache.makeRoom() : false
         }
+        guard goesOn else { throw error }
+        leavesMarks = false
       }
     }
-    if let folded = try attempt(progress) { return folded }
+    if let folded = try attempt(progress, leavesMarks: leavesMarks) { return folded }
     throw Diagnostic(
       .file, "the folds of \(definition.name) are removed as soon as they are made", help: "ask again")
   }
 
   /// Nil when the fold was removed before it was opened.
-  private func attempt(_ progress: (UInt64, UInt64) throws(Diagnostic) -> Void) throws(Diagnostic) -> Folded?
-  {
+  private func attempt(
+    _ progress: (UInt64, UInt64) throws(Diagnostic) -> Void, leavesMarks: Bool
+  ) throws(Diagnostic) -> Folded? {
     let kept = try FileError.told { () throws(FileError) in
       try cache.kept(log: log.identity, scriptVersion: scriptVersion)
     }
@@ -70,7 +76,7 @@ struct PastFold {
         try FileError.told { () throws(FileError) in try cache.drop(work) }
         return try folded(cache.path(candidate.name))
       }
-      return try fold(work, from: base, kept, decisions, progress)
+      return try fold(work, from: base, leavesMarks ? kept : nil, decisions, progress)
     } catch {
       try FileError.told { () throws(FileError) in try cache.drop(work) }
       throw error.isPassing ? error.asFault : error
@@ -115,15 +121,17 @@ struct PastFold {
 
   // MARK: Folding
 
+  /// - Parameter kept: what is there, to leave marks between; nil to leave none.
   private func fold(
-    _ work: FoldCache.Work, from base: FoldCache.Kept?, _ kept: [FoldCache.Kept], _ decisions: PastDecisions,
+    _ work: FoldCache.Work, from base: FoldCache.Kept?, _ kept: [FoldCache.Kept]?, _ decisions: PastDecisions,
     _ progress: (UInt64, UInt64) throws(Diagnostic) -> Void
   ) throws(Diagnostic) -> Folded? {
     let moment = log(of: base?.note.span ?? FoldSpan())
-    var marks = FoldMarks(
-      kept.filter { $0.note.span.stands(for: view.latest) }.map(\.note.position), logEnd: log.durableEnd)
+    let near = (kept ?? []).filter { $0.note.span.stands(for: view.latest) }
+    var marks = FoldMarks(near.map(\.note.position), logEnd: log.durableEnd)
     let isMark = { (position: Position) in
-      marks.isDue(at: position, moment.span) && moment.isWide(moment.span, records: marks.interval)
+      kept != nil && marks.isDue(at: position, moment.span)
+        && moment.isWide(moment.span, records: marks.interval)
     }
     try fold(work, base, moment, decisions, batch: marks.batchRecords) { position throws(Diagnostic) in
       try progress(position.value, moment.durableEnd.value)
