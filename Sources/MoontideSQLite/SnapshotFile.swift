@@ -26,16 +26,24 @@ public final class SnapshotFile: SnapshotStore {
   ) throws(StoreError) {
     self.content = content.description
     self.log = log
-    var known: (connection: Connection, belongs: Bool)?
     do throws(StoreError) {
-      let opened = try Self.open(path)
-      known = (opened, try Self.belongs(opened, content, log))
+      connection = try Self.prepared(path, content.description, log)
+      return
     } catch {
-      guard case .damaged = error else { throw error }
-      try discard()
+      switch error {
+      case .full, .exhausted: throw error
+      case .damaged, .io, .refused, .constraint, .foldedConstraint: try discard()
+      }
     }
-    if let known { connection = known.connection } else { connection = try Self.open(path) }
-    if known?.belongs == true { return }
+    connection = try Self.prepared(path, content.description, log)
+  }
+
+  /// The file with its tables, empty when they were another's.
+  private static func prepared(_ path: String, _ content: String, _ log: String) throws(StoreError)
+    -> Connection
+  {
+    let connection = try open(path)
+    if try belongs(connection, content, log) { return connection }
     try connection.script(
       """
       begin immediate;
@@ -47,11 +55,12 @@ public final class SnapshotFile: SnapshotStore {
       pragma user_version=\(Self.format);
       """)
     let owner = try connection.prepare("insert into owner values (?, ?, 0, ?)")
-    owner.bind(1, text: content.description)
+    owner.bind(1, text: content)
     owner.bind(2, text: log)
-    owner.bind(3, text: Self.digest(content.description, log, 0))
+    owner.bind(3, text: digest(content, log, 0))
     try owner.finish()
     try connection.run("commit")
+    return connection
   }
 
   private static func open(_ path: String) throws(StoreError) -> Connection {
@@ -61,12 +70,12 @@ public final class SnapshotFile: SnapshotStore {
     return connection
   }
 
-  private static func belongs(_ connection: Connection, _ content: Digest, _ log: String) throws(StoreError)
+  private static func belongs(_ connection: Connection, _ content: String, _ log: String) throws(StoreError)
     -> Bool
   {
     guard try connection.integer("pragma user_version") == Int64(format) else { return false }
     let owner = try owner(connection)
-    return owner?.content == content.description && owner?.log == log
+    return owner?.content == content && owner?.log == log
   }
 
   /// The row of `owner`; nil when it is not whole.
@@ -113,6 +122,8 @@ public final class SnapshotFile: SnapshotStore {
       try connection.run("commit")
     } catch {
       if connection.isInTransaction { try connection.run("rollback") }
+      // Damage shows itself at any page: then the next opening makes the file anew.
+      if case .damaged = error { try connection.script("pragma user_version=0") }
       throw error
     }
   }

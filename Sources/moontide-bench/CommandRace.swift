@@ -1,8 +1,8 @@
 import CBenchFloor
 import Foundation
 
-/// Commands a second to a decider that holds balances: one sender, and 64 at once, beside the same work in C++
-/// with as many commands a flush.
+/// Commands a second to a decider that holds balances: one sender, and 64 at once, beside the same work in
+/// C++ with as many commands a flush.
 struct CommandRace {
   let contest: Contest
 

@@ -24,6 +24,7 @@ final class Decider {
   private var topics: [TopicName: TopicID] = [:]
   /// What was written without anybody in between, before the last flush and since: all of it is decided.
   private(set) var own: Range<Position>?
+  private var isKeepingTold = false
   private let commandBatch = RecordBatch()
   private let eventBatch = RecordBatch()
   private let drafts = DraftBatch()
@@ -80,20 +81,28 @@ final class Decider {
 
   /// After a flush: what was written is durable now.
   /// - Parameter reached: how far the commands of the log have been looked through.
-  func flushed(reached: Position) throws(WorkerStop) {
+  func flushed(reached: Position) {
     unflushed.removeAll(keepingCapacity: true)
-    if !due.isEmpty { try settle(reached: reached) }
+    if !due.isEmpty { settle(reached: reached) }
   }
 
   /// Keeps the snapshots that are due and how far commands have been looked through.
-  func settle(reached: Position) throws(WorkerStop) {
-    do throws(StoreError) {
-      try snapshots.keep(Array(due.values), reached: reached)
-    } catch {
-      // A cache: without them the next opening folds a little more.
-      if case .damaged = error { throw .store(error, handler: title) }
+  func settle(reached: Position) {
+    do throws(StoreError) { try snapshots.keep(Array(due.values), reached: reached) } catch {
+      // A cache: without them the next opening folds a little more, and looks through more of the log.
+      if !isKeepingTold { surroundings.report(Self.unkept(error, title)) }
+      isKeepingTold = true
     }
     due.removeAll(keepingCapacity: true)
+  }
+
+  private static func unkept(_ error: StoreError, _ title: String) -> Diagnostic {
+    let problem = WorkerStop.store(error, handler: title).diagnostic
+    return Diagnostic(
+      .warning, code: problem.code, "\(title): its snapshots cannot be kept: \(error)",
+      details: [
+        .init("state", "nothing is lost; it goes on without, and the next start makes the file anew")
+      ])
   }
 
   /// After a flush that failed: nothing in memory can be trusted.
