@@ -1,7 +1,7 @@
 import Synchronization
 
-/// Where the batches begin whose records were read by key last: the header of a batch lies far from most of its
-/// records, and a batch of an ingest holds records of many keys. Any thread.
+/// Where the batches begin whose records were read by key last: the header of a batch lies far from most of
+/// its records, and a batch of an ingest holds records of many keys. Any thread.
 final class BatchPlaces: Sendable {
   struct Place {
     var position: UInt64

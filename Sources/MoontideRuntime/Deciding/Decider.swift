@@ -78,15 +78,13 @@ final class Decider {
 
   /// After a flush: what was written is durable now.
   /// - Parameter reached: how far the commands of the log have been looked through.
-  func flushed(reached: Position) throws(WorkerStop) {
+  func flushed(reached: Position) {
     unflushed.removeAll(keepingCapacity: true)
-    if memory.isDue { try settle(reached: reached) }
+    if memory.isDue { settle(reached: reached) }
   }
 
   /// Keeps the snapshots that are due and how far commands have been looked through, both of them durable.
-  func settle(reached: Position) throws(WorkerStop) {
-    try logged { () throws(LogError) in try memory.settle(reached: reached) }
-  }
+  func settle(reached: Position) { memory.settle(reached: reached) }
 
   /// After a flush that failed: nothing in memory can be trusted.
   func forget() {

@@ -70,14 +70,7 @@ public final class DeciderWorker: Worker {
   }
 
   /// Writes down how far commands have been looked through, so that the next opening need not look again.
-  public func settle() {
-    do throws(WorkerStop) { try decider.settle(reached: status.position) } catch {
-      // A cache: the next opening looks through more of the log.
-      var problem = error.diagnostic
-      problem.severity = .warning
-      surroundings.report(problem)
-    }
-  }
+  public func settle() { decider.settle(reached: status.position) }
 
   private func reply(to command: Command, isLogged: Bool) throws(WorkerStop) -> CommandReply {
     switch try decider.decide(command, isLogged: isLogged) {
@@ -148,7 +141,7 @@ public final class DeciderWorker: Worker {
       decider.forget()
       throw .log(error, handler: "decider \(definition.name)")
     }
-    try decider.flushed(reached: status.position)
+    decider.flushed(reached: status.position)
   }
 
   /// Who was not come to is told; what is in the log without an outcome is decided later.

@@ -82,36 +82,42 @@ final class StreamMemory {
 
   /// Keeps the snapshots that are due, and how far commands have been looked through; all of it durable in
   /// the log.
-  func settle(reached: Position) throws(LogError) {
-    var kept: [StreamSnapshot] = []
-    for (key, state) in due {
-      guard let value = state.value, let position = state.position,
-        let fingerprint = try fold.fingerprint(at: position)
-      else { continue }
-      kept.append(
-        StreamSnapshot(
-          topic: definition.topic, key: key, version: state.version, position: position,
-          fingerprint: fingerprint, state: value))
-    }
-    var mark: LogMark?
-    if reached > .start, let fingerprint = try fold.fingerprint(at: Position(reached.value - 1)) {
-      mark = LogMark(position: reached, fingerprint: fingerprint)
-    }
+  func settle(reached: Position) {
+    let states = due
     due.removeAll(keepingCapacity: true)
-    do throws(StoreError) { try snapshots.keep(kept, reached: mark) } catch { told(error) }
+    do throws(LogError) {
+      var kept: [StreamSnapshot] = []
+      for (key, state) in states { if let snapshot = try snapshot(of: state, key) { kept.append(snapshot) } }
+      var mark: LogMark?
+      if reached > .start, let fingerprint = try fold.fingerprint(at: Position(reached.value - 1)) {
+        mark = LogMark(position: reached, fingerprint: fingerprint)
+      }
+      do throws(StoreError) { try snapshots.keep(kept, reached: mark) } catch { told(error) }
+    } catch {
+      told(error)
+    }
   }
 
-  /// Without the cache the next opening folds more; nothing else follows from it.
-  private func told(_ error: StoreError) {
+  private func snapshot(of state: StreamState, _ key: [UInt8]) throws(LogError) -> StreamSnapshot? {
+    guard let value = state.value, let position = state.position,
+      let fingerprint = try fold.fingerprint(at: position)
+    else { return nil }
+    return StreamSnapshot(
+      topic: definition.topic, key: key, version: state.version, position: position,
+      fingerprint: fingerprint, state: value)
+  }
+
+  /// Without the cache the next opening folds more, and looks through more of the log; nothing else follows.
+  private func told(_ error: any Error) {
     if isTold { return }
     isTold = true
-    var problem = WorkerStop.store(error, handler: "decider \(definition.name)").diagnostic
-    problem.severity = .warning
-    problem.title = "decider \(definition.name) goes on without snapshots: \(error)"
-    problem.details = [
-      .init("state", "nothing is lost: streams are folded from the log instead, which takes longer"),
-      .init("help", "moontide doctor; .moontide/snapshots may be deleted at any time"),
-    ]
-    report(problem)
+    report(
+      Diagnostic(
+        .warning, code: RuntimeCode.storeBroken.rawValue,
+        "decider \(definition.name) goes on without snapshots: \(error)",
+        details: [
+          .init("state", "nothing is lost: streams are folded from the log instead, which takes longer"),
+          .init("help", "moontide doctor; .moontide/snapshots may be deleted at any time"),
+        ]))
   }
 }
