@@ -12,14 +12,14 @@ struct FoundCommandHoleTests {
   /// A cache that outlives a process, and loses nothing.
   private final class KeptSnapshots: SnapshotStore {
     var streams: [[UInt8]: StreamSnapshot] = [:]
-    var place: Position?
+    var place: LogMark?
 
     func snapshot(topic: TopicName, key: [UInt8]) -> StreamSnapshot? { streams[key] }
-    func keep(_ snapshots: [StreamSnapshot], reached: Position) {
+    func keep(_ snapshots: [StreamSnapshot], reached: LogMark?) {
       for snapshot in snapshots { streams[snapshot.key] = snapshot }
-      place = reached
+      if let reached { place = reached }
     }
-    func reached() -> Position? { place }
+    func reached() -> LogMark? { place }
   }
 
   private let disk = SimulatedDisk(SeededNumbers(7))
