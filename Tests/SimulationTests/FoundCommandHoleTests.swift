@@ -98,7 +98,7 @@ struct FoundCommandHoleTests {
     disk.faults.sync = 1
     #expect(first.step() == .finished && first.board.status.halted != nil)
     first.settle()
-    #expect(snapshots.place == .start)
+    #expect(snapshots.place == nil)
     disk.faults = .none
     disk.cutPower()
     let again = try open()
@@ -110,7 +110,7 @@ struct FoundCommandHoleTests {
 
   @Test func `a place beyond the end of the log is not trusted`() throws {
     let log = try open()
-    snapshots.place = Position(900)
+    snapshots.place = LogMark(position: Position(900), fingerprint: .zero)
     ingest([#"{"id":"a","type":"Deposit","data":{"account":"a1","amount":4}}"#], into: log)
     let worker = try worker(log)
     while worker.step() == .progressed {}
