@@ -63,8 +63,7 @@ final class Decider {
         }
       }
       if let decided = try write(command, trial) { return decided }
-      // Somebody wrote to the stream, or a shortage came between a decision and its flush: what was written
-      // is there once it is durable.
+      // Others wrote to the stream, or a shortage came before a flush: all is there once it is durable.
       cache[command.key] = nil
       try logged { () throws(LogError) in try log.flush() }
     }
@@ -88,12 +87,13 @@ final class Decider {
 
   /// Keeps the snapshots that are due and how far commands have been looked through.
   func settle(reached: Position) {
+    defer { due.removeAll(keepingCapacity: true) }
     do throws(StoreError) {
       try snapshots.keep(Array(due.values), reached: reached)
     } catch {
       // A cache: without them the next opening folds a little more.
+      return
     }
-    due.removeAll(keepingCapacity: true)
   }
 
   /// After a flush that failed: nothing in memory can be trusted.
