@@ -51,7 +51,7 @@ struct AccountFold {
 
   /// What handlers see of a stored event.
   static func parts(of record: LogWitness.Seen) -> [Part] {
-    func number(_ name: String) -> Int { DataText(record.data).number(name) ?? 0 }
+    func number(_ name: String) -> Int { MemberText(record.data).number(name) ?? 0 }
     func part(_ type: String, _ id: String, _ cents: Int) -> Part {
       Part(type: type, id: id, cents: cents, tags: AccountScripts.editions.map(\.tag))
     }

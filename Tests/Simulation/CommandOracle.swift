@@ -79,7 +79,7 @@ final class CommandOracle {
     guard let command = commands[identity] else {
       return complain("I1: no command has the outcome \(outcome)")
     }
-    let data = DataText(outcome.data)
+    let data = MemberText(outcome.data)
     let shown = "\(command.type) \(command.data) got \(outcome.type) \(outcome.data) at #\(outcome.position)"
     if command.key != outcome.key { complain("\(shown), of the stream \(outcome.key)") }
     let account = open.isEmpty ? fold[command.key] : before
@@ -112,7 +112,7 @@ final class CommandOracle {
 
   /// What a decision says that it was made on.
   private func check(_ text: String, _ account: AccountFold.Account, _ shown: String) {
-    let said = DataText(text)
+    let said = MemberText(text)
     guard let count = said.number("n"), let mix = said.number("mix"), let edition = said.number("e"),
       account.mix.indices.contains(edition)
     else { return complain("\(shown) without a word on what it was made on: \(text)") }
@@ -122,7 +122,7 @@ final class CommandOracle {
   }
 
   private static func amounts(_ event: LogWitness.Seen) -> [Int] {
-    ["amount", "cents", "tag", "all", "seal"].compactMap { DataText(event.data).number($0) }
+    ["amount", "cents", "tag", "all", "seal"].compactMap { MemberText(event.data).number($0) }
   }
 
   private struct Expected {
@@ -145,7 +145,7 @@ final class CommandOracle {
 
   /// The rules of the script a second time.
   private func decided(_ command: LogWitness.Seen, _ account: AccountFold.Account) -> Expected {
-    func number(_ name: String) -> Int { DataText(command.data).number(name) ?? 0 }
+    func number(_ name: String) -> Int { MemberText(command.data).number(name) ?? 0 }
     let balance = account.balance
     switch command.type {
     case "Deposit":
@@ -183,7 +183,7 @@ final class CommandOracle {
         complain("I1: \(id) was answered, and has no outcome in the log")
         continue
       }
-      let data = DataText(outcome.data)
+      let data = MemberText(outcome.data)
       if answer.position.value != outcome.position || answer.verdict.rawValue != outcome.type
         || answer.version != data.number("version") || answer.events.map(\.id) != data.texts("id")
         || answer.code != data.texts("code").first ?? ""

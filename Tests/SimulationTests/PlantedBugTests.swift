@@ -7,10 +7,12 @@ import Testing
   /// A seed that shows it, so that a build is not held up; should it no longer, the next ones. Else it is 1.
   /// `simulate --bugs --turns 300` tells them.
   private static let first: [PlantedBug: UInt64] = [
-    .failedSyncIsIgnored: 16, .failedSyncIsRetried: 16, .truncationIsOffByOne: 2,
-    .fullDiskIsTakenForWritten: 2, .writeLandsTwoBytesLater: 3, .rebuiltFileIsNotSynced: 3,
-    .failedAppendIsTakenForDone: 2, .packedPlaceIsTakenForUnpacked: 442, .decisionIsReadTwice: 32,
-    .parkedKeyIsForgotten: 10, .decisionIsCarriedOutInTwo: 67, .clockStands: 5,
+    .failedSyncIsIgnored: 12, .failedSyncIsRetried: 12, .rebuiltFileIsNotSynced: 2,
+    .indexForgetsIdentities: 2, .decisionIsLost: 3, .expectedVersionIsIgnored: 2,
+    .scriptsOfSnapshotAreIgnored: 9, .snapshotHasAnOldState: 2, .snapshotIsTrustedOverTheLog: 3,
+    .commandsReachedIsAhead: 16, .rowsOutsideTheTransaction: 6, .parkedKeyIsForgotten: 5,
+    .heldEventIsForgotten: 5, .revivedLetterStays: 3, .decisionIsCarriedOutInTwo: 23, .clockStands: 3,
+    .decisionIsReadTwice: 72, .packedPlaceIsTakenForUnpacked: 31,
   ]
 
   @Test(arguments: PlantedBug.allCases)

@@ -1,6 +1,6 @@
 /// Members of small JSON texts that the simulated scripts write, read by themselves and not by the code that
 /// is judged.
-struct DataText {
+struct MemberText {
   private let bytes: [UInt8]
 
   init(_ text: String) { bytes = Array(text.utf8) }
