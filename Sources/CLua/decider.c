@@ -35,16 +35,11 @@ static int add_event(lua_State *L) {
     return luaL_error(L, "decide returns events, not a %s: events.Type { … }", luaL_typename(L, 1));
   }
   if (mt_is_command(L, 1)) return luaL_error(L, "decide returns events; a decider sends no commands");
+  if (mt_is_marked(L, 1, MT_SLOT_REJECTION)) {
+    return luaL_error(L, "decide returns events or a rejection, not both in one list");
+  }
   mt_add_made(L, "decide", 0);
   return 0;
-}
-
-static int is_marked(lua_State *L, int index, int slot) {
-  if (!lua_getmetatable(L, index)) return 0;
-  mt_push_slot(mt_self(L), L, slot);
-  int same = lua_rawequal(L, -1, -2);
-  lua_pop(L, 2);
-  return same;
 }
 
 static void take_rejection(lua_State *L, int index) {
@@ -91,7 +86,7 @@ static int decide(lua_State *L) {
         L, "decide returned %s: it returns an event, a list of events, {} or reject(code, text)",
         lua_isnil(L, 2) ? "nothing" : luaL_typename(L, 2));
   }
-  from->verdict = is_marked(L, 2, MT_SLOT_REJECTION) ? MT_REJECTED : MT_ACCEPTED;
+  from->verdict = mt_is_marked(L, 2, MT_SLOT_REJECTION) ? MT_REJECTED : MT_ACCEPTED;
   if (from->verdict == MT_REJECTED) {
     take_rejection(L, 2);
   } else {

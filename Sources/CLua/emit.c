@@ -22,7 +22,9 @@ static void check_names(lua_State *L, const char *maker, int command) {
   }
   if (unknown == 0) return;
   mt_push_keys(L, 1);
-  if (lua_isnil(L, -1)) luaL_error(L, "%s: a list stands where one event belongs", maker);
+  if (lua_isnil(L, -1)) {
+    luaL_error(L, "%s: a list stands where one %s belongs", maker, command ? "command" : "event");
+  }
   for (lua_Integer i = 1; lua_rawgeti(L, -1, i) != LUA_TNIL; i++) {
     size_t count;
     const char *name = mt_tostring(L, -1, &count);
@@ -84,13 +86,15 @@ static void add_field(lua_State *L, mt_rows *rows, int field, const char *maker,
   lua_pop(L, 1);
 }
 
-int mt_is_command(lua_State *L, int index) {
+int mt_is_marked(lua_State *L, int index, int slot) {
   if (!lua_getmetatable(L, index)) return 0;
-  mt_push_slot(mt_self(L), L, MT_SLOT_COMMAND);
+  mt_push_slot(mt_self(L), L, slot);
   int same = lua_rawequal(L, -1, -2);
   lua_pop(L, 2);
   return same;
 }
+
+int mt_is_command(lua_State *L, int index) { return mt_is_marked(L, index, MT_SLOT_COMMAND); }
 
 void mt_add_made(lua_State *L, const char *maker, int command) {
   mt_lua *state = mt_self(L);

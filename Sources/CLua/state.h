@@ -333,6 +333,8 @@ void mt_open_ctx(mt_lua *state);
 void mt_ctx_finish(lua_State *L, mt_lua *state);
 int mt_ctx_emit(lua_State *L);
 int mt_ctx_send(lua_State *L);
+/// Whether the value at `index` has the metatable that is kept in a slot.
+int mt_is_marked(lua_State *L, int index, int slot);
 /// Whether the value at `index` was made by `commands.Type`.
 int mt_is_command(lua_State *L, int index);
 /// Appends the table at 1, an event or a command, to the arguments as cells in the order of `EmittedField`;

@@ -70,14 +70,6 @@ void mt_open_upcasting(lua_State *L, mt_lua *state) {
   mt_set_slot(state, L, MT_SLOT_RESHAPED);
 }
 
-static int is_marked(lua_State *L, int index, int slot) {
-  if (!lua_getmetatable(L, index)) return 0;
-  mt_push_slot(mt_self(L), L, slot);
-  int same = lua_rawequal(L, -1, -2);
-  lua_pop(L, 2);
-  return same;
-}
-
 static void add_absent(lua_State *L, mt_rows *rows) {
   if (!mt_rows_reserve(rows, 1, 0)) mt_raise_memory(L);
   rows->cells[rows->count++] = (mt_cell){MT_ABSENT, 0, 0, 0};
@@ -129,7 +121,7 @@ static void check_part(lua_State *L, int index) {
 
 /// One part of `split`, the table at `index`.
 static void add_part(lua_State *L, int index, mt_rows *rows) {
-  if (lua_type(L, index) != LUA_TTABLE || is_marked(L, index, MT_SLOT_COMMAND)) {
+  if (lua_type(L, index) != LUA_TTABLE || mt_is_marked(L, index, MT_SLOT_COMMAND)) {
     luaL_error(
         L, "split: its parts are events, events.Type { … }, not a %s",
         lua_type(L, index) == LUA_TTABLE ? "command" : luaL_typename(L, index));
@@ -203,7 +195,7 @@ static int take(lua_State *L, const chain *from) {
     lua_pushfstring(L, "returned a %s, not the data", luaL_typename(L, 4));
     return failed(L, from, lua_tostring(L, -1));
   }
-  if (!is_marked(L, 4, MT_SLOT_RESHAPED)) {
+  if (!mt_is_marked(L, 4, MT_SLOT_RESHAPED)) {
     lua_replace(L, 3);
     return 0;
   }

@@ -13,6 +13,15 @@ public enum Suggestion {
     return best?.word
   }
 
+  /// The only candidate that begins with the word, or that the word begins with; neither shorter than three
+  /// letters: `init` for `initial`.
+  public static func begun(by word: String, among candidates: some Sequence<String>) -> String? {
+    let found = candidates.filter {
+      min($0.count, word.count) >= 3 && $0 != word && ($0.hasPrefix(word) || word.hasPrefix($0))
+    }
+    return found.count == 1 ? found[0] : nil
+  }
+
   /// Optimal string alignment distance.
   static func distance(_ a: [Character], _ b: [Character]) -> Int {
     if a.isEmpty || b.isEmpty { return max(a.count, b.count) }

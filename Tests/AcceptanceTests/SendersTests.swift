@@ -52,9 +52,12 @@ import Testing
     // Every sender sends all of its commands in each round; the last round is undisturbed.
     while true {
       rounds += 1
+      // That of a run that was killed says nothing of the next one.
+      let socket = project.path + "/.moontide/socket"
+      if FileManager.default.fileExists(atPath: socket) { try FileManager.default.removeItem(atPath: socket) }
       let run = try LiveRun(["run", project.path, "-q"])
       try LiveRun.wait("the socket") {
-        FileManager.default.fileExists(atPath: project.path + "/.moontide/socket")
+        FileManager.default.fileExists(atPath: socket)
       }
       let clients = try (0..<Self.senders).map { try sender($0, project) }
       if left > 0 {

@@ -26,9 +26,9 @@ bench_floor_result bench_floor_process(const char *lines_path, const char *datab
 // of the changes alone: what the same lines take to be parsed once is taken off.
 bench_floor_result bench_floor_upcast(const char *lines_path);
 
-// What deciding costs without a runtime: parses each command of `lines_path`, keeps the balance of its account
-// in a hash map, writes `bytes` bytes for it, and makes them durable after each `group` commands with one
-// fdatasync. The lines are in memory before the clock starts.
+// What deciding costs without a runtime: parses each command of `lines_path`, keeps the balance of its
+// account in a hash map, writes `bytes` bytes for it, and makes them durable after each `group` commands with
+// one fdatasync. The lines are in memory before the clock starts.
 bench_floor_result bench_floor_commands(
     const char *lines_path, const char *directory, int64_t group, int64_t bytes);
 

@@ -32,40 +32,24 @@ struct FoldNote: Hashable, Sendable {
   var checksum: UInt32 = 0
 
   var text: String {
-    let body = """
-      moontide fold 1
-      log \(log)
-      script \(scriptVersion)
-      position \(position.value)
-      fingerprint \(fingerprint)
-      latest \(span.latest)
-      leftout \(span.earliestLeftOut) \(span.leftOut)
-      decided \(decided)
-      role \(role.rawValue)
-      bytes \(bytes)
-      checksum \(checksum)
-
-      """
-    return body + "end \(FoldNote.sum(body))\n"
-  }
-
-  private static func sum(_ body: String) -> String {
-    let bytes = Array(body.utf8)
-    return String(CRC32C.checksum(bytes, 0..<bytes.count), radix: 16)
+    SealedLines.text([
+      "moontide fold 1", "log \(log)", "script \(scriptVersion)", "position \(position.value)",
+      "fingerprint \(fingerprint)", "latest \(span.latest)",
+      "leftout \(span.earliestLeftOut) \(span.leftOut)", "decided \(decided)", "role \(role.rawValue)",
+      "bytes \(bytes)", "checksum \(checksum)",
+    ])
   }
 
   /// Nil for what is no sound note.
   init?(text: String) {
-    let lines = text.split(separator: "\n").map { $0.split(separator: " ").map(String.init) }
     let names = [
       "moontide", "log", "script", "position", "fingerprint", "latest", "leftout", "decided", "role", "bytes",
-      "checksum", "end",
+      "checksum",
     ]
-    guard lines.map({ $0.first ?? "" }) == names, lines[0] == ["moontide", "fold", "1"],
-      lines[1...].allSatisfy({ $0.count == ($0[0] == "leftout" ? 3 : 2) })
-    else { return nil }
-    let body = lines.dropLast().map { $0.joined(separator: " ") + "\n" }.joined()
-    guard text == body + "end \(FoldNote.sum(body))\n", let position = UInt64(lines[3][1]),
+    guard let lines = SealedLines.words(of: text), lines.map({ $0.first ?? "" }) == names,
+      lines[0] == ["moontide", "fold", "1"],
+      lines[1...].allSatisfy({ $0.count == ($0[0] == "leftout" ? 3 : 2) }),
+      let position = UInt64(lines[3][1]),
       let fingerprint = Digest(hexadecimal: lines[4][1]), let latest = Int64(lines[5][1]),
       let earliest = Int64(lines[6][1]), let leftOut = UInt64(lines[6][2]), let decided = Int(lines[7][1]),
       let role = Role(rawValue: lines[8][1]), let bytes = UInt64(lines[9][1]),

@@ -24,23 +24,28 @@ final class CommandDesk: Sendable {
       preconditionFailure("a parsed command has a decider, unlike \(command.type)")
     }
     let ticket = Ticket()
+    var told: [SendOutcome.Told] = []
     let asked = CommandInbox.Asked(command) { ticket.answer($0) }
     if let group = groups?.first(where: { $0.definition.name == decider.name }) {
       group.send(asked)
     } else if groups == nil {
-      try decideHere(decider, asked, ticket)
+      told = try decideHere(decider, asked)
     } else {
       throw Diagnostic(
         .noSuchHandler, "the run goes on without the decider \(decider.name)",
         help: "it was started with --only: start it with --only \(decider.name) too")
     }
     switch ticket.wait(request.timeout) {
-    case .decided(let outcome, let explanation)?: return SendOutcome(outcome, explanation, id: command.id)
+    case .decided(let outcome, let explanation)?:
+      var outcome = SendOutcome(outcome, explanation, id: command.id)
+      outcome.told = told
+      return outcome
     case .refused(let problem)?: throw problem
     case nil:
       throw Diagnostic(
         .afterToken, "the decider \(decider.name) has not come to the command yet",
-        help: "send it again under the same id: it has one outcome, however often it is sent")
+        help: "send it again under the same id, \(String(decoding: command.id, as: UTF8.self)): it has one "
+          + "outcome, however often it is sent")
     }
   }
 
@@ -76,14 +81,17 @@ final class CommandDesk: Sendable {
     }
   }
 
-  /// Nothing runs: this thread is the decider's for the moment.
+  /// Nothing runs: this thread is the decider's for the moment. Returns what the script said meanwhile.
   private func decideHere(
-    _ decider: DeciderDefinition, _ asked: CommandInbox.Asked, _ ticket: Ticket
-  ) throws(Diagnostic) {
-    let reports = Mutex<[Diagnostic]>([])
+    _ decider: DeciderDefinition, _ asked: CommandInbox.Asked
+  ) throws(Diagnostic) -> [SendOutcome.Told] {
+    let told = Mutex<[SendOutcome.Told]>([])
+    @Sendable func add(_ one: SendOutcome.Told) {
+      told.withLock { if $0.count < Limits.inboxItemsMax { $0.append(one) } }
+    }
     let surroundings = HandlerSurroundings(
-      clock: project.clock, randomness: project.randomness,
-      report: { problem in reports.withLock { $0.append(problem) } }, print: { _, _, _ in })
+      clock: project.clock, randomness: project.randomness, report: { add(.problem($0)) },
+      print: { decider, command, text in add(.printed("\(decider) \(command): \(text)")) })
     let inbox = CommandInbox()
     inbox.put(asked)
     let worker = try DeciderGroup.worker(
@@ -91,6 +99,7 @@ final class CommandDesk: Sendable {
     _ = worker.step()
     worker.settle()
     inbox.close()
+    return told.withLock { $0 }
   }
 
   /// Where a reply is put and waited for.

@@ -68,6 +68,13 @@ final class DeciderGroup: Sendable {
     return inbox.isEmpty && status.waiting == nil && status.halted == nil && status.position >= end
   }
 
+  /// What it answered since it was started.
+  var summary: DeciderSummary {
+    let status = board.status
+    return DeciderSummary(
+      name: definition.name, accepted: status.accepted, rejected: status.rejected, failed: status.failed)
+  }
+
   var halted: Diagnostic? { board.status.halted }
   var isWaiting: Bool { board.status.waiting != nil }
   /// Whether the thread ended that was not asked to.

@@ -23,6 +23,13 @@ public struct SendOutcome: Sendable, Hashable {
   /// `accepted`, `rejected` or `failed`.
   public enum Verdict: String, Sendable, Hashable { case accepted, rejected, failed }
 
+  /// What a person hears of a decision beside its outcome.
+  public enum Told: Sendable, Hashable {
+    case problem(Diagnostic)
+    /// With the coordinates of its command.
+    case printed(String)
+  }
+
   public var verdict: Verdict
   /// Of the command.
   public var id: String
@@ -41,6 +48,8 @@ public struct SendOutcome: Sendable, Hashable {
   public var token: Position
   /// The command was decided before, and this is the answer that it got.
   public var isRepeat: Bool
+  /// What the script printed and failed with, when this process decided; a run tells it itself.
+  public var told: [Told] = []
   /// The state before and after, as JSON; nil for a stream that the script has not touched, and for a repeat.
   public var before: String?
   public var after: String?
@@ -121,5 +130,13 @@ extension WireFrame {
       events: events,
       code: code, text: reason, token: Position(UInt64(bitPattern: token)), isRepeat: isRepeat == 1,
       before: before.isEmpty ? nil : before, after: after.isEmpty ? nil : after)
+  }
+}
+
+extension Diagnostic {
+  /// Whether a command was refused for itself: it is none, or its id names another one. The next one may
+  /// well be taken.
+  public var isOfCommandAlone: Bool {
+    code.hasPrefix("E02") || code == RuntimeCode.commandConflict.rawValue
   }
 }

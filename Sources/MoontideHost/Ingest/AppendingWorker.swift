@@ -69,7 +69,9 @@ public final class AppendingWorker: Worker {
         return release(batch)
       case .alreadyWritten: return release(batch)
       case .conflicts(let found):
-        if options.strict, let first = found.first, batch.batch.drafts[first.index].envelope.kind == .event {
+        if options.strict, let first = found.first,
+          batch.batch.drafts[first.index].envelope.kind != .quarantine
+        {
           hasRefused = true
           return progress.fail(.line(diagnostic(batch, first, rounds.order[first.index])))
         }
@@ -94,7 +96,8 @@ public final class AppendingWorker: Worker {
       counts.quarantined += batch.quarantined
       counts.conflicts += conflicts
       counts.repeats += UInt64(written.repeats)
-      counts.events += UInt64(written.count) - min(UInt64(written.count), setAside)
+      let new = UInt64(written.count) - min(UInt64(written.count), setAside)
+      if batch.file?.topic == .commands { counts.commands += new } else { counts.events += new }
     }
   }
 
@@ -127,7 +130,8 @@ public final class AppendingWorker: Worker {
   }
 
   private func reason(_ batch: ParsedBatch, _ conflict: AppendOutcome.Conflict, _ id: ByteRange) -> String {
-    let holder = conflict.position.map { "the event at \($0)" } ?? "an earlier line of the same batch"
+    let what = batch.file?.topic == .commands ? "command" : "event"
+    let holder = conflict.position.map { "the \(what) at \($0)" } ?? "an earlier line of the same batch"
     return "an identity has one body; `\(batch.batch.bytes.text(id))` is held by \(holder) with another one"
   }
 

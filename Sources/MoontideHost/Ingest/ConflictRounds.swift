@@ -37,7 +37,7 @@ struct ConflictRounds {
     var among: [(Int, AppendOutcome.Conflict)] = []
     for conflict in found {
       let index = order[conflict.index]
-      if self.conflict(index) != nil || drafts[index].envelope.kind != .event {
+      if self.conflict(index) != nil || drafts[index].envelope.kind == .quarantine {
         kept.insert(index)
       } else if conflict.position != nil {
         byLog[index] = conflict

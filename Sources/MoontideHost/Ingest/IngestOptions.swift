@@ -35,7 +35,9 @@ public struct IngestCounts: Sendable, Hashable {
   public var lines: UInt64 = 0
   /// New events in the log.
   public var events: UInt64 = 0
-  /// Lines whose event was known, body and all.
+  /// New commands in the log.
+  public var commands: UInt64 = 0
+  /// Lines whose event or command was known, body and all.
   public var repeats: UInt64 = 0
   /// Bad lines that were set aside; conflicts are not among them.
   public var quarantined: UInt64 = 0

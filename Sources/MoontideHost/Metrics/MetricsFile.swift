@@ -71,7 +71,9 @@ final class MetricsFile {
     text.add("moontide_ingest_lines_total", .counter, "Lines read since the start.", Double(counts.lines))
     text.add("moontide_ingest_events_total", .counter, "Events taken since the start.", Double(counts.events))
     text.add(
-      "moontide_ingest_repeats_total", .counter, "Events known already, dropped since the start.",
+      "moontide_ingest_commands_total", .counter, "Commands taken since the start.", Double(counts.commands))
+    text.add(
+      "moontide_ingest_repeats_total", .counter, "Events and commands known already, dropped.",
       Double(counts.repeats))
     text.add(
       "moontide_ingest_quarantined_total", .counter, "Lines set aside since the start.",

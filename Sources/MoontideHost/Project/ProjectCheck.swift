@@ -60,9 +60,8 @@ struct ProjectCheck {
     _ catalog: ProjectCatalog, _ problems: inout [Diagnostic]
   ) throws(Diagnostic) -> Guidance.LogView {
     var view = Guidance.LogView()
-    guard !catalog.definitions.isEmpty || !catalog.upcasters.isEmpty, let bytes = try logBytes() else {
-      return view
-    }
+    let isEmpty = catalog.definitions.isEmpty && catalog.upcasters.isEmpty && catalog.deciders.isEmpty
+    guard !isEmpty, let bytes = try logBytes() else { return view }
     guard bytes <= Limits.checkedLogBytesMax else {
       problems.append(
         note("the log has \(bytes >> 30) GiB: versions and fields of what is stored were not looked at"))
@@ -112,37 +111,11 @@ struct ProjectCheck {
   private func samples(_ log: LogReader, _ catalog: ProjectCatalog) throws(Diagnostic) -> [String: TypeSample]
   {
     let viewer = try EventViewer(catalog: catalog)
-    let end = log.durableEnd
-    let half = UInt64(Limits.fieldCensusRecordsMax / 2)
     var samples: [[UInt8]: TypeSample] = [:]
-    let first = Position(min(end.value, half))
-    try sample(log, from: .start, to: first, viewer, &samples)
-    try sample(log, from: Position(max(half, end.value - min(end.value, half))), to: end, viewer, &samples)
+    try EventSample(log: log, viewer: viewer).forEach { event, batch in
+      samples[Array(batch.bytes[event.envelope.type.indices]), default: TypeSample()].add(event, in: batch)
+    }
     return Dictionary(
       uniqueKeysWithValues: samples.map { (String(decoding: $0.key, as: UTF8.self), $0.value) })
-  }
-
-  private func sample(
-    _ log: LogReader, from start: Position, to end: Position, _ viewer: EventViewer,
-    _ samples: inout [[UInt8]: TypeSample]
-  ) throws(Diagnostic) {
-    let topics = Dictionary(uniqueKeysWithValues: log.topics().map { ($0.id, $0.name) })
-    let batch = RecordBatch()
-    var next = start
-    while next < end {
-      next = try LogError.told { () throws(LogError) in
-        try log.read(from: next, records: Limits.readRecordsMax, bytes: Limits.readBytesMax, into: batch)
-      }
-      for record in batch.records where record.envelope.kind == .event && record.position < end {
-        let seen: [Record]
-        // An event that upcasters fail on is a dead letter of whom it concerns, and told there.
-        do throws(Diagnostic) {
-          seen = try viewer.see(record, in: batch, topic: topics[record.topic] ?? .events)
-        } catch { continue }
-        for one in seen {
-          samples[Array(batch.bytes[one.envelope.type.indices]), default: TypeSample()].add(one, in: batch)
-        }
-      }
-    }
   }
 }

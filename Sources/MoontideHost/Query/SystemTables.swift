@@ -10,9 +10,13 @@ struct SystemTables {
   let fault = TableFault()
 
   /// The schema, and the tables in it.
-  static let names: Set = ["sys", "events", "handlers", "checkpoints", "dead_letters"]
+  static let names: Set = ["sys", "events", "handlers", "checkpoints", "dead_letters", "commands"]
 
-  var all: [any SystemTable] { [EventsTable(log), handlers, checkpoints, deadLetters] }
+  var all: [any SystemTable] {
+    [
+      EventsTable(log), handlers, checkpoints, deadLetters, CommandsTable(log, survey.catalog, fault),
+    ]
+  }
 
   private var handlers: StaticSystemTable {
     StaticSystemTable(

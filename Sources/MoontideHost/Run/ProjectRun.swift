@@ -45,12 +45,15 @@ final class ProjectRun {
     try writeMetrics(isDone)
     try deliver()
     try tellMissed()
-    return RunReport(
+    var report = RunReport(
       ingested: counts.events, repeats: counts.repeats, quarantined: counts.quarantined + counts.conflicts,
       end: project.log.durableEnd,
       handlers: try HandlerSurvey(project, groups: groups).summaries().filter { summary in
-        definitions.contains { $0.name == summary.name }
+        definitions.contains { $0.name == summary.name && $0.kind == summary.kind }
       })
+    report.commands = counts.commands
+    report.deciders = deciders.map(\.summary).sorted { $0.name < $1.name }
+    return report
   }
 
   /// Starts everything; false when it is asked to end before all of it could be.
@@ -204,7 +207,7 @@ final class ProjectRun {
     var total = end
     if counts.bytesDone > 0, counts.bytesTotal > counts.bytesDone {
       // What is still in files, at the size that lines had so far.
-      let perByte = Double(counts.events + counts.repeats) / Double(counts.bytesDone)
+      let perByte = Double(counts.events + counts.commands + counts.repeats) / Double(counts.bytesDone)
       total += UInt64(Double(counts.bytesTotal - counts.bytesDone) * perByte)
     }
     let positions = groups.map(\.position) + deciders.map(\.board.status.position)

@@ -47,12 +47,16 @@ public struct RunProgress: Sendable, Hashable {
 public struct RunReport: Sendable {
   /// Events that this run wrote from the event directory.
   public var ingested: UInt64
+  /// Commands that this run took from files.
+  public var commands: UInt64 = 0
   public var repeats: UInt64
   /// Lines that this run set aside, conflicts included.
   public var quarantined: UInt64
   /// The durable end of the log.
   public var end: Position
   public var handlers: [HandlerSummary]
+  /// What each decider answered since the run began, by name.
+  public var deciders: [DeciderSummary] = []
 
   /// Of all handlers, as they stand.
   public var deadLetters: UInt64 { handlers.reduce(0) { $0 + $1.dead } }
@@ -65,6 +69,20 @@ public struct RunReport: Sendable {
     self.quarantined = quarantined
     self.end = end
     self.handlers = handlers
+  }
+}
+
+/// What one decider did in a run.
+public struct DeciderSummary: Sendable, Hashable {
+  public var name: String
+  public var accepted: UInt64
+  public var rejected: UInt64
+  public var failed: UInt64
+  public init(name: String, accepted: UInt64, rejected: UInt64, failed: UInt64) {
+    self.name = name
+    self.accepted = accepted
+    self.rejected = rejected
+    self.failed = failed
   }
 }
 

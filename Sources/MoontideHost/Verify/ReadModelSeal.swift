@@ -17,21 +17,12 @@ package struct ReadModelSeal: Hashable {
   var text: String {
     var lines = ["moontide digest 1", "script \(scriptVersion)", "position \(position.value)"]
     for table in contents { lines.append("table \(table.rows) \(table.digest) \(table.table)") }
-    let body = lines.joined(separator: "\n") + "\n"
-    return body + "end \(ReadModelSeal.sum(body))\n"
-  }
-
-  private static func sum(_ body: String) -> String {
-    let bytes = Array(body.utf8)
-    return String(CRC32C.checksum(bytes, 0..<bytes.count), radix: 16)
+    return SealedLines.text(lines)
   }
 
   /// Nil for what is no sound seal: one that a power cut tore says nothing.
   init?(text: String) {
-    var lines = text.split(separator: "\n").map { $0.split(separator: " ", maxSplits: 3).map(String.init) }
-    guard let end = lines.popLast(), end.count == 2, end[0] == "end" else { return nil }
-    let body = lines.map { $0.joined(separator: " ") + "\n" }.joined()
-    guard text == body + "end \(ReadModelSeal.sum(body))\n" else { return nil }
+    guard let lines = SealedLines.words(of: text) else { return nil }
     guard lines.count >= 3, lines[0] == ["moontide", "digest", "1"], lines[1].count == 2, lines[2].count == 2,
       let position = UInt64(lines[2][1])
     else { return nil }

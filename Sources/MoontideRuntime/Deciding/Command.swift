@@ -33,7 +33,7 @@ public struct Command: Sendable, Hashable {
     }
 
     /// Of a command, or of the one that an outcome answers.
-    init(_ record: Record, in batch: RecordBatch) {
+    public init(_ record: Record, in batch: RecordBatch) {
       source = Array(batch.bytes[record.envelope.source.indices])
       id = Array(batch.bytes[record.envelope.id.indices])
     }
@@ -68,6 +68,12 @@ public struct Command: Sendable, Hashable {
     let decider = try decider(of: type, catalog: catalog)
     if let field = decider.keyField {
       let key = try streamKey(field, type, batch.bytes, envelope.data)
+      if envelope.given.contains(.key), !batch.bytes[envelope.key.indices].elementsEqual(key) {
+        throw EnvelopeFault(
+          .streamKey,
+          "the stream of \(type) is named by `\(field)` in its data, "
+            + "\(String(decoding: key, as: UTF8.self)); its `key` says \(batch.bytes.text(envelope.key))")
+      }
       envelope.key = batch.bytes.appendPart(key, ByteRange(start: 0, count: key.count))
     }
     envelope.kind = .command
@@ -83,7 +89,8 @@ public struct Command: Sendable, Hashable {
   ) throws(EnvelopeFault) -> DeciderDefinition {
     if let known = catalog.decider(ofCommand: type) { return known }
     let near = Suggestion.nearest(to: type, among: catalog.deciders.flatMap(\.commands))
-    let hint = near.map { "; did you mean \($0)?" } ?? ""
+    let hint =
+      near.map { "; did you mean \($0)?" } ?? (catalog.deciders.isEmpty ? ": the project has no decider" : "")
     throw EnvelopeFault(.noDecider, "a command must have a decider; none takes \(type)\(hint)")
   }
 
@@ -112,20 +119,7 @@ public struct Command: Sendable, Hashable {
 
   /// Appends the command to `batch` as a draft of `_commands`.
   func draft(topic: TopicID, into batch: DraftBatch) {
-    func add(_ part: [UInt8]) -> ByteRange {
-      batch.bytes.appendPart(part, ByteRange(start: 0, count: part.count))
-    }
-    var envelope = Envelope(kind: .command, given: given, version: version)
-    envelope.id = add(id)
-    envelope.source = add(source)
-    envelope.type = add(Array(type.utf8))
-    envelope.key = add(key)
-    envelope.time = add(given.contains(.time) ? time : [])
-    envelope.data = add(data)
-    envelope.meta = add(meta)
-    if given.contains(.time) {
-      envelope.timeMicroseconds = EventTime(batch.bytes, envelope.time)?.microseconds ?? .min
-    }
+    let envelope = envelope(time: given.contains(.time) ? time : [], in: &batch.bytes)
     var tokens: [UInt8] = []
     let compact = JSONText.minify(batch.bytes, envelope.data, into: &tokens)
     let body = BodyDigest.digest(of: envelope, in: batch.bytes, data: compact, in: tokens)
@@ -136,24 +130,27 @@ public struct Command: Sendable, Hashable {
   /// - Parameter now: its time, when it was given none.
   func record(in batch: RecordBatch, now: EventTime) -> Record {
     batch.removeAll()
-    func add(_ part: [UInt8]) -> ByteRange {
-      batch.bytes.appendPart(part, ByteRange(start: 0, count: part.count))
-    }
-    var envelope = Envelope(kind: .command, given: given, version: version)
-    envelope.id = add(id)
-    envelope.source = add(source)
-    envelope.type = add(Array(type.utf8))
-    envelope.key = add(key)
-    envelope.time = add(time.isEmpty ? Array(now.description.utf8) : time)
-    envelope.timeMicroseconds = EventTime(batch.bytes, envelope.time)?.microseconds ?? now.microseconds
-    envelope.data = add(data)
-    envelope.meta = add(meta)
+    let envelope = envelope(time: time.isEmpty ? Array(now.description.utf8) : time, in: &batch.bytes)
     batch.bytes.append(contentsOf: repeatElement(0, count: Limits.parserPaddingBytes))
     let record = Record(
       position: .start, offset: Offset(0), topic: TopicID(0), partition: 0, recordedMicroseconds: 0,
       envelope: envelope)
     batch.records.append(record)
     return record
+  }
+
+  private func envelope(time: [UInt8], in bytes: inout [UInt8]) -> Envelope {
+    func add(_ part: [UInt8]) -> ByteRange { bytes.appendPart(part, ByteRange(start: 0, count: part.count)) }
+    var envelope = Envelope(kind: .command, given: given, version: version)
+    envelope.id = add(id)
+    envelope.source = add(source)
+    envelope.type = add(Array(type.utf8))
+    envelope.key = add(key)
+    envelope.time = add(time)
+    envelope.data = add(data)
+    envelope.meta = add(meta)
+    if !time.isEmpty { envelope.timeMicroseconds = EventTime(bytes, envelope.time)?.microseconds ?? .min }
+    return envelope
   }
 
   /// Whether both ask the same: what a repeat is told from a conflict by.

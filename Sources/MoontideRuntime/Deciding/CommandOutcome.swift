@@ -20,6 +20,15 @@ public struct CommandOutcome: Sendable, Hashable {
     case rejected = "CommandRejected"
     /// The script raised an error, or what it returned cannot be kept.
     case failed = "CommandFailed"
+
+    /// As commands and tables of SQL name it.
+    public var word: String {
+      switch self {
+      case .accepted: "accepted"
+      case .rejected: "rejected"
+      case .failed: "failed"
+      }
+    }
   }
 
   public struct Event: Sendable, Hashable {
@@ -78,6 +87,13 @@ public struct CommandOutcome: Sendable, Hashable {
     position = record.position
   }
 
+  private var eventList: JSONValue {
+    .array(events.map { .object([.init("id", .string($0.id)), .init("type", .string($0.type))]) })
+  }
+
+  /// `[{"id":…,"type":…},…]`, in order.
+  public var eventsJSON: String { eventList.compact }
+
   /// Appends it to `batch` as a draft.
   func draft(of command: Command, topic: TopicID, into batch: DraftBatch) {
     var envelope = Envelope(kind: .outcome, given: [.key, .source])
@@ -93,10 +109,7 @@ public struct CommandOutcome: Sendable, Hashable {
       .init("topic", .string(self.topic)), .init("version", .integer(Int64(version))),
     ]
     if verdict == .accepted {
-      members.append(
-        .init(
-          "events",
-          .array(events.map { .object([.init("id", .string($0.id)), .init("type", .string($0.type))]) })))
+      members.append(.init("events", eventList))
     } else {
       members += [.init("code", .string(code)), .init("text", .string(text))]
     }

@@ -12,6 +12,7 @@ final class Decider {
 
   let definition: DeciderDefinition
   private let fold: StreamFold
+  private let places: DeciderPlaces
   private let catalog: ProjectCatalog
   private let log: any EventLog
   private let snapshots: any SnapshotStore
@@ -40,6 +41,7 @@ final class Decider {
     self.snapshots = snapshots
     self.surroundings = surroundings
     self.partitions = partitions
+    places = DeciderPlaces(definition, scripts: catalog.scripts)
     fold = try StreamFold(definition, catalog: catalog, log: log, surroundings: surroundings)
   }
 
@@ -192,7 +194,7 @@ final class Decider {
   private func take(_ fields: RowBuffer, _ command: Record, into trial: inout Trial) throws(LuaFault) {
     let emission = Emission(
       maker: definition.identityName, catalog: catalog, cause: command, batch: commandBatch,
-      topic: definition.topic, ordinal: trial.events.count)
+      topic: definition.topic, ordinal: trial.events.count, isDecision: true)
     let event: OutboxEvent
     do throws(HostRefusal) {
       event = try emission.event(fields)
@@ -204,7 +206,9 @@ final class Decider {
           message: "a decision writes to its own stream: topic \(definition.topic), the key of its command")
       }
     } catch {
-      throw LuaFault(kind: .refused(code: error.code), message: error.message)
+      throw places.locate(
+        LuaFault(kind: .refused(code: error.code), message: error.message), "decide",
+        commandBatch.bytes.text(command.envelope.type))
     }
     drafts.removeAll()
     event.draft(topic: TopicID(0), into: drafts)

@@ -8,6 +8,7 @@ final class StreamFold {
   private let catalog: ProjectCatalog
   private let log: any EventLog
   private let host: DeciderHost
+  private let places: DeciderPlaces
   private(set) var program: DeciderProgram
   let topicBytes: [UInt8]
   let seed: Digest
@@ -21,6 +22,7 @@ final class StreamFold {
     self.catalog = catalog
     self.log = log
     host = DeciderHost(definition, surroundings: surroundings)
+    places = DeciderPlaces(definition, scripts: catalog.scripts)
     program = try DeciderProgram(definition, catalog: catalog, host: host)
     topicBytes = Array(definition.topic.text.utf8)
     seed = Digest.zero.adding(definition.identityName).adding(definition.topic.text)
@@ -42,7 +44,11 @@ final class StreamFold {
     var value = state.value
     if seen.isEmpty { value = try evolve(nil, value, by: record, in: batch) }
     for event in seen {
-      value = try evolve(program.evolve[event.subscription], value, by: event.record, in: batch)
+      do throws(LuaFault) {
+        value = try evolve(program.evolve[event.subscription], value, by: event.record, in: batch)
+      } catch {
+        throw places.locate(error, "evolve", definition.evolves[event.subscription])
+      }
     }
     state.value = value
     state.version += 1
@@ -76,9 +82,13 @@ final class StreamFold {
       preconditionFailure("\(definition.name) is asked to decide \(command.type)")
     }
     host.begin(record, in: batch)
-    return try program.state.decide(
-      function, initial: program.initial, before: state.value, command: record, in: batch,
-      topic: topicBytes, seed: seed)
+    do throws(LuaFault) {
+      return try program.state.decide(
+        function, initial: program.initial, before: state.value, command: record, in: batch,
+        topic: topicBytes, seed: seed)
+    } catch {
+      throw places.locate(error, "decide", command.type)
+    }
   }
 
   /// Folds what the log durably holds of a stream beyond `state`.

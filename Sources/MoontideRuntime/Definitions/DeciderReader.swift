@@ -20,6 +20,10 @@ struct DeciderReader {
         "topics": "is for consumers and projections: a decider writes to one `topic`",
         "schema": "is for projections: a decider's state is what `evolve` returns",
         "lanes": "is for consumers: a decider decides one command after another",
+        "from": "is for consumers: a decider's state is the fold of all events of its stream",
+        "wants": "is for projections and consumers: a decider evolves by the newest versions",
+        "retry": "is for consumers: a command has one answer, and who sends it may send another",
+        "exhausted": "is for projections and consumers: a decide that fails answers `failed`",
       ])
     reader.checkName(reader.definition.name, at: reader.place)
     var definition = DeciderDefinition(
@@ -79,9 +83,14 @@ struct DeciderReader {
       }
       return []
     }
-    guard case .table(let table) = value, !table.entries.isEmpty else {
-      reader.wrongKind(value, [name], wanted: "a table of functions by type, with at least one")
+    guard case .table(let table) = value else {
+      reader.wrongKind(value, [name], wanted: "a table of functions by type")
       return []
+    }
+    if table.entries.isEmpty {
+      reader.report(
+        .missingKey, "\(reader.title): `\(name)` has no function: it needs one for \(wanted), at least",
+        at: reader.keyPlace([name]))
     }
     var types: [String] = []
     for entry in table.entries {

@@ -76,7 +76,9 @@ struct DefinitionReader {
       if path.isEmpty { place = title } else { place = "\(title), \(path.joined(separator: "."))" }
       if let reason = elsewhere[key] {
         report(.unknownKey, "\(place): `\(key)` \(reason)", at: keyPlace(path + [key]))
-      } else if let near = Suggestion.nearest(to: key, among: allowed) {
+      } else if let near = Suggestion.nearest(to: key, among: allowed)
+        ?? Suggestion.begun(by: key, among: allowed)
+      {
         if path.isEmpty { misspelt.insert(near) }
         report(
           .unknownKey, "\(place): unknown key `\(key)`", at: keyPlace(path + [key], label: "unknown"),

@@ -31,18 +31,10 @@ struct NamedTypes: Sendable {
       }
     }
     for decider in catalog.deciders {
-      let script = catalog.scripts.tokens(decider.path)
-      let outline = script.flatMap {
-        TableOutline(kind: "decider", name: decider.name, line: decider.place.line, in: $0)
-      }
-      func place(_ part: String, _ type: String) -> SourcePlace {
-        let field = outline?.field([part, type])
-        return field.flatMap { field in script.map { $0.place(of: $0.tokens[field.keyToken]) } }
-          ?? decider.place
-      }
-      for type in decider.commands { note(type, at: place("decide", type), in: &commands) }
+      let places = DeciderPlaces(decider, scripts: catalog.scripts)
+      for type in decider.commands { note(type, at: places.place("decide", type), in: &commands) }
       for type in decider.evolves where !type.hasSuffix("*") {
-        note(type, at: place("evolve", type), in: &events)
+        note(type, at: places.place("evolve", type), in: &events)
       }
     }
     for upcaster in catalog.upcasters.values.sorted(by: { $0.type < $1.type }) {
@@ -67,7 +59,9 @@ struct NamedTypes: Sendable {
       var open = index + 3
       if script.isSymbol(index + 1, "."), token.kind == .name {
         type = script.text(token)
-      } else if script.isSymbol(index + 1, "["), let content = script.content(of: token) {
+      } else if script.isSymbol(index + 1, "["), script.isSymbol(index + 3, "]"),
+        let content = script.content(of: token)
+      {
         type = String(decoding: content, as: UTF8.self)
         open = index + 4
       } else {

@@ -151,8 +151,9 @@ struct CodeExplanation {
           + "type, id, key, time, version, topic, size.", help: "The message gives the rule and the value.")
     case .emitTooMany:
       .init(
-        "one event emits too many", what: "What one event causes is committed at once and has a bound.",
-        help: "Emit one event that carries the list, and split it in a further handler.")
+        "one event or decision makes too many",
+        what: "What one event causes, or one decision makes, is written at once and has a bound.",
+        help: "Make one event that carries the list, and split it in a further handler.")
     case .causationDepth:
       .init(
         "a chain of events causing events is too long",

@@ -19,6 +19,8 @@ struct Emission {
   let topic: TopicName
   /// How many were emitted for this cause before.
   let ordinal: Int
+  /// Whether a decider makes it.
+  var isDecision = false
 
   func event(_ fields: RowBuffer) throws(HostRefusal) -> OutboxEvent {
     guard let type = try text(.type, fields, limit: Limits.typeBytesMax) else {
@@ -33,7 +35,9 @@ struct Emission {
     guard ordinal < Limits.emittedPerEventMax else {
       throw HostRefusal(
         code: RuntimeCode.emitTooMany.rawValue,
-        message: "one event emits at most \(Limits.emittedPerEventMax)")
+        message: isDecision
+          ? "one decision makes at most \(Limits.emittedPerEventMax) events"
+          : "one event emits at most \(Limits.emittedPerEventMax)")
     }
     guard let data = bytes(.data, fields), data.first == UInt8(ascii: "{") else {
       throw refuse("the data of an emitted event is a table with named fields")

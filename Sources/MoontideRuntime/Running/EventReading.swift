@@ -75,6 +75,10 @@ public final class EventReading {
 
   /// What scripts see of a stored event that concerns them; nothing when upcasters leave nothing for them.
   /// - Parameters:
+  ///   - batch: has the event's parts; those of what becomes of it are appended to its bytes.
+  ///   - topic: the event's, as scripts read it.
+  ///   - seed: what the upcasters' random numbers follow from.
+  /// - Throws: why an upcaster failed, or that none leads to the version that is wanted.
   public func see(
     _ record: Record, in batch: RecordBatch, topic: [UInt8], seed: Digest
   ) throws(LuaFault) -> [Seen] {

@@ -121,7 +121,8 @@ public final class OutboxRelay: Worker {
   private func draft(_ event: OutboxEvent) throws(WorkerStop) {
     var topic: TopicID?
     try logged { () throws(LogError) in
-      topic = try log.topic(event.topic, partitions: partitions(event.topic)).id
+      // A consumer may well send the first command of the log.
+      topic = try log.topic(event.topic, partitions: event.topic.isSystem ? 1 : partitions(event.topic)).id
     }
     guard let topic else { preconditionFailure("the log gave no topic \(event.topic)") }
     event.draft(topic: topic, into: batch)
@@ -137,14 +138,17 @@ public final class OutboxRelay: Worker {
   }
 
   private func message(_ event: OutboxEvent, _ conflict: AppendOutcome.Conflict) -> String {
-    let holder = conflict.position.map { "the event at \($0)" } ?? "an event emitted just before"
+    let what = event.topic == .commands ? "command" : "event"
+    let made = event.topic == .commands ? "a command sent just before" : "an event emitted just before"
+    let holder = conflict.position.map { "the \(what) at \($0)" } ?? made
     return "\(holder) holds the id \(String(decoding: event.id, as: UTF8.self)) with another body"
   }
 
   private func diagnostic(_ event: OutboxEvent, _ conflict: AppendOutcome.Conflict) -> Diagnostic {
     Diagnostic(
       code: RuntimeCode.outboxConflict.rawValue,
-      "\(title) emitted an event in conflict: \(message(event, conflict))", at: definition.place,
+      "\(title) \(event.topic == .commands ? "sent a command" : "emitted an event") in conflict: "
+        + message(event, conflict), at: definition.place,
       details: [
         .init("event", "\(String(decoding: event.type, as: UTF8.self)) caused by \(event.cause)"),
         .init("state", "dead letter d-\(event.cause.value); the first stays, the rest of the outbox goes on"),

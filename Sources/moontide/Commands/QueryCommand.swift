@@ -12,8 +12,8 @@ struct QueryCommand: ParsableCommand {
       """,
     discussion: """
       Each projection's tables lie in a schema of its name: order_status.orders; a name that is unique works \
-      without it. sys.events, sys.handlers, sys.checkpoints and sys.dead_letters are tables too. With one \
-      argument that is the SQL, and the project is the nearest one; @FILE reads it from a file, - from stdin.
+      without it. sys.events, sys.commands (with their outcomes), sys.handlers, sys.checkpoints and \
+      sys.dead_letters are tables too. With one argument that is the SQL, and the project is the nearest one; @FILE reads it from a file, - from stdin.
 
       --as-of T asks whole read models as they were: the fold of all events that had happened by T, late \
       ones included. --as-known T: of all that the log held by T. Both: what of it was known then. T is a \

@@ -95,8 +95,10 @@ final class RunWatcher: RunObserver {
     if catchingUp { try bar.finish() }
     if !options.quiet {
       var line = "ingested \(Figures.counted(report.ingested, "event"))"
+      if report.commands > 0 { line += " and \(Figures.counted(report.commands, "command"))" }
       if report.repeats > 0 { line += " (and \(Figures.counted(report.repeats, "repeat")))" }
       try errors.write(line + "; log ends at \(report.end)\n")
+      for decider in report.deciders { try errors.write(RunWatcher.line(decider)) }
       for handler in report.handlers {
         var line = "\(handler.kind.rawValue) \(handler.name): \(Figures.grouped(handler.applied)) applied"
         if handler.emitted > 0 { line += ", \(Figures.grouped(handler.emitted)) emitted" }
@@ -116,6 +118,13 @@ final class RunWatcher: RunObserver {
     if !bad.isEmpty {
       try errors.write("warning: \(bad.joined(separator: ", ")); moontide dead ls shows them\n")
     }
+  }
+
+  private static func line(_ decider: DeciderSummary) -> String {
+    var parts = ["\(Figures.grouped(decider.accepted)) accepted"]
+    if decider.rejected > 0 { parts.append("\(Figures.grouped(decider.rejected)) rejected") }
+    if decider.failed > 0 { parts.append("\(Figures.grouped(decider.failed)) failed") }
+    return "decider \(decider.name): \(parts.joined(separator: ", "))\n"
   }
 
   private func told(_ body: () throws(OutputClosed) -> Void) throws(Diagnostic) {

@@ -15,7 +15,10 @@ struct SendCommand: ParsableCommand {
       moontide send -                                    command lines from stdin, one after another, a row each
 
       Returns when the outcome is on disk. A command id has one outcome for ever: a resend gets the first answer. \
-      Exit 0 accepted, 1 rejected or failed.
+      The token goes to `query --after`: read your own writes. sys.commands has every command with its outcome.
+
+      Exit 0 accepted, 1 rejected or failed, 2 an id that names another command, 65 no command at all; of several \
+      lines the highest.
 
       Example: moontide send PlaceOrder -d '{"order_id":"o-1","total_cents":995}'
       """)
@@ -50,44 +53,60 @@ struct SendCommand: ParsableCommand {
     let session = CommandSession(options)
     try session.perform {
       let access = try ProjectDoor.access(try session.project())
-      if type == "-" { return try sendLines(access) }
+      if type == "-" { return try sendLines(access, session) }
       let outcome = try access.send(SendRequest(line: try line(), expectedVersion: expect))
       try report(outcome, session)
       if outcome.verdict != .accepted { throw ExitCodes.findings }
     }
   }
 
-  /// One command a line; a row is printed when its outcome is on disk. A line that is no command ends it.
-  private func sendLines(_ access: any ProjectAccess) throws {
+  /// One command a line, a row each as soon as its outcome is on disk. A line that is no command gets a row
+  /// too, and the others go on.
+  private func sendLines(_ access: any ProjectAccess, _ session: CommandSession) throws {
     let sink = PrintingSink(options)
-    try sink.columns(["id", "outcome", "code", "text", "stream", "version", "token"])
-    var rest: [UInt8] = []
-    var hasRefused = false
-    var isAtEnd = false
-    while !isAtEnd {
-      let part = StandardInput.chunk(1 << 16)
-      isAtEnd = part.isEmpty
-      rest += part
-      if isAtEnd, !rest.isEmpty { rest.append(UInt8(ascii: "\n")) }
-      while let newline = rest.firstIndex(of: UInt8(ascii: "\n")) {
-        let line = Array(rest[..<newline])
-        rest.removeSubrange(...newline)
-        if line.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }) { continue }
+    try sink.columns(["command", "outcome", "topic", "key", "version", "token", "code", "text"])
+    var lines = StandardInputLines()
+    var worst = ExitCodes.success
+    while let (number, line) = lines.next() {
+      do throws(Diagnostic) {
         let outcome = try access.send(SendRequest(line: line))
-        hasRefused = hasRefused || outcome.verdict != .accepted
-        let row = RowBuffer()
-        row.append(text: outcome.id)
-        for text in [outcome.verdict.rawValue, outcome.code, outcome.text, "\(outcome.topic) \(outcome.key)"]
-        {
-          row.append(text: text)
+        try tell(outcome, session)
+        try sink.row(row(outcome))
+        if outcome.verdict != .accepted, worst == ExitCodes.success { worst = ExitCodes.findings }
+      } catch {
+        // Only what is wrong with this line alone lets the next ones be tried.
+        guard error.isOfCommandAlone else {
+          try sink.finish()
+          throw error
         }
-        row.cells.append(.integer(Int64(outcome.version)))
-        row.append(text: outcome.token.description)
-        try sink.row(row)
+        if worst != ExitCodes.badInput { worst = CommandSession.exitCode(of: [error]) }
+        var problem = error
+        problem.place = SourcePlace(file: "stdin", line: number)
+        try session.show([problem])
+        try sink.row(row(refused: error))
       }
     }
     try sink.finish()
-    if hasRefused { throw ExitCodes.findings }
+    if worst != ExitCodes.success { throw worst }
+  }
+
+  private func row(_ outcome: SendOutcome) -> RowBuffer {
+    let row = RowBuffer()
+    for text in [outcome.id, outcome.verdict.rawValue, outcome.topic, outcome.key] { row.append(text: text) }
+    row.cells.append(.integer(Int64(outcome.version)))
+    row.append(text: outcome.token.description)
+    addReason(outcome, to: row)
+    return row
+  }
+
+  private func row(refused problem: Diagnostic) -> RowBuffer {
+    let row = RowBuffer()
+    row.cells.append(.null)
+    row.append(text: "refused")
+    row.cells += [.null, .null, .null, .null]
+    row.append(text: problem.code)
+    row.append(text: problem.title)
+    return row
   }
 
   private func line() throws -> [UInt8] {
@@ -98,47 +117,66 @@ struct SendCommand: ParsableCommand {
   }
 
   private func report(_ outcome: SendOutcome, _ session: CommandSession) throws {
-    let stream = "\(outcome.topic) \(outcome.key)"
-    if outcome.verdict != .accepted {
-      try session.note("\(outcome.verdict.rawValue) \(outcome.code): \(outcome.text)")
-    } else if outcome.events.isEmpty {
+    try tell(outcome, session)
+    let isTold = outcome.told.contains { if case .problem = $0 { true } else { false } }
+    if outcome.verdict != .accepted, !isTold {
+      let reason = outcome.text.isEmpty ? "" : ": \(outcome.text)"
+      try session.note("\(outcome.verdict.rawValue) \(outcome.code)\(reason)")
+    } else if outcome.verdict == .accepted, outcome.events.isEmpty {
       try session.note("accepted: nothing happened")
     }
     if outcome.isRepeat { try session.note("it was sent before; this is the answer that it got") }
     let sink = PrintingSink(options)
-    var names = ["outcome", "event", "id", "stream", "version", "token"]
-    if outcome.verdict != .accepted { names += ["code", "text"] }
+    // Programs get the same names whatever the answer is.
+    let isForPeople = options.rows == .table || options.rows == .line
+    let hasReason = !isForPeople || outcome.verdict != .accepted
+    var names = ["outcome", "event", "id", "topic", "key", "version", "token"]
+    if hasReason { names += ["code", "text"] }
     if explain { names += ["before", "after"] }
+    if !isForPeople { names.append("command") }
     try sink.columns(names)
     let first = outcome.version - outcome.events.count
-    for (index, event) in outcome.events.enumerated() {
-      try sink.row(row(outcome, event, stream, version: first + index + 1))
+    let events: [(id: String, type: String)?] = outcome.events.isEmpty ? [nil] : outcome.events
+    for (index, event) in events.enumerated() {
+      let row = RowBuffer()
+      row.append(text: outcome.verdict.rawValue)
+      add(event?.type, to: row)
+      add(event?.id, to: row)
+      row.append(text: outcome.topic)
+      row.append(text: outcome.key)
+      row.cells.append(.integer(Int64(event == nil ? outcome.version : first + index + 1)))
+      row.append(text: outcome.token.description)
+      if hasReason { addReason(outcome, to: row) }
+      if explain {
+        add(outcome.before, to: row)
+        add(outcome.after, to: row)
+      }
+      if !isForPeople { row.append(text: outcome.id) }
+      try sink.row(row)
     }
-    if outcome.events.isEmpty { try sink.row(row(outcome, nil, stream, version: outcome.version)) }
     try sink.finish()
   }
 
-  private func row(
-    _ outcome: SendOutcome, _ event: (id: String, type: String)?, _ stream: String, version: Int
-  ) -> RowBuffer {
-    let row = RowBuffer()
-    func add(_ text: String?) {
-      if let text { row.append(text: text) } else { row.cells.append(.null) }
+  /// What the script said; where another process runs the project, that one tells it.
+  private func tell(_ outcome: SendOutcome, _ session: CommandSession) throws(Diagnostic) {
+    for one in outcome.told {
+      do throws(OutputClosed) {
+        switch one {
+        case .problem(let problem): try session.show([problem])
+        case .printed(let text): try session.note(text)
+        }
+      } catch {
+        throw Diagnostic(code: HostCode.output.code, "stderr takes no more (errno \(error.errno))")
+      }
     }
-    add(outcome.verdict.rawValue)
-    add(event?.type)
-    add(event?.id)
-    add(stream)
-    row.cells.append(.integer(Int64(version)))
-    add(outcome.token.description)
-    if outcome.verdict != .accepted {
-      add(outcome.code)
-      add(outcome.text)
-    }
-    if explain {
-      add(outcome.before)
-      add(outcome.after)
-    }
-    return row
+  }
+
+  private func add(_ text: String?, to row: RowBuffer) {
+    if let text { row.append(text: text) } else { row.cells.append(.null) }
+  }
+
+  private func addReason(_ outcome: SendOutcome, to row: RowBuffer) {
+    add(outcome.verdict == .accepted ? nil : outcome.code, to: row)
+    add(outcome.verdict == .accepted ? nil : outcome.text, to: row)
   }
 }
