@@ -2,8 +2,8 @@ public import MoontideCore
 
 /// A decider's snapshots, `.moontide/snapshots/NAME.sqlite`: a cache that may be deleted at any time. Nothing
 /// in it is flushed, so that a power cut leaves any mixture of its pages, those of other scripts among them.
-/// Therefore every row has a digest, which is of the scripts and of the log as well; a row that has another is
-/// not there. A file that SQLite cannot use is made anew.
+/// Therefore every row has a digest, which is of the scripts and of the log as well; a row that has another
+/// is not there. A file that SQLite cannot use is made anew.
 ///
 /// Format version 2:
 /// - `owner(content, log, reached, fingerprint, digest)`: one row, the digest of the scripts, the identity of

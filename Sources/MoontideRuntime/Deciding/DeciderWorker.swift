@@ -56,7 +56,6 @@ public final class DeciderWorker: Worker {
     let rest = asked[answers.count...]
     // What was decided before the one that stopped is in the log, and is answered by what the log says.
     do throws(WorkerStop) { try flush() } catch { return stopped(error, asked[...]) }
-    if !answers.isEmpty { CrashPoint.reach(.beforeAnswer) }
     for (one, answer) in zip(asked, answers) { one.answer(answer) }
     if let stop { return stopped(stop, rest) }
     inbox.putBack(rest)
@@ -141,6 +140,7 @@ public final class DeciderWorker: Worker {
       decider.forget()
       throw .log(error, handler: "decider \(definition.name)")
     }
+    CrashPoint.reach(.beforeAnswer)
     decider.flushed(reached: status.position)
   }
 
