@@ -12,7 +12,7 @@ import Testing
     .scriptsOfSnapshotAreIgnored: 9, .snapshotHasAnOldState: 2, .snapshotIsTrustedOverTheLog: 3,
     .commandsReachedIsAhead: 16, .rowsOutsideTheTransaction: 6, .parkedKeyIsForgotten: 5,
     .heldEventIsForgotten: 5, .revivedLetterStays: 3, .decisionIsCarriedOutInTwo: 23, .clockStands: 3,
-    .decisionIsReadTwice: 72, .packedPlaceIsTakenForUnpacked: 31,
+    .decisionIsReadTwice: 72, .packedPlaceIsTakenForUnpacked: 1240,
   ]
 
   @Test(arguments: PlantedBug.allCases)
