@@ -28,8 +28,7 @@ struct KeyEntries {
     self.log = log
   }
 
-  /// Adds those of a run. Runs, sealed tables and the newest table are added in the order of the log: each
-  /// holds what was written after the one before, as runs are merged with their neighbours alone.
+  /// Adds those of a run.
   mutating func add(_ run: SortedRun) throws(LogError) {
     guard run.filter.mayHold(key.value) else { return }
     if run.isLong(key) {
@@ -41,7 +40,7 @@ struct KeyEntries {
     }
   }
 
-  /// Adds some that are newer than all before.
+  /// Adds some that are in the order of the log.
   mutating func add(_ addresses: [LogAddress]) { add(.listed(addresses)) }
 
   private mutating func add(_ part: Part) {
@@ -52,6 +51,7 @@ struct KeyEntries {
 
   /// The addresses of the entries from the one at index `first` on, at most `limit` of them.
   mutating func addresses(from first: Int, limit: Int) throws(LogError) -> [LogAddress] {
+    try arrange()
     var found: [LogAddress] = []
     var start = 0
     for part in parts {
@@ -59,14 +59,40 @@ struct KeyEntries {
       let low = max(first, start)
       let high = min(start + part.count, first + limit)
       guard low < high else { continue }
-      switch part {
-      case .listed(let addresses):
-        found.append(contentsOf: addresses[low - start..<high - start])
-      case .run(let run, let numbers):
-        let base = numbers.lowerBound - start
-        try run.addresses(low + base..<high + base, log: log, scratch: &scratch, into: &found)
-      }
+      found += try entries(low - start..<high - start, of: part)
     }
     return found
+  }
+
+  private mutating func entries(_ range: Range<Int>, of part: Part) throws(LogError) -> [LogAddress] {
+    switch part {
+    case .listed(let addresses): return Array(addresses[range])
+    case .run(let run, let numbers):
+      var found: [LogAddress] = []
+      let base = numbers.lowerBound
+      try run.addresses(
+        base + range.lowerBound..<base + range.upperBound, log: log, scratch: &scratch, into: &found)
+      return found
+    }
+  }
+
+  /// Each part is in the order of the log. So are mostly the parts, one behind the other; after a recovery one
+  /// may reach into another, and then all entries are put in order.
+  private mutating func arrange() throws(LogError) {
+    var last: LogAddress?
+    for part in parts where parts.count > 1 {
+      let (begin, end) = (
+        try entries(0..<1, of: part)[0], try entries(part.count - 1..<part.count, of: part)[0]
+      )
+      if let last, begin < last { return try sortAll() }
+      last = end
+    }
+  }
+
+  private mutating func sortAll() throws(LogError) {
+    var all: [LogAddress] = []
+    for part in parts { all += try entries(0..<part.count, of: part) }
+    all.sort()
+    parts = [.listed(all)]
   }
 }

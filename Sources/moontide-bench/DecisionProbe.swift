@@ -45,9 +45,10 @@ final class DecisionProbe {
     return folder + "/account.sqlite"
   }
 
-  /// Has one command decided: how many seconds it took, and the states around the decision.
+  /// Has one command decided: how many seconds it took, without the flush and with it, and the states around
+  /// the decision.
   func decide(_ type: String, _ account: String, id: String, amount: Int = 1) throws
-    -> (seconds: Double, explanation: CommandExplanation)
+    -> (seconds: Double, durable: Double, explanation: CommandExplanation)
   {
     let line = Array(
       #"{"id":"\#(id)","type":"\#(type)","data":{"account":"\#(account)","amount":\#(amount)}}"#.utf8)
@@ -58,11 +59,12 @@ final class DecisionProbe {
     inbox.put(CommandInbox.Asked(command) { answer in reply.withLock { $0 = answer } })
     let (start, flushed) = (clock.monotonic, log.flushed)
     _ = worker.step()
-    let taken = clock.monotonic - start - (log.flushed - flushed)
+    let durable = clock.monotonic - start
+    let taken = durable - (log.flushed - flushed)
     guard case .decided(_, let explanation?)? = reply.withLock({ $0 }) else {
       throw BenchFault("\(type) was answered with \(String(describing: reply.withLock { $0 }))")
     }
-    return (taken / .seconds(1), explanation)
+    return (taken / .seconds(1), durable / .seconds(1), explanation)
   }
 
   private let parser = EnvelopeParser()
