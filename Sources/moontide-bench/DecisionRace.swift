@@ -1,7 +1,8 @@
 import Foundation
 
 /// How long one decision takes in a small log and in a large one, with the flush that makes it durable and
-/// without; and how long it takes to load a long stream with a snapshot. The small log has no floor but itself.
+/// without; and how long it takes to load a long stream with a snapshot. The small log has no floor but
+/// itself.
 struct DecisionRace {
   let contest: Contest
 
