@@ -76,8 +76,8 @@ struct KeyEntries {
     }
   }
 
-  /// Each part is in the order of the log, and so are mostly the parts, one behind the other. After a recovery
-  /// one may reach into another: then all entries are put in order.
+  /// Each part is in the order of the log, and mostly the parts are too, one behind the other. After a
+  /// recovery one may reach into another: then all entries are put in order.
   private mutating func arrange() throws(LogError) {
     var last: LogAddress?
     for part in parts where parts.count > 1 {
