@@ -67,7 +67,8 @@ let package = Package(
     .executableTarget(
       name: "moontide-bench",
       dependencies: [
-        "MoontideHost", "MoontideRuntime", "MoontideLog", "MoontideSQLite", "MoontideLua", "CBenchFloor",
+        "MoontideHost", "MoontideRuntime", "MoontideLog", "MoontideJSON", "MoontideSQLite", "MoontideLua",
+        "CBenchFloor",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swift),
@@ -96,14 +97,18 @@ let package = Package(
     .target(
       name: "Simulation",
       dependencies: [
-        "MoontideCore", "MoontideLua", "MoontideLog", "MoontideSQLite", "MoontideRuntime", "MoontideHost",
+        "MoontideCore", "MoontideJSON", "MoontideLua", "MoontideLog", "MoontideSQLite", "MoontideRuntime",
+        "MoontideHost",
       ],
       path: "Tests/Simulation", swiftSettings: swift),
     .executableTarget(
       name: "simulate", dependencies: ["Simulation"], path: "Tests/Simulate", swiftSettings: swift),
     .testTarget(
       name: "SimulationTests",
-      dependencies: ["Simulation", "simulate", "MoontideCore", "MoontideHost", "MoontideLog"],
+      dependencies: [
+        "Simulation", "simulate", "MoontideCore", "MoontideJSON", "MoontideLog", "MoontideRuntime",
+        "MoontideHost",
+      ],
       swiftSettings: swift),
     .target(name: "SmallServer", path: "Tests/SmallServer", swiftSettings: swift),
     .target(name: "BorrowedFixtures", path: "Tests/BorrowedFixtures", swiftSettings: swift),

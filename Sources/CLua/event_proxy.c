@@ -30,19 +30,21 @@ static int push_time(lua_State *L, mt_lua *state, int64_t microseconds) {
   return 1;
 }
 
-/// What the log gives a record is not known while a decision is made, nor when a state is folded: both must see
-/// the same.
-static int is_unplaced(int field) {
+/// What the log gives a record is not known while a decision is made, nor when a state is folded: both must
+/// see the same, and so must the upcasters on their way, which see events before and after they are appended.
+static int is_hidden(const mt_lua *state, int field) {
+  if (!state->event->is_unplaced && state->phase != MT_UPCASTING) return 0;
   return field == MT_FIELD_PARTITION || field == MT_FIELD_OFFSET || field == MT_FIELD_POSITION
       || field == MT_FIELD_RECORDED;
 }
 
 static int push_field(lua_State *L, mt_lua *state, int field) {
   const mt_event *event = state->event;
-  if (event->is_unplaced && is_unplaced(field)) {
+  if (is_hidden(state, field)) {
     return luaL_error(
-        L, "a decider does not see '%s': its state follows from what events say, not from where they lie",
-        names[field]);
+        L, "%s does not see '%s': its %s from what events say, not from where they lie",
+        state->phase == MT_UPCASTING ? "an upcaster" : "a decider", names[field],
+        state->phase == MT_UPCASTING ? "data follows" : "state follows");
   }
   switch (field) {
   case MT_FIELD_ID: return push_part(L, event, event->id);
@@ -109,7 +111,7 @@ static int next_field(lua_State *L) {
     at++;
   }
   for (; at < MT_FIELD_COUNT; at++) {
-    if (state->event->is_unplaced && is_unplaced(at)) continue;
+    if (is_hidden(state, at)) continue;
     lua_pushstring(L, names[at]);
     if (push_field(L, state, at) == 1) return 2;
     lua_pop(L, 1);

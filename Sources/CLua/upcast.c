@@ -3,18 +3,20 @@
 #include "state.h"
 
 // Upcasters: a chain of functions over a copy of an event's data, and what one may return beside data: what
-// `rename`, `split` and `drop` make. These are marked lists: the kind, then the arguments.
+// `rename`, `split` and `drop` make. These are userdata of one `int`, the kind, with the arguments as user
+// values: no script can change what they say.
 
 enum { FIELD_TYPE, FIELD_VERSION, FIELD_KEY, FIELD_TIME, FIELD_DATA, FIELD_META, FIELDS };
 static const char *const names[FIELDS] = {"type", "version", "key", "time", "data", "meta"};
 
-/// Makes the mark out of the kind and the `count` values at the top, which it pops.
+/// Makes the mark out of the kind and the `count` values that the stack holds.
 static int mark(lua_State *L, int kind, int count) {
-  lua_createtable(L, count + 1, 0);
-  lua_insert(L, -count - 1);
-  for (int i = count; i > 0; i--) lua_rawseti(L, -i - 1, i + 1);
-  lua_pushinteger(L, kind);
-  lua_rawseti(L, -2, 1);
+  int *said = lua_newuserdatauv(L, sizeof *said, count);
+  *said = kind;
+  for (int i = 1; i <= count; i++) {
+    lua_pushvalue(L, i);
+    lua_setiuservalue(L, -2, i);
+  }
   mt_push_slot(mt_self(L), L, MT_SLOT_RESHAPED);
   lua_setmetatable(L, -2);
   return 1;
@@ -60,6 +62,10 @@ static int drop_event(lua_State *L) {
   return mark(L, MT_DROPPED, 0);
 }
 
+static int refuse_change(lua_State *L) {
+  return luaL_error(L, "what rename, split and drop make cannot be changed: give them what is meant");
+}
+
 void mt_open_upcasting(lua_State *L, mt_lua *state) {
   static const luaL_Reg functions[] = {
       {"rename", rename_event}, {"split", split_event}, {"drop", drop_event}, {NULL, NULL}};
@@ -67,6 +73,8 @@ void mt_open_upcasting(lua_State *L, mt_lua *state) {
   lua_newtable(L);
   lua_pushboolean(L, 0);
   lua_setfield(L, -2, "__metatable");
+  lua_pushcfunction(L, refuse_change);
+  lua_setfield(L, -2, "__newindex");
   mt_set_slot(state, L, MT_SLOT_RESHAPED);
 }
 
@@ -76,9 +84,13 @@ static void add_absent(lua_State *L, mt_rows *rows) {
 }
 
 static void add_json(lua_State *L, int index, mt_rows *rows, const char *what) {
+  // Apart from what is there already: the bound is of one value.
+  mt_bytes *json = &mt_self(L)->value;
+  json->count = 0;
+  mt_write_json(L, index, json);
+  if (json->bytes[0] != '{') luaL_error(L, "%s is an object, not a list", what);
   size_t start = rows->text.count;
-  mt_write_json(L, index, &rows->text);
-  if (rows->text.bytes[start] != '{') luaL_error(L, "%s is an object, not a list", what);
+  mt_bytes_add(L, &rows->text, json->bytes, json->count);
   if (!mt_rows_reserve(rows, 1, 0)) mt_raise_memory(L);
   rows->cells[rows->count++] =
       (mt_cell){MT_TEXT, 0, (uint32_t)start, (uint32_t)(rows->text.count - start)};
@@ -86,16 +98,16 @@ static void add_json(lua_State *L, int index, mt_rows *rows, const char *what) {
 
 /// What `rename` was given, in the mark at `index`.
 static void add_renamed(lua_State *L, int index, mt_rows *rows) {
-  lua_rawgeti(L, index, 2);
+  lua_getiuservalue(L, index, 1);
   mt_cell_from(L, lua_gettop(L), rows, names[FIELD_TYPE]);
-  if (lua_rawgeti(L, index, 4) == LUA_TNIL) {
+  if (lua_getiuservalue(L, index, 3) == LUA_TNIL) {
     add_absent(L, rows);
   } else {
     mt_cell_from(L, lua_gettop(L), rows, names[FIELD_VERSION]);
   }
   add_absent(L, rows);
   add_absent(L, rows);
-  lua_rawgeti(L, index, 3);
+  lua_getiuservalue(L, index, 2);
   add_json(L, lua_gettop(L), rows, "the data that rename takes");
   add_absent(L, rows);
   lua_settop(L, index);
@@ -155,7 +167,7 @@ static void add_part(lua_State *L, int index, mt_rows *rows) {
 
 static void add_parts(lua_State *L, int index, mt_rows *rows) {
   mt_lua *state = mt_self(L);
-  lua_rawgeti(L, index, 2);
+  lua_getiuservalue(L, index, 1);
   int list = lua_gettop(L);
   size_t count = mt_push_keys(L, list);
   if (!lua_isnil(L, -1)) luaL_error(L, "split takes a list of events, without holes: { events.A { … }, … }");
@@ -167,6 +179,10 @@ static void add_parts(lua_State *L, int index, mt_rows *rows) {
   for (size_t i = 1; i <= count; i++) {
     lua_rawgeti(L, list, (lua_Integer)i);
     add_part(L, list + 1, rows);
+    if (rows->text.count > state->limits.event_bytes) {
+      luaL_error(
+          L, "split: its parts have more than %I bytes together", (lua_Integer)state->limits.event_bytes);
+    }
     lua_settop(L, list);
   }
   lua_settop(L, index);
@@ -191,18 +207,17 @@ static int failed(lua_State *L, const chain *from, const char *what) {
 static int take(lua_State *L, const chain *from) {
   mt_rows *rows = &mt_self(L)->arguments;
   if (lua_isnil(L, 4)) return failed(L, from, "returned nothing: a forgotten return must not lose facts");
-  if (!is_object(L, 4)) {
+  int is_reshaped = mt_is_marked(L, 4, MT_SLOT_RESHAPED);
+  if (!is_reshaped && !is_object(L, 4)) {
     lua_pushfstring(L, "returned a %s, not the data", luaL_typename(L, 4));
     return failed(L, from, lua_tostring(L, -1));
   }
-  if (!mt_is_marked(L, 4, MT_SLOT_RESHAPED)) {
+  if (!is_reshaped) {
     lua_replace(L, 3);
     return 0;
   }
   if (from->direction < 0) return failed(L, from, "returns data only: rename, split and drop lead up");
-  lua_rawgeti(L, 4, 1);
-  int kind = (int)lua_tointeger(L, -1);
-  lua_settop(L, 4);
+  int kind = *(const int *)lua_touserdata(L, 4);
   rows->count = 0;
   rows->text.count = 0;
   if (kind == MT_RENAMED) add_renamed(L, 4, rows);

@@ -37,6 +37,13 @@ public enum CrashPoint: String, CaseIterable, Sendable {
   /// It is flushed, and the outbox still has it.
   case beforeRelayNote = "before-relay-note"
   case afterRelayNote = "after-relay-note"
+  // A decider.
+  /// A decision (command, events, outcome) is in the log, and not flushed.
+  case afterCommand = "after-command"
+  /// Decisions are flushed, and nobody was answered.
+  case beforeAnswer = "before-answer"
+  /// Snapshots of streams are written, and not committed.
+  case duringSnapshot = "during-snapshot"
   // Effects.
   /// An effect was performed, and nothing of that is written.
   case afterEffect = "after-effect"

@@ -32,6 +32,14 @@ public struct Digest: Hashable, Sendable, CustomStringConvertible {
     adding((0..<8).map { UInt8(truncatingIfNeeded: number >> ($0 * 8)) })
   }
 
+  /// From `description`.
+  public init?(hexadecimal text: String) {
+    guard text.utf8.count == 32, let high = UInt64(text.prefix(16), radix: 16),
+      let low = UInt64(text.dropFirst(16), radix: 16)
+    else { return nil }
+    self.init(high: high, low: low)
+  }
+
   /// 32 lower-case hexadecimal digits.
   public var description: String {
     func hex(_ value: UInt64) -> String {

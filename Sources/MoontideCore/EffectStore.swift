@@ -273,6 +273,20 @@ public struct OutboxEvent: Sendable, Hashable {
   }
 }
 
+extension EffectStore {
+  /// Writes entries in a transaction of their own, all or none of them.
+  public func commit(_ entries: [EffectEntry]) throws(StoreError) {
+    let transaction = try begin(folding: false)
+    do throws(StoreError) {
+      for entry in entries { try transaction.write(entry) }
+      try transaction.commit()
+    } catch {
+      try transaction.rollback()
+      throw error
+    }
+  }
+}
+
 public enum StoreError: Error, Sendable, Equatable {
   /// The statement or the values are wrong: the script's fault. The text is SQLite's or ours.
   case refused(String)

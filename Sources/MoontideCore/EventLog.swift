@@ -16,9 +16,9 @@ public protocol EventLog: AnyObject, Sendable {
     -> Position
 
   /// The same for the durable events of one key, oldest first, from the one at index `version` on (0: all).
-  /// Returns the next index.
+  /// Returns the next index; only at the end of the stream it is `version` itself.
   func read(
-    topic: TopicID, key: [UInt8], from version: Int, records: Int, into batch: RecordBatch
+    topic: TopicID, key: [UInt8], from version: Int, records: Int, bytes: Int, into batch: RecordBatch
   ) throws(LogError) -> Int
 
   /// Where a record lies, or nil: of an identity or an offset the record itself; of a time the
@@ -42,6 +42,16 @@ public protocol EventLog: AnyObject, Sendable {
 
   /// Blocks until the durable end is past `position`, or the deadline: true when it is.
   func wait(past position: Position, for timeout: Duration) -> Bool
+}
+
+extension EventLog {
+  /// The same within `Limits.keyReadBytesMax`.
+  public func read(
+    topic: TopicID, key: [UInt8], from version: Int, records: Int, into batch: RecordBatch
+  ) throws(LogError) -> Int {
+    try read(
+      topic: topic, key: key, from: version, records: records, bytes: Limits.keyReadBytesMax, into: batch)
+  }
 }
 
 /// Who appends: a source file by its identity, a handler's outbox, a client. 1 to 512 bytes.

@@ -82,6 +82,9 @@ public enum Limits {
   /// One read of a handler: enough to amortise a transaction, small enough for memory.
   public static let readBytesMax = 4 << 20
   public static let readRecordsMax = 5_000
+  /// One read of a key: eight of the largest events. Where there is no index each read goes through the log,
+  /// so that many small ones would cost more than they spare.
+  public static let keyReadBytesMax = 32 << 20
   /// The same when a handler is far behind: larger transactions merge more writes of a row.
   public static let readRecordsDeepMax = 20_000
   public static let readBytesDeepMax = 8 << 20
@@ -292,6 +295,12 @@ public enum Limits {
   public static let controlConnectionsMax = 128
   /// A frame on the socket: a row may hold an event of `eventBytesMax` and its meta.
   public static let controlFrameBytesMax = 16 << 20
+  /// How long a run waits at its start for who holds the project without serving it: `append`, `send` and
+  /// their like take a fraction of it.
+  public static let shortCommandTime = Duration.seconds(4)
+  /// How long a run that ends lets somebody take his answer: a terminal takes it at once, a pager perhaps
+  /// never.
+  public static let controlStopTime = Duration.seconds(5)
 
   /// How often `run --metrics-file` writes; collectors look every 15 s or less often.
   public static let metricsInterval = Duration.seconds(5)
@@ -316,19 +325,26 @@ public enum Limits {
   public static let outlineStretch: UInt64 = 1_024
   /// Bytes of the outline's file: of 10,000 million records with 16 topics a stretch.
   public static let outlineBytesMax = 4 << 30
-  /// Marks that are kept of one read model: a question about a random time folds 1/24 of the log at the mean.
+  /// Marks that are kept of one read model, and as many again that left out a few events of a wrong year: a
+  /// question about a random time folds 1/24 of the log at the mean.
   public static let foldMarksMax = 12
   /// Records between two marks at least: fewer are folded in a hundredth of a second, large ones in a tenth.
   public static let foldMarkInterval: UInt64 = 2_000
   /// Answers that are kept of one read model, beside its marks: somebody compares a few moments, again and
   /// again.
   public static let foldAnswersMax = 4
-  /// Bytes of all that is kept of one read model: as much as the log has, and at least this.
-  public static let foldBytesFloor: UInt64 = 256 << 20
+  /// Bytes of all that is kept of one read model: twice as many as the log has, and at least this. Twelve
+  /// marks of a growing read model are six times as large as it is in the end; where this is less they lie
+  /// farther apart, and questions take longer.
+  public static let foldBytesFloor: UInt64 = 1 << 30
   /// A fold that left out one event in so many is too special to be of use for other moments.
   public static let foldLeftOutShare: UInt64 = 100
   /// The note beside a kept fold: fifteen lines.
   public static let foldNoteBytesMax = 4 << 10
+  /// How often a question is tried whose fold another process removes before it is opened.
+  public static let foldTriesMax = 3
+  /// A fold that was made or used so recently may be about to be opened by its process.
+  public static let foldOpeningTime = Duration.seconds(1)
   /// What a killed process left is removed when it is so old: a living one may be between two steps.
   public static let leftoverAge = Duration.seconds(60)
 

@@ -150,3 +150,20 @@ public final class RecordBatch {
     unsafe records.append(record)
   }
 }
+
+extension Record {
+  /// All that the log knows of a record, its time of recording included. Two histories that share a beginning
+  /// (a log that was restored from a backup, or lost its end, and went on) differ in it from where they part:
+  /// what is recorded later has a later time.
+  /// - Parameter bytes: of the batch that it was read into.
+  public func fingerprint(in bytes: [UInt8]) -> Digest {
+    var digest = Digest.zero.adding(position.value).adding(offset.value)
+      .adding(UInt64(topic.value)).adding(UInt64(partition))
+      .adding(UInt64(bitPattern: recordedMicroseconds)).adding(UInt64(envelope.kind.rawValue))
+      .adding(UInt64(envelope.version)).adding(UInt64(bitPattern: envelope.timeMicroseconds))
+    for part in [
+      envelope.id, envelope.source, envelope.type, envelope.key, envelope.time, envelope.data, envelope.meta,
+    ] { digest = digest.adding(bytes, part) }
+    return digest
+  }
+}

@@ -99,12 +99,14 @@ public enum EnvelopeRule: String, ExplainedCode {
     case .noDecider:
       """
       A command goes to the one decider whose `decide` has a function for its type, and there is none. The \
-      command was not taken, since nobody would ever answer it; a line of a file is quarantined.
+      command was not taken, since nobody would ever answer it; a line of a file is quarantined. One that \
+      was taken while it had a decider, which is gone since, waits until a decider takes its type.
       """
     case .streamKey:
       """
-      The decider says by `key` which field of a command's data names the stream that it changes: a text or a \
-      whole number. A command without it belongs to no stream and was not taken.
+      The decider says by `key` which field of a command's data names the stream that it changes: a text or \
+      a whole number. A command without it belongs to no stream and was not taken, nor was one whose own \
+      `key` says another stream.
       """
     case .unfinishedLine:
       """

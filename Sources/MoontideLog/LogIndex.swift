@@ -94,20 +94,22 @@ final class LogIndex: @unchecked Sendable {
     return found
   }
 
-  /// Where the records of this key may lie, oldest first.
-  func find(key: IndexHash) throws(LogError) -> [LogAddress] {
-    var found: [LogAddress] = []
-    var scratch: [UInt8] = []
+  /// Where the records of this key may lie.
+  func find(key: IndexHash) throws(LogError) -> KeyEntries {
+    var newest: [LogAddress] = []
     gate.lock()
     let view = View(active: active, frozen: frozen.map(\.table), runs: keyRuns)
-    active.find(key: key, into: &found)
+    active.find(key: key, into: &newest)
     gate.unlock()
-    for table in view.frozen { table.find(key: key, into: &found) }
-    for run in view.runs where run.filter.mayHold(key.value) {
-      try run.find(key, log: log, scratch: &scratch, into: &found)
+    var entries = KeyEntries(key, log: log)
+    for run in view.runs { try entries.add(run) }
+    for table in view.frozen {
+      var sealed: [LogAddress] = []
+      table.find(key: key, into: &sealed)
+      entries.add(sealed.reversed())
     }
-    found.sort()
-    return found
+    entries.add(newest.reversed())
+    return entries
   }
 
   /// Adds the records of one written batch; true when a table was sealed (then someone should write it).

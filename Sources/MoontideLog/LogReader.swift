@@ -11,6 +11,8 @@ public final class LogReader: EventLog {
   public let tornTailBytes: UInt64
   private let log: LogIdentity
   private let catalog = LogCatalog(options: LogOptions())
+  /// Where segments begin that a repair has changed, and their bytes when they are full.
+  private let repairs: [(position: UInt64, bytes: UInt64)]
   private let state: LogPoint
 
   /// Opens what is in `directory`.
@@ -33,6 +35,9 @@ public final class LogReader: EventLog {
     let checkpoint = try LogCheckpoint.read(in: root, log: log)
     let witness = checkpoint.map(LogWitness.init)
     let segments = try Self.segments(folder, log, into: catalog)
+    repairs = segments.filter { $0.segment.isRepaired }.map { segment, isLast in
+      (segment.basePosition, isLast ? 0 : segment.writtenEnd)
+    }
     var start = LogPoint()
     start.offset = UInt64(SegmentHeader.bytes)
     if trusting, let checkpoint, try checkpoint.fits(catalog, log) {
@@ -146,17 +151,17 @@ public final class LogReader: EventLog {
   }
 
   public func read(
-    topic: TopicID, key: [UInt8], from version: Int, records: Int, into batch: RecordBatch
+    topic: TopicID, key: [UInt8], from version: Int, records: Int, bytes: Int, into batch: RecordBatch
   ) throws(LogError) -> Int {
     let part = ByteRange(start: 0, count: key.count)
     var found = 0
     let kept = RecordBatch()
     kept.removeAll()
-    try forEach { record, bytes in
-      guard record.topic == topic, bytes.equals(record.envelope.key, key, part) else { return true }
+    try forEach { record, source in
+      guard record.topic == topic, source.equals(record.envelope.key, key, part) else { return true }
       found += 1
-      if found > version { kept.append(record, from: bytes) }
-      return kept.records.count < records
+      if found > version { kept.append(record, from: source) }
+      return kept.records.count < records && kept.bytes.count < max(1, bytes)
     }
     batch.removeAll()
     for record in kept.records { batch.append(record, from: kept.bytes) }
@@ -185,21 +190,17 @@ public final class LogReader: EventLog {
 
   /// Of the record right before a position: all that the log knows of it, its time of recording included. Two
   /// histories that share a beginning (a log that was restored from a backup and went on) differ in it from
-  /// where they part: what is recorded later has a later time, and positions never stand still. Nil at the
-  /// start, and where the log does not reach.
+  /// where they part: what is recorded later has a later time, and positions never stand still. The segments
+  /// before it that a repair has changed count too: what it gave up has no record. Nil at the start, and
+  /// where the log does not reach.
   public func fingerprint(before position: Position) throws(LogError) -> Digest? {
     guard position > .start, position <= durableEnd else { return nil }
     let batch = RecordBatch()
     _ = try read(from: Position(position.value - 1), records: 1, bytes: 1, into: batch)
-    guard let record = batch.records.first else { return nil }
-    let (bytes, envelope) = (batch.bytes, record.envelope)
-    var digest = Digest.zero.adding(record.position.value).adding(record.offset.value)
-      .adding(UInt64(record.topic.value)).adding(UInt64(record.partition))
-      .adding(UInt64(bitPattern: record.recordedMicroseconds)).adding(UInt64(envelope.kind.rawValue))
-      .adding(UInt64(envelope.version)).adding(UInt64(bitPattern: envelope.timeMicroseconds))
-    for part in [
-      envelope.id, envelope.source, envelope.type, envelope.key, envelope.time, envelope.data, envelope.meta,
-    ] { digest = digest.adding(bytes, part) }
+    guard var digest = batch.records.first?.fingerprint(in: batch.bytes) else { return nil }
+    for repair in repairs where repair.position < position.value {
+      digest = digest.adding(repair.position).adding(repair.bytes)
+    }
     return digest
   }
 

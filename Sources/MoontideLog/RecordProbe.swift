@@ -11,7 +11,11 @@ struct RecordProbe {
   private(set) var bytes: [UInt8] = []
   private var headerBytes = [UInt8](repeating: 0, count: BatchHeader.bytes)
 
-  init(catalog: LogCatalog, log: LogIdentity) {
+  private let places: BatchPlaces?
+
+  /// - Parameter places: what was learned of batches before.
+  init(catalog: LogCatalog, log: LogIdentity, places: BatchPlaces? = nil) {
+    self.places = places
     self.catalog = catalog
     self.log = log
   }
@@ -48,12 +52,17 @@ struct RecordProbe {
     guard back <= address.offset else {
       throw segment.file.damaged(at: address.offset, "a record \(back) bytes behind its batch")
     }
+    let header = LogAddress(address.value - back)
+    if let place = places?[header] {
+      return (place.position + UInt64(bytes.number(UInt16.self, at: 8)), place.recorded)
+    }
     try segment.file.readAll(
       at: address.offset - back, count: BatchHeader.bytes, into: &headerBytes, at: 0)
-    guard let header = BatchHeader.decode(headerBytes, at: 0, log: log) else {
+    guard let found = BatchHeader.decode(headerBytes, at: 0, log: log) else {
       throw segment.file.damaged(at: address.offset - back, "the header of a batch is not sound")
     }
-    return (header.basePosition + UInt64(bytes.number(UInt16.self, at: 8)), header.recorded)
+    places?[header] = .init(position: found.basePosition, recorded: found.recorded)
+    return (found.basePosition + UInt64(bytes.number(UInt16.self, at: 8)), found.recorded)
   }
 
   /// The loaded record, its parts in `bytes`.

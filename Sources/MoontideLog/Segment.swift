@@ -7,6 +7,8 @@ final class Segment: Sendable {
   let basePosition: UInt64
   let firstBatch: UInt64
   let file: LogFile
+  /// Whether a repair has written it anew.
+  let isRepaired: Bool
   /// Where the written batches end.
   let end: Atomic<UInt64>
 
@@ -15,6 +17,7 @@ final class Segment: Sendable {
     basePosition = header.basePosition
     firstBatch = header.firstBatch
     self.file = file
+    isRepaired = header.version > 1
     self.end = Atomic(end)
   }
 

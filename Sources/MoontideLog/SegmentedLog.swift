@@ -17,6 +17,7 @@ public final class SegmentedLog: EventLog {
   private let index: LogIndex
   private let commit: GroupCommit
   private let appender: LogAppender
+  private let places = BatchPlaces()
 
   /// Opens the log in `directory`, or begins one; drops a torn tail and rebuilds what is missing of the
   /// indexes.
@@ -105,20 +106,23 @@ public final class SegmentedLog: EventLog {
   }
 
   public func read(
-    topic: TopicID, key: [UInt8], from version: Int, records: Int, into batch: RecordBatch
+    topic: TopicID, key: [UInt8], from version: Int, records: Int, bytes: Int, into batch: RecordBatch
   ) throws(LogError) -> Int {
     batch.removeAll()
     let part = ByteRange(start: 0, count: key.count)
     let addresses: [LogAddress]
     do {
-      addresses = try index.find(key: log.hash(topic: topic, key, key: part))
+      var entries = try index.find(key: log.hash(topic: topic, key, key: part))
+      addresses = try entries.addresses(from: version, limit: records)
     } catch { throw try distrusting(error) }
     let end = durableEnd.value
-    var probe = RecordProbe(catalog: catalog, log: log)
+    var probe = RecordProbe(catalog: catalog, log: log, places: places)
     var next = version
-    while next < addresses.count, batch.records.count < records {
-      let total = try probe.load(addresses[next])
-      let place = try probe.place(addresses[next])
+    for address in addresses {
+      // At least one, whatever its size.
+      if batch.bytes.count >= max(1, bytes) { break }
+      let total = try probe.load(address)
+      let place = try probe.place(address)
       if place.position >= end { break }
       var record = probe.record(position: place.position, recorded: place.recorded)
       next += 1

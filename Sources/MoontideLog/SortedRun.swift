@@ -138,6 +138,75 @@ final class SortedRun: Sendable {
     }
   }
 
+  /// Whether several blocks begin with this hash: then `range` tells how many entries it has without reading
+  /// all of them.
+  func isLong(_ hash: IndexHash) -> Bool {
+    let first = firstBlock { $0 >= hash.value }
+    return first + 1 < fences.count && fences[first + 1] == hash.value
+  }
+
+  /// The first block whose fence is so, where those of all later ones are; the number of blocks when none is.
+  private func firstBlock(_ isPast: (UInt64) -> Bool) -> Int {
+    var low = 0
+    var high = fences.count
+    while low < high {
+      let middle = (low + high) / 2
+      if isPast(fences[middle]) { high = middle } else { low = middle + 1 }
+    }
+    return low
+  }
+
+  /// The numbers of all entries with this hash: they lie one behind the other.
+  func range(of hash: IndexHash, log: LogIdentity, scratch: inout [UInt8]) throws(LogError) -> Range<Int> {
+    // Entries of one hash are in the order of their second word, which begins with the check.
+    let first = try number(log, &scratch, hash.value) { $0.word >> 48 >= UInt64(hash.check) }
+    let end = try number(log, &scratch, hash.value) { $0.word >> 48 > UInt64(hash.check) }
+    return first..<end
+  }
+
+  /// The number of the first entry of that first word or a greater one that is so, where all later ones of
+  /// that word are.
+  private func number(
+    _ log: LogIdentity, _ scratch: inout [UInt8], _ hash: UInt64, _ isLater: (IndexEntry) -> Bool
+  ) throws(LogError) -> Int {
+    func isPast(_ index: Int) -> Bool {
+      let entry = Self.entry(scratch, index)
+      return entry.hash > hash || (entry.hash == hash && isLater(entry))
+    }
+    var low = firstBlock { $0 >= hash }
+    var high = firstBlock { $0 > hash }
+    while low < high {
+      let middle = (low + high) / 2
+      try read(middle, blocks: 1, log: log, into: &scratch)
+      if isPast(0) { high = middle } else { low = middle + 1 }
+    }
+    // The block before is the last that begins before it.
+    guard low > 0 else { return 0 }
+    var first = 0
+    var end = try read(low - 1, blocks: 1, log: log, into: &scratch)
+    while first < end {
+      let middle = (first + end) / 2
+      if isPast(middle) { end = middle } else { first = middle + 1 }
+    }
+    return (low - 1) * Self.entriesPerBlock + first
+  }
+
+  /// Adds the addresses of entries by their numbers.
+  func addresses(
+    _ numbers: Range<Int>, log: LogIdentity, scratch: inout [UInt8], into found: inout [LogAddress]
+  ) throws(LogError) {
+    var next = numbers.lowerBound
+    while next < numbers.upperBound {
+      let block = next / Self.entriesPerBlock
+      let start = block * Self.entriesPerBlock
+      let entries = try read(block, blocks: 1, log: log, into: &scratch)
+      precondition(next < start + entries, "entry \(next) of a block that ends at \(start + entries)")
+      let end = min(numbers.upperBound, start + entries)
+      for number in next..<end { found.append(Self.entry(scratch, number - start).address) }
+      next = end
+    }
+  }
+
   /// Reads and proves whole blocks into `bytes` at 0, as they lie in the file, and says how many entries
   /// they hold.
   @discardableResult

@@ -93,6 +93,20 @@ public struct TimeOutline: Sendable, Equatable {
     return !found.isEmpty && found.lowerBound < end
   }
 
+  /// The time of the earliest event; nil when there are none, or when records of other kinds lie among them.
+  public func earliest(among isWanted: (TopicID) -> Bool) -> EventTime? {
+    let first = entries.filter { isWanted($0.topic) }.map(\.earliest).min()
+    return first.flatMap { $0 == .min ? nil : EventTime(microseconds: $0) }
+  }
+
+  /// How many stretches have a wanted entry.
+  public func stretches(where isWanted: (Entry) -> Bool) -> Int {
+    firsts.indices.count { stretch in
+      let last = stretch + 1 < firsts.count ? firsts[stretch + 1] : entries.count
+      return entries[firsts[stretch]..<last].contains(where: isWanted)
+    }
+  }
+
   // MARK: As bytes
 
   /// - Parameters:

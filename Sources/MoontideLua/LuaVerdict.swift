@@ -5,6 +5,8 @@ public import MoontideCore
 public enum LuaVerdict {
   /// The events, each as cells in the order of `EmittedField`, one after another; none: nothing happened.
   case accepted([RowBuffer])
+  /// At most `Limits.typeBytesMax` and `Limits.errorTextBytesMax` bytes, and an ellipsis where they were
+  /// more.
   case rejected(code: String, text: String)
 }
 
@@ -24,9 +26,11 @@ extension LuaState {
       mt_lua_decide($0, $1, $2, $3, $4, $5, &verdict)
     }
     takeArguments()
-    func text(_ cell: Cell) -> String { arguments.bytes.text(cell.part) }
+    func text(_ cell: Cell, _ limit: Int) -> String { Self.kept(arguments.bytes.text(cell.part), limit) }
     if verdict == Int32(MT_REJECTED) {
-      return .rejected(code: text(arguments.cells[0]), text: text(arguments.cells[1]))
+      return .rejected(
+        code: text(arguments.cells[0], Limits.typeBytesMax),
+        text: text(arguments.cells[1], Limits.errorTextBytesMax))
     }
     return .accepted(made())
   }
@@ -52,6 +56,17 @@ extension LuaState {
   ) throws(LuaFault) -> [UInt8] {
     try fold(function, initial, before, event, batch, topic, seed) { mt_lua_evolve($0, $1, $2, $3, $4, $5) }
     return value()
+  }
+
+  /// A text of a rejection as the log keeps it: one that is cut off ends with an ellipsis.
+  private static func kept(_ text: String, _ limit: Int) -> String {
+    guard text.utf8.count > limit else { return text }
+    var bytes = 0
+    let cut = text.unicodeScalars.prefix {
+      bytes += UTF8.width($0)
+      return bytes <= limit
+    }
+    return String(cut) + "…"
   }
 
   private typealias Call = (

@@ -18,6 +18,7 @@ struct CommandRace {
           if command.data.amount > state.balance then return reject("NO_FUNDS", "it holds " .. state.balance) end
           return events.Withdrawn { amount = command.data.amount }
         end,
+        Look = function() return {} end,
       },
       evolve = {
         Deposited = function(state, event) state.balance = state.balance + event.data.amount return state end,

@@ -24,6 +24,7 @@ struct Contest {
       ("upcasting", { try UpcastChain(contest: self, batch: largest).run(&$0) }),
       ("reopen", reopen), ("two", twoProjections), ("latency", latency), ("past", past),
       ("commands", { try CommandRace(contest: self).run(&$0) }),
+      ("decisions", { try DecisionRace(contest: self).run(&$0) }),
     ]
   }
 

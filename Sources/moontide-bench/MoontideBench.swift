@@ -32,7 +32,8 @@ struct Compare: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       """
-      Only this part: ingest, process, safety, scattered, upcasting, reopen, two, latency, past, commands; \
+      Only this part: ingest, process, safety, scattered, upcasting, reopen, two, latency, past, commands, \
+      decisions; \
       more with more of it. safety, reopen and past need process.
       """, valueName: "part"))
   var only: [String] = []

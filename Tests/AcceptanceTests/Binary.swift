@@ -25,9 +25,11 @@ enum Binary {
 
   /// - Parameters:
   ///   - environment: variables beside those of this process.
+  ///   - input: what it reads from stdin; nil: nothing.
   ///   - deadline: when the process is killed; its status is then SIGKILL's.
   static func run(
-    _ arguments: [String], environment: [String: String] = [:], deadline: Duration? = nil
+    _ arguments: [String], environment: [String: String] = [:], deadline: Duration? = nil,
+    input: String? = nil
   ) throws -> Outcome {
     let process = Process()
     process.executableURL = url
@@ -45,6 +47,11 @@ enum Binary {
         throw Fault("cannot write \(url.path)")
       }
       return (url, try FileHandle(forWritingTo: url))
+    }
+    if let input {
+      let url = folder.appending(path: "in")
+      try input.write(to: url, atomically: true, encoding: .utf8)
+      process.standardInput = try FileHandle(forReadingFrom: url)
     }
     process.standardOutput = files[0].1
     process.standardError = files[1].1

@@ -45,6 +45,26 @@ import Testing
     }
   }
 
+  @Test func `check tells of an upcaster that makes what its text hides, though nobody handles its events`()
+    throws
+  {
+    let project = try TestProject()
+    // The steps that are read are not those that are defined.
+    try project.write(
+      """
+      local function define(kind, name) return kind(name) end
+      if false then upcaster "A" { [1] = function(data) return data end } end
+      local step = { [1] = function(data) return rename("B", data) end }
+      define(upcaster, "A")(step)
+      consumer "c" { from = "start", on = { B = function() end } }
+      """, to: "handlers/a.lua")
+    try project.write("{\"id\":\"1\",\"type\":\"A\",\"data\":{}}\n", to: "events/e.jsonl")
+    try project.runOnce()
+    let outcome = try Binary.run(["check", project.path])
+    #expect(
+      outcome.errors.contains("E0147") && outcome.errors.contains("made B of version 1"), "\(outcome.errors)")
+  }
+
   @Test func `check tells of versions that nothing leads from, and leaves a sound project alone`() throws {
     let project = try TestProject()
     try project.write(

@@ -24,12 +24,25 @@ import Testing
           \(fault)
           db.t:add(event.key, { n = event.data.i })
         end } }
+      decider "d" { topic = "ledger", key = "k", snapshot_every = 2,
+        initial = function() return { n = 0 } end,
+        decide = { Add = function(command, state)
+          return events.Added { i = command.data.i, n = state.n }
+        end },
+        evolve = { Added = function(state)
+          state.n = state.n + 1
+          return state
+        end } }
       """
   }
 
   private static let events = (0..<40).map { index in
     #"{"id":"a-\#(index)","type":"A","key":"k\#(index % 7)","data":{"i":\#(index)"#
       + "\(index % 11 == 3 ? #","bad":1"# : "")}}\n"
+  }.joined()
+
+  private static let commands = (0..<12).map { index in
+    #"{"id":"c-\#(index)","type":"Add","data":{"k":"k\#(index % 3)","i":\#(index)}}"# + "\n"
   }.joined()
 
   /// A project in the hands of a person, who starts again what died.
@@ -59,6 +72,7 @@ import Testing
     func tell() throws {
       try project.write(CrashPointTests.handlers(mended: false), to: "handlers/a.lua")
       try project.write(CrashPointTests.events, to: "events/a.jsonl")
+      try project.write(CrashPointTests.commands, to: "commands/c.jsonl")
       try go(["run", project.path, "--once", "-q"])
       try project.write(CrashPointTests.handlers(mended: true), to: "handlers/a.lua")
       try go(["dead", "retry", "--all", "-C", project.path])
@@ -83,7 +97,7 @@ import Testing
     let calm = try Story(crashAt: nil)
     try calm.tell()
     let wanted = try calm.outcome(calm.project)
-    #expect(wanted.count == 40 + 40 + 40 + 7, "\(wanted.count) events and rows")
+    #expect(wanted.count == 40 + 40 + 40 + 12 + 7, "\(wanted.count) events and rows")
     let times = ProcessInfo.processInfo.environment["MOONTIDE_CRASHES"].flatMap(Int.init) ?? 1
     for point in CrashPoint.allCases {
       for time in 1...max(1, times) {

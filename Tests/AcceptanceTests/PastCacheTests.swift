@@ -4,7 +4,7 @@ import Testing
 /// What questions about the past keep is used when it fits, and never when it does not.
 @Suite(.serialized) struct PastCacheTests {
   /// Sales of a few customers, a minute apart; every tenth comes into the log nine lines late.
-  private static func sales(_ range: Range<Int>) -> [String] {
+  static func sales(_ range: Range<Int>) -> [String] {
     var lines = range.map { n in
       let (hour, minute) = (n / 60 % 24, n % 60)
       let day = 1 + n / 1_440
@@ -18,13 +18,13 @@ import Testing
     return lines
   }
 
-  private static func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
+  static func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
 
-  private static func time(_ n: Int) -> String {
+  static func time(_ n: Int) -> String {
     "2024-03-\(two(1 + n / 1_440))T\(two(n / 60 % 24)):\(two(n % 60)):00Z"
   }
 
-  private static func handler(factor: Int = 1) -> String {
+  static func handler(factor: Int = 1) -> String {
     """
     projection "sums" {
       schema = [[
@@ -50,7 +50,7 @@ import Testing
     }
     """
 
-  private static func project(_ lines: [String]) throws -> TestProject {
+  static func project(_ lines: [String]) throws -> TestProject {
     let project = try TestProject()
     try project.write(handler(), to: "handlers/sums.lua")
     try project.write(names, to: "handlers/names.lua")
@@ -64,10 +64,10 @@ import Testing
     return try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".sqlite") }
   }
 
-  private static let sums = "select id, cents, sales from customers order by 1"
+  static let sums = "select id, cents, sales from customers order by 1"
 
   /// What `sums` gives when the sales of these numbers are in.
-  private static func expected(_ numbers: some Sequence<Int>, factor: Int = 1) -> [[JSONCell]] {
+  static func expected(_ numbers: some Sequence<Int>, factor: Int = 1) -> [[JSONCell]] {
     Dictionary(grouping: numbers, by: { $0 % 7 }).sorted { $0.key < $1.key }.map { key, all in
       [JSONCell("c-\(key)"), JSONCell("\(all.reduce(0, +) * factor)"), JSONCell("\(all.count)")]
     }
@@ -164,6 +164,29 @@ import Testing
     #expect(doctor.contains(".moontide/as-of keeps"), "\(doctor)")
     try FileManager.default.removeItem(at: project.folder.appending(path: ".moontide"))
     #expect(try project.query(Self.sums, past) == Self.expected(0...250))
+  }
+
+  @Test func `one event of a wrong year does not make every question fold the whole log`() throws {
+    var lines = Self.sales(0..<9_000)
+    let wrong = try #require(lines.firstIndex { $0.contains(#""id":"s-6""#) })
+    lines[wrong] = lines[wrong].replacing(Self.time(6), with: "2099-01-01T00:00:00Z")
+    let project = try Self.project(lines)
+    // Leaves plain marks, of which none can stand for a moment before 2099.
+    #expect(
+      try project.query("select sum(sales) from customers", ["--as-known", "now"]) == [[JSONCell("9000")]])
+    let past = Self.expected((0...8_000).filter { $0 != 6 })
+    #expect(try project.query(Self.sums, ["--as-of", Self.time(8_000)]) == past)
+    let folder = project.folder.appending(path: ".moontide/as-of/folds/sums")
+    let notes = try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
+      .filter { $0.pathExtension == "note" }.map { try String(contentsOf: $0, encoding: .utf8) }
+    #expect(notes.count { $0.contains("role mark") && $0.contains(#/leftout [0-9]+ 0\n/#) } >= 3, "\(notes)")
+    #expect(notes.count { $0.contains("role mark") && !$0.contains(#/leftout [0-9]+ 0\n/#) } >= 2, "\(notes)")
+    // From such a mark, and right.
+    #expect(
+      try project.query(Self.sums, ["--as-of", Self.time(7_000)])
+        == Self.expected((0...7_000).filter { $0 != 6 }))
+    #expect(
+      try project.query(Self.sums, ["--as-of", "2099-01-01"]) == Self.expected(0..<9_000), "after all of it")
   }
 
   @Test func `a log that was restored and went on otherwise knows nothing of the folds of the other history`()

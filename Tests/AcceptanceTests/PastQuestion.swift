@@ -57,9 +57,11 @@ struct PastQuestion {
       create temp table l as select s.n, lines.stock, lines.quantity, lines.thousandths
         from s join lines on lines.n = s.n;
       create index temp.l_n on l(n);
-      create temp table v as select s.n, s.type, s.key, s.line, count(l.n) lines,
-        ifnull(sum(quantity), 0) pieces, ifnull(sum(quantity * thousandths), 0) value
-        from s left join l on l.n = s.n group by s.n;
+      create temp table c as select n, count(*) lines, sum(quantity) pieces,
+        sum(quantity * thousandths) value from l group by n;
+      create unique index temp.c_n on c(n);
+      create temp table v as select s.n, s.type, s.key, s.line, ifnull(lines, 0) lines,
+        ifnull(pieces, 0) pieces, ifnull(value, 0) value from s left join c on c.n = s.n;
       create index temp.v_key on v(key, n);
       select 'type', type, count(*) || '/' || sum(lines) || '/' || sum(pieces) || '/' || sum(value) from v
         group by type

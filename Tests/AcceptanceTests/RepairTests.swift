@@ -81,6 +81,42 @@ import Testing
     #expect(Set(before.map { $0[1] }).subtracting(ids).allSatisfy { !$0.description.hasPrefix("e-") })
   }
 
+  @Test func `what was kept of the past knows nothing of what a repair gives up`() throws {
+    let project = try project()
+    let count = "select count(*) from sys.events where type = 'Thing'"
+    let fold = "select sum(n) from things"
+    let whole = try project.query(fold)
+    #expect(try project.query(fold, ["--as-of", "now"]) == whole)
+    // Older folds than the damage, kept somewhere else and brought back.
+    let kept = project.folder.appending(path: ".moontide/as-of")
+    let aside = project.folder.appending(path: "aside")
+    try FileManager.default.copyItem(at: kept, to: aside)
+    let place = try project.query("select position from sys.events where id = 'e-150'")
+    let segment = try segments(project)[0]
+    var bytes = try Data(contentsOf: segment)
+    let found = try #require(bytes.range(of: Data("e-150".utf8)))
+    bytes.replaceSubrange(
+      found.lowerBound - 40..<found.lowerBound + 40, with: Data(repeating: 0x55, count: 80))
+    try bytes.write(to: segment)
+    let done = try Binary.run(["events", "repair", project.path, "--yes"])
+    #expect(done.status == 0, "\(done.errors)")
+    for path in [kept.path, project.folder.appending(path: ".moontide/snapshots").path] {
+      let left = FileManager.default.enumerator(atPath: path)?.allObjects as? [String] ?? []
+      #expect(left.filter { $0.contains(".") } == [], "\(left)")
+    }
+    #expect(!FileManager.default.fileExists(atPath: project.folder.appending(path: ".moontide/census").path))
+    try project.runOnce()
+    let live = try project.query(fold)
+    #expect(live != whole, "something was lost")
+    for moment in ["--as-of", "--as-known"] { #expect(try project.query(fold, [moment, "now"]) == live) }
+    #expect(try project.query(count, ["--as-of", "now"]) == project.query(count))
+    try FileManager.default.removeItem(at: kept)
+    try FileManager.default.copyItem(at: aside, to: kept)
+    for moment in ["--as-of", "--as-known"] { #expect(try project.query(fold, [moment, "now"]) == live) }
+    let gap = try Binary.run(["query", project.path, fold, "--as-of", "#\(place[0][0])"])
+    #expect(gap.status == 2 && gap.errors.contains("E0612"), "\(gap.errors)")
+  }
+
   @Test func `one flipped bit costs nothing`() throws {
     let project = try project()
     let before = try events(project)

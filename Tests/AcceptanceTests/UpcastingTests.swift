@@ -84,6 +84,45 @@ import Testing
     try Binary.succeed(["projection", "verify", project.path, "shapes", "-q"])
   }
 
+  @Test func `a field of the version that a handler wants is not called never there`() throws {
+    let project = try TestProject()
+    try project.write(
+      """
+      projection "p" { wants = { A = 1 }, schema = [[create table t(id text primary key, note text)]],
+        on = { A = function(event, db)
+          db.t:put { id = event.id, note = event.data.note or event.data.nothing or "none" } end } }
+      upcaster "A" { [1] = function(data) data.comment = data.note data.note = nil return data end,
+        down = { [2] = function(data) data.note = data.comment data.comment = nil return data end } }
+      """, to: "handlers/h.lua")
+    try project.write(
+      """
+      {"id":"1","type":"A","data":{"x":1,"note":"hi"}}
+      {"id":"2","type":"A","data":{"x":1}}
+
+      """, to: "events/e.jsonl")
+    let outcome = try Binary.run(["run", project.path, "--once"])
+    #expect(outcome.errors.contains("`nothing`") && !outcome.errors.contains("`note`"), "\(outcome.errors)")
+  }
+
+  @Test func `state by the stored key loses nothing when lanes work side by side`() throws {
+    let project = try TestProject()
+    try project.write(
+      """
+      upcaster "A" { [1] = function(data) return split { events.B(data, { key = "total" }) } end }
+      consumer "c" { from = "start", lanes = 8, on = { B = function(event, ctx)
+        ctx.state.n = (ctx.state.n or 0) + 1
+        ctx.emit(events.Counted({ n = ctx.state.n }, { topic = "out" })) end } }
+      """, to: "handlers/h.lua")
+    let lines = (0..<600).map { "{\"id\":\"\($0)\",\"type\":\"A\",\"key\":\"k\($0 % 100)\",\"data\":{}}" }
+    try project.write(lines.joined(separator: "\n") + "\n", to: "events/e.jsonl")
+    try project.runOnce()
+    let counts = try project.query(
+      """
+      select json_extract(data, '$.n') n, count(*) from sys.events where type = 'Counted' group by 1 order by 1
+      """)
+    #expect(counts == (1...6).map { [JSONCell("\($0)"), JSONCell("100")] }, "\(counts)")
+  }
+
   @Test func `show tells what is stored, and what handlers see of it`() throws {
     let project = try TestProject()
     try project.write(

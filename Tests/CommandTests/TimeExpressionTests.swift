@@ -61,6 +61,18 @@ struct TimeExpressionTests {
     #expect(fault?.diagnostic.details.contains { $0.label == "help" && $0.text.contains("#48211") } == true)
   }
 
+  @Test(arguments: [
+    ("2027-02-29", "there is no day 2027-02-29"), ("2027-02-30T10:00:00Z", "there is no day 2027-02-30"),
+    ("2027-2-3", "months and days have two digits: 2027-02-03"),
+    ("2027-02-28T25:00", "the day is one, what follows is no time of it"),
+    ("48211", "a position has a # before it: #48211"), ("tomorow", "it has none of the forms of one"),
+  ]) func `what is wrong with a time is said`(text: String, reason: String) {
+    let fault = #expect(throws: TimeExpressionFault.self) {
+      try TimeExpression.parse(text, as: .end, now: now, zone: .utc)
+    }
+    #expect(fault?.reason == reason)
+  }
+
   @Test func `a slip of the pen gets a suggestion`() {
     let fault = #expect(throws: TimeExpressionFault.self) {
       try TimeExpression.parse("yesteday", as: .end, now: now, zone: .utc)

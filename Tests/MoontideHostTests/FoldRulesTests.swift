@@ -74,6 +74,24 @@ struct FoldRulesTests {
     #expect(FoldMarks([], logEnd: Position(1_000_000)).batchRecords == 16_666)
   }
 
+  @Test func `marks that left out something never drive out plain ones, nor these them`() {
+    var marks: [FoldPruning.Kept] = []
+    for number in 1...20 {
+      let position = Position(UInt64(number) * 1_000)
+      for isPlain in [true, false] {
+        marks.append(
+          FoldPruning.Kept(
+            name: "\(isPlain ? "plain" : "narrow")\(number)", role: .mark, position: position,
+            isPlain: isPlain, bytes: 10, usedMicroseconds: 0))
+      }
+    }
+    let gone = FoldPruning(bytesMax: 1_000_000).superfluous(marks)
+    #expect(gone.count { $0.hasPrefix("plain") } == 20 - Limits.foldMarksMax)
+    #expect(gone.count { $0.hasPrefix("narrow") } == 20 - Limits.foldMarksMax)
+    let few = FoldPruning(bytesMax: 100).superfluous(marks)
+    #expect(few.count { $0.hasPrefix("plain") } == 15 && few.count { $0.hasPrefix("narrow") } == 15)
+  }
+
   @Test func `answers go by their last use, and bytes are bounded with one fold left`() {
     let answers = (0..<6).map {
       FoldPruning.Kept(

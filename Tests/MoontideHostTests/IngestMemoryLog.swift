@@ -131,6 +131,6 @@ final class IngestMemoryLog: EventLog, @unchecked Sendable {
     start
   }
   func read(
-    topic: TopicID, key: [UInt8], from version: Int, records: Int, into batch: RecordBatch
+    topic: TopicID, key: [UInt8], from version: Int, records: Int, bytes: Int, into batch: RecordBatch
   ) throws(LogError) -> Int { version }
 }

@@ -216,6 +216,15 @@ struct EventLogConformance {
     }
     #expect(ids == expected)
     #expect(version == expected.count)
+    // Bytes bound a read as records do, but for its first record.
+    var single: [String] = []
+    while single.count < expected.count {
+      let next = try log.read(
+        topic: topic, key: Array("k3".utf8), from: single.count, records: 5, bytes: 1, into: batch)
+      try #require(batch.records.count == 1 && next == single.count + 1)
+      single.append(batch.bytes.text(batch.records[0].envelope.id))
+    }
+    #expect(single == expected)
     #expect(try log.read(topic: topic, key: Array("no".utf8), from: 0, records: 5, into: batch) == 0)
     #expect(batch.records.isEmpty)
   }

@@ -31,6 +31,10 @@ struct LogReaderTests {
       #expect(
         one.records.map { one.bytes.text($0.envelope.id) }
           == other.records.map { other.bytes.text($0.envelope.id) })
+      let first = try reader.read(
+        topic: topic, key: Array("k1".utf8), from: version, records: 5, bytes: 1, into: one)
+      #expect(first == version + 1)
+      #expect(one.records.map(\.position) == [other.records[0].position])
     }
     let place = LogPlace.identity(topic: topic, source: [], id: Array("e77".utf8))
     #expect(try reader.position(of: place) == log.position(of: place))

@@ -123,6 +123,40 @@ import Testing
     #expect(fault.path == "handlers/u.lua" && fault.line == 2, "\(fault)")
   }
 
+  @Test(arguments: ["m[2] = 5", "m[1] = 9", "m.type = 'X'", "rawset(m, 2, 5)", "m[1][1].type = 'X'"])
+  func `what rename, split and drop make cannot be changed`(_ change: String) throws {
+    for make in ["split { events.A(data) }", "rename('A', data, 2)", "drop()"] {
+      let fault = try fault(["return data", "local m = \(make) \(change) return m"])
+      #expect(fault.kind == .runtime && fault.line == 2, "\(make) \(change): \(fault)")
+    }
+    let told = try fault(["local m = drop() m[1] = 9 return m"])
+    #expect(told.message.hasPrefix("what rename, split and drop make cannot be changed"), "\(told.message)")
+    let nested = try fault(["data.x = drop() return data"])
+    #expect(nested.message == "JSON cannot hold a userdata", "\(nested.message)")
+  }
+
+  @Test(arguments: ["position", "offset", "partition", "recorded"])
+  func `an upcaster does not see where its event lies in the log`(_ field: String) throws {
+    let fault = try fault(["data.x = event.\(field) return data"])
+    #expect(fault.message.hasPrefix("an upcaster does not see '\(field)': its data follows"), "\(fault)")
+    let bench = try Bench()
+    let outcome = try run(
+      ["for name in pairs(event) do data[name] = 1 end return data"], data: "{}", in: bench)
+    guard case .data(let part) = outcome else { throw Unexpected(what: "\(outcome)") }
+    #expect(!bench.batch.bytes.text(part).contains("\"\(field)\""), "\(bench.batch.bytes.text(part))")
+  }
+
+  @Test func `the parts of a split have a bound of bytes together, and say so`() throws {
+    let big = "local text = string.rep('x', 3000000)"
+    let bench = try Bench()
+    guard case .split = try run([big + " return split { events.A { text = text } }"], in: bench) else {
+      throw Unexpected(what: "no split")
+    }
+    let fault = try fault([big + " return split { events.A { text = text }, events.B { text = text } }"])
+    #expect(
+      fault.message == "split: its parts have more than \(Limits.eventBytesMax) bytes together", "\(fault)")
+  }
+
   @Test func `a way down returns data only`() throws {
     let fault = try fault(["return data", "return drop()"], isDown: true)
     #expect(fault.message == "upcaster OrderPlaced down[1] returns data only: rename, split and drop lead up")

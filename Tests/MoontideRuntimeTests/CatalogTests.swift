@@ -92,6 +92,23 @@ struct CatalogTests {
     #expect(problems("saga \"s\" { }").first?.hasPrefix("E0113") == true)
   }
 
+  @Test func `what a decider cannot have is told with what it has instead`() {
+    let start = "decider \"d\" { decide = { A = function() end }, evolve = { B = function() end }, "
+    for (key, text) in [
+      ("init = 1", "did you mean `initial`?"), ("snapshot = 1", "did you mean `snapshot_every`?"),
+      ("on = {}", "`decide` for commands"), ("topics = {}", "writes to one `topic`"),
+      ("wants = {}", "evolves by the newest versions"), ("from = \"now\"", "the fold of all events"),
+      ("retry = {}", "a command has one answer"), ("exhausted = \"skip\"", "answers `failed`"),
+      ("initial = {}", "is a function, not a table"), ("topic = \"_own\"", "does not begin with _"),
+    ] {
+      let found = problems(start + key + " }")
+      #expect(found.count == 1 && found[0].contains(text), "\(key): \(found)")
+    }
+    #expect(
+      problems("decider \"d\" { decide = { A = function() end }, evolve = {} }")
+        .first?.hasPrefix("E0113 1:48 decider \"d\": `evolve` has no function: it needs one") == true)
+  }
+
   @Test func `one broken file hides nothing of the others`() {
     let catalog = TestProject.load([
       "handlers/a.lua": "consumer \"c\" {\n  on = { A = function( end }\n}",

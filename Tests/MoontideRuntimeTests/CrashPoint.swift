@@ -58,9 +58,9 @@ final class MortalLog: EventLog {
     }
   }
   func read(
-    topic: TopicID, key: [UInt8], from version: Int, records: Int, into batch: RecordBatch
+    topic: TopicID, key: [UInt8], from version: Int, records: Int, bytes: Int, into batch: RecordBatch
   ) throws(LogError) -> Int {
-    try log.read(topic: topic, key: key, from: version, records: records, into: batch)
+    try log.read(topic: topic, key: key, from: version, records: records, bytes: bytes, into: batch)
   }
   func position(of place: LogPlace) throws(LogError) -> Position? { try log.position(of: place) }
   var durableEnd: Position { log.durableEnd }

@@ -58,6 +58,29 @@ struct EmissionTests {
     #expect(try next.event(fields([.type: "B", .data: "{}"])).id != event.id)
   }
 
+  @Test func `a consumer and a decider of one name make different ids of one cause`() throws {
+    let emission = try emission()
+    var decision = emission
+    decision.isDecision = true
+    let made = fields([.type: "B", .data: "{}"])
+    #expect(try decision.event(made).source == emission.event(made).source)
+    #expect(try decision.event(made).id != emission.event(made).id)
+    #expect(try decision.event(made).id == decision.event(made).id)
+  }
+
+  @Test(arguments: ["9223372036854775807", "-9223372036854775808", "1e400", "-1e400", "99999999999999999999"])
+  func `a depth of causes that no chain has is refused`(depth: String) throws {
+    let emission = try emission(meta: #"{"causationdepth":\#(depth)}"#)
+    let made = fields([.type: "B", .data: "{}"])
+    if depth.hasPrefix("-") {
+      #expect(
+        String(decoding: try emission.event(made).meta, as: UTF8.self).contains(#""causationdepth":1}"#))
+    } else {
+      let refused = #expect(throws: HostRefusal.self) { try emission.event(made) }
+      #expect(refused?.code == "E0309")
+    }
+  }
+
   @Test func `given fields win, except those that say what caused it`() throws {
     let event = try emission(meta: #"{"causationdepth":3}"#).event(
       fields(

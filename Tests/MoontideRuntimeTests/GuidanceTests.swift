@@ -90,6 +90,8 @@ struct GuidanceTests {
       advice(script, deciders: ["ShipOrder"]) == [
         "E0155 2 no decider takes the command ShipOrdr · did you mean `ShipOrder`?"
       ])
+    let joined = script.replacing("commands.ShipOrdr", with: "commands[\"Ship\" .. kind]")
+    #expect(advice(joined, deciders: ["ShipOrder"]) == [], "a name that is put together is none yet")
     #expect(RuntimeCode.commandWithoutDecider.severity == .error)
   }
 
@@ -138,6 +140,37 @@ struct GuidanceTests {
         "E0330 4 consumer c: no event of type OrderPlaced has a field `rest` in its data · they have: "
           + "customer, note, total",
       ])
+  }
+
+  @Test func `a field is asked of the event's data only while the name surely means that`() {
+    var log = Guidance.LogView()
+    log.samples["OrderPlaced"] = sample(#"{"lines":[],"note":"x"}"#)
+    let script = """
+      consumer "c" { from = "start", on = { OrderPlaced = function(event, ctx)
+        local data = event.data
+        keep(data)
+        print(data.before)
+        for _, line in ipairs(data.lines) do
+          local data = line.product
+          print(data.sku)
+        end
+      end } }
+      """
+    #expect(
+      advice(script, log: log).map { $0.prefix { $0 != "·" } } == [
+        "E0330 4 consumer c: no event of type OrderPlaced has a field `before` in its data "
+      ])
+  }
+
+  @Test func `nothing is called never there of a type whose names are too many to be remembered`() {
+    let names = (0...Limits.sampledFieldsMax).map { "\"f\($0)\":1" }.joined(separator: ",")
+    let script = """
+      consumer "c" { from = "start", on = { OrderPlaced = function(event, ctx)
+        print(event.data.f\(Limits.sampledFieldsMax)) end } }
+      """
+    var log = Guidance.LogView()
+    log.samples["OrderPlaced"] = sample("{\(names)}")
+    #expect(advice(script, log: log) == [])
   }
 
   @Test func `types that nobody reads are one line, with the name that was meant`() {

@@ -303,6 +303,21 @@ struct HandlerWorkerTests {
     #expect(missed[1].warning(names: ["b", "a"]).details == [.init("help", "they have: a, b")])
   }
 
+  @Test func `a function of several types may ask each for what only others have`() throws {
+    let project = try TestProject([
+      "handlers/c.lua": """
+      local function look(event) return event.data.issue or event.data.request end
+      local function own(event) return event.data.custmer end
+      local on = { A = look }
+      consumer "c" { on = { A = look, B = look, C = own } }
+      consumer "d" { on = on }
+      """
+    ])
+    for type in ["A", "B", "C"] { try project.publish(type, data: #"{"request":1,"customer":1}"#) }
+    for handler in ["c", "d"] { try HandlerRig(project, handler).run() }
+    #expect(project.told.missed.withLock { $0.map(\.field) } == ["custmer"])
+  }
+
   @Test func `events that come with the handler's first topic are handled without another bell`() throws {
     let project = try TestProject([
       "handlers/c.lua": "consumer \"c\" { on = { A = function(event, ctx) print(event.id) end } }"

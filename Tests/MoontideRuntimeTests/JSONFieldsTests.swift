@@ -14,4 +14,13 @@ struct JSONFieldsTests {
     #expect(JSONFields.names(text, .empty) == [])
     #expect(JSONFields.names(Array("{}".utf8), ByteRange(start: 0, count: 2)) == [])
   }
+
+  @Test func `a name means what its escapes stand for, and the first of a name counts, as in Lua`() {
+    let text = Array(#"{"\u006b":"first","k":"second","a\"b":1,"\ud800":2,"\ud83d\ude00":3}"#.utf8)
+    let whole = ByteRange(start: 0, count: text.count)
+    #expect(JSONFields.value("k", text, whole).map { text.text($0) } == #""first""#)
+    #expect(JSONFields.value("a\"b", text, whole).map { text.text($0) } == "1")
+    #expect(JSONFields.value("😀", text, whole).map { text.text($0) } == "3")
+    #expect(JSONFields.value(#"\u006b"#, text, whole) == nil)
+  }
 }

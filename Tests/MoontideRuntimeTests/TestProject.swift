@@ -58,7 +58,9 @@ final class TestProject {
       })
   }
 
-  func edit(_ scripts: [String: String]) { catalog = TestProject.load(scripts) }
+  func edit(_ scripts: [String: String], modules: [String: String] = [:]) {
+    catalog = TestProject.load(scripts, modules: modules)
+  }
 
   var surroundings: HandlerSurroundings {
     let told = told

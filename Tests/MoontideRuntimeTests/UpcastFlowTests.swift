@@ -1,4 +1,5 @@
 import MoontideCore
+import MoontideLua
 import Testing
 
 @testable import MoontideRuntime
@@ -60,7 +61,39 @@ struct UpcastFlowTests {
       true
     ),
     ("return split { events[data.t](data) }", [], true, true),
-    ("local make = events.B return split { make(data) }", ["B nil true"], false, true),
+    ("local make = events.B return split { make(data) }", [], true, true),
+    // What is not plain to see leaves the step open.
+    ("return split { events.C { x = 1 }, { ['type'] = 'B', data = {} } }", ["C 1 false"], true, true),
+    (
+      "local p = { events.C {} } p[2] = { type = 'B' } return split(p)", ["C 1 false", "B nil true"], false,
+      true
+    ),
+    ("local p = { events.C {} } p[2] = make(data) return split(p)", ["C 1 false"], true, true),
+    ("local p = { events.C {} } p[2].type = 'B' return split(p)", [], true, true),
+    ("local p = { events.C {} } fill(p) return split(p)", [], true, true),
+    ("local p = { events.C {} } p[1], p[2] = nil, x return split(p)", [], true, true),
+    ("local p = { events.C {} } x, p[2] = nil, events.B {} return split(p)", [], true, true),
+    ("local p = make(data) p[1] = events.C {} return split(p)", [], true, true),
+    ("local p = { events.C {} } local p = f() return split(p)", [], true, true),
+    (
+      "local p = {} if x then p[#p + 1] = events.C(data, { version = 2 }) end "
+        + "for i = 1, 2 do table.insert(p, events['B'] { n = i }) end return split(p)",
+      ["C 2 true", "B 1 false"], false, true
+    ),
+    ("return _G.rename('B', data)", [], true, false),
+    ("return _ENV['re' .. 'name']('B', data)", [], true, false),
+    ("local ok, made = pcall(rename, 'B', data) return made", [], true, false),
+    ("local function split(t) return t end return split { events.B(data) }", ["B 1 false"], true, false),
+    ("local events = { B = f } return split { events.B(data) }", [], true, true),
+    // Versions that are not plain to see may be any.
+    ("return rename('B', fix(data))", ["B nil true"], false, true),
+    ("return rename('B', { n = f(data) })", ["B 1 false"], false, true),
+    ("return rename('B', data.inner)", ["B 1 false"], false, true),
+    ("return rename('B', data, 1 + 1)", ["B nil true"], false, true),
+    ("return split { events.B(data, { version = 1 + 1 }) }", ["B nil true"], false, true),
+    ("return split { events.B(data, { meta = { version = 3 } }) }", ["B 1 false"], false, true),
+    ("return split { events.B(data, { ['version'] = 3 }) }", ["B nil true"], false, true),
+    ("return split { events.B(fix(data)) }", ["B nil true"], false, true),
     ("return split(data.list)", [], true, true),
     ("return drop()", [], false, true),
     ("if data.a then return drop() else return rename('B', data) end", ["B 1 false"], false, true),
@@ -73,12 +106,13 @@ struct UpcastFlowTests {
     #expect(found == targets && shape.isOpen == isOpen && shape.isCertain == isCertain, "\(shape)")
   }
 
-  @Test func `a step is followed into functions of its file and into modules, others are not`() throws {
+  @Test func `a step is followed into plain functions of its file, and is open where a name may be anything`()
+    throws
+  {
     let file = """
       local function other(data) return rename("C", data) end
-      local steps = {}
-      steps.first = function(data) return rename("B", data) end
-      local function first(data) return steps.first(data) end
+      local function b(data) return rename("B", data) end
+      local function first(data) return b(data) end
       upcaster "A" { [1] = function(data) return first(data) end }
       upcaster "D" { [1] = function(data) return data end, [2] = other }
       """
@@ -88,7 +122,92 @@ struct UpcastFlowTests {
     let module = try shape(
       "local m = require 'lib.m' upcaster 'A' { [1] = function(data) return m.go(data) end }",
       modules: ["lib.m": "return { go = function(data) return rename('B', data) end }"])
-    #expect(module.targets.map(\.type) == ["B"])
+    #expect(module.isOpen)
+    let tables = [
+      "local steps = {} table.insert(steps, function(d) return rename('B', d) end)": "steps[1](data)",
+      "local go, other other, go = nil, function(d) return rename('B', d) end": "go(data)",
+      "local go = rename": "go('B', data)",
+      "local rename = rename": "rename('B', data)",
+      "local function go(d) return d end go = function(d) return rename('B', d) end": "go(data)",
+      "_G.go = function(d) return rename('B', d) end": "go(data)",
+    ]
+    for (head, call) in tables {
+      let found = try shape("\(head)\nupcaster 'A' { [1] = function(data) return \(call) end }")
+      #expect(found.isOpen && !found.isCertain, "\(head): \(found)")
+    }
+    let block = try shape(
+      "for _, go in ipairs { function(d) return rename('B', d) end } do "
+        + "upcaster 'A' { [1] = function(data) return go(data) end } end")
+    #expect(block.isOpen, "\(block)")
+    let inner = try shape(
+      "local function define(go) upcaster 'A' { [1] = function(data) return go(data) end } end "
+        + "define(function(d) return rename('B', d) end)")
+    #expect(inner.isOpen, "\(inner)")
+  }
+
+  @Test func `only a step that is one function is certain of what it makes`() throws {
+    let wrapped = """
+      local function only(f) return function(d, e) if d.big then return f(d, e) end return d end end
+      upcaster "A" { [1] = only(function(data) return rename("B", data) end) }
+      """
+    let found = try shape(wrapped)
+    #expect(found.targets.map(\.type) == ["B"] && !found.isCertain)
+    #expect(catalog(wrapped).upcasters["A"]?.newest == 2)
+    let handler = "consumer \"c\" { from = \"now\", on = { A = function() end } }"
+    #expect(problems(["handlers/u.lua": wrapped, "handlers/a.lua": handler]) == [])
+    let own = "upcaster 'A' { [1] = function(d) return split { events.A(d, { version = 2 }) } end }"
+    #expect(catalog(own).upcasters["A"]?.newest == 2)
+  }
+
+  @Test func `a table of values in the file leaves no step open`() throws {
+    let file = """
+      local rates = { EUR = 1 }
+      local function cents(total) return math.floor(total * 100 * rates.EUR) end
+      upcaster "A" { [1] = function(data) data.cents = cents(data.total) * rates.EUR return data end }
+      upcaster "B" { [1] = function(data) return rename("C", data) end }
+      """
+    let shapes = catalog(file).upcasters
+    #expect(shapes["A"]?.shapes.first?.reshapes == false && shapes["B"]?.shapes.first?.isOpen == false)
+  }
+
+  @Test func `types beyond those that are remembered cost nothing that stays`() {
+    let upcasters = catalog("upcaster 'Z' { [1] = function(data) return rename('B', data) end }").upcasters
+    var table = SubscriptionTable(EventInterest(subscriptions: ["B"], upcasters: upcasters))
+    func route(_ type: String) -> SubscriptionTable.Route {
+      let bytes = Array(type.utf8)
+      return table.route(bytes, ByteRange(start: 0, count: bytes.count))
+    }
+    for n in 0..<Limits.typesRememberedMax { _ = route("t-\(n)") }
+    let first = route("Z")
+    for _ in 0..<100 { _ = route("Z") }
+    #expect(route("Z") == first && table.concerns(first, version: 1) && !table.concerns(first, version: 2))
+  }
+
+  @Test func `what a text does not show fails, by type and by version`() throws {
+    let upcasters = catalog(
+      "upcaster 'A' { [1] = function(d) return rename('B', d, 2) end, [2] = function(d) return d end }"
+    ).upcasters
+    let definition = try #require(upcasters["A"])
+    func make(_ type: String, _ version: Int64, from: UInt32) throws(LuaFault) -> Record {
+      let batch = RecordBatch()
+      batch.bytes = Array("{}".utf8) + Array(repeating: 0, count: Limits.parserPaddingBytes)
+      var envelope = Envelope(timeMicroseconds: 0, data: ByteRange(start: 0, count: 2))
+      envelope.version = from
+      let cause = Record(
+        position: .start, offset: Offset(0), topic: TopicID(0), partition: 0, recordedMicroseconds: 0,
+        envelope: envelope)
+      let cells = RowBuffer()
+      cells.append(text: type)
+      cells.cells += [.integer(version), .absent, .absent]
+      cells.append(text: "{}")
+      cells.cells.append(.absent)
+      return try ReshapedEvents(cause: cause, definition: definition, batch: batch).renamed(cells)
+    }
+    #expect(try make("B", 2, from: 1).envelope.version == 2)
+    for (type, version, from) in [("C", 2, 1), ("B", 1, 1), ("B", 2, 2)] as [(String, Int64, UInt32)] {
+      let fault = #expect(throws: LuaFault.self) { try make(type, version, from: from) }
+      #expect(fault?.kind == .refused(code: "E0147"), "\(type) \(version) \(from)")
+    }
   }
 
   @Test func `a handler is concerned by what may become its type, version by version`() {

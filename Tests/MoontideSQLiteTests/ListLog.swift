@@ -44,7 +44,7 @@ final class ListLog: EventLog {
   }
 
   func read(
-    topic: TopicID, key: [UInt8], from version: Int, records: Int, into batch: RecordBatch
+    topic: TopicID, key: [UInt8], from version: Int, records: Int, bytes: Int, into batch: RecordBatch
   ) throws(LogError) -> Int {
     batch.removeAll()
     let all = entries.indices.filter {

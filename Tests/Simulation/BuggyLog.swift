@@ -82,6 +82,7 @@ final class BuggyLog: EventLog, @unchecked Sendable {
     if bug == .decisionIsReadTwice {
       batch.records = batch.records.flatMap { $0.envelope.kind == .decision ? [$0, $0] : [$0] }
     }
+    if !disk.isPaused { misreadVersions(batch) }
     guard batch.records.count > 1, numbers.chance(0.1) else { return next }
     switch bug {
     case .readSkipsARecord: batch.records.remove(at: 1 + numbers.below(batch.records.count - 1))
@@ -92,10 +93,26 @@ final class BuggyLog: EventLog, @unchecked Sendable {
     return next
   }
 
+  /// What upcasters are to bring up is taken for new, or what they split is named otherwise.
+  private func misreadVersions(_ batch: RecordBatch) {
+    for index in batch.records.indices {
+      let envelope = batch.records[index].envelope
+      let type = batch.bytes.text(envelope.type)
+      if bug == .upcasterIsSkipped, type == "Deposited", numbers.chance(0.1) {
+        batch.records[index].envelope.version = 3
+      }
+      guard bug == .partsAreRenamed, type == "Swept", numbers.chance(0.5) else { continue }
+      let id = Array(batch.bytes[envelope.id.indices]) + Array("'".utf8)
+      batch.bytes.removeLast(Limits.parserPaddingBytes)
+      batch.records[index].envelope.id = batch.bytes.appendPart(id, ByteRange(start: 0, count: id.count))
+      batch.bytes.append(contentsOf: repeatElement(0, count: Limits.parserPaddingBytes))
+    }
+  }
+
   func read(
-    topic: TopicID, key: [UInt8], from version: Int, records: Int, into batch: RecordBatch
+    topic: TopicID, key: [UInt8], from version: Int, records: Int, bytes: Int, into batch: RecordBatch
   ) throws(LogError) -> Int {
-    try log.read(topic: topic, key: key, from: version, records: records, into: batch)
+    try log.read(topic: topic, key: key, from: version, records: records, bytes: bytes, into: batch)
   }
 
   func position(of place: LogPlace) throws(LogError) -> Position? { try log.position(of: place) }

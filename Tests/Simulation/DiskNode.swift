@@ -30,7 +30,7 @@ final class DiskNode {
   func write(_ bytes: ArraySlice<UInt8>, at offset: Int) {
     let end = offset + bytes.count
     let old = cache.count
-    if old < end { cache.append(contentsOf: repeatElement(0, count: end - old)) }
+    if old < end { cache += [UInt8](repeating: 0, count: end - old) }
     cache.replaceSubrange(offset..<end, with: bytes)
     for sector in sectors(min(old, offset)..<end) {
       dirty.insert(sector)
@@ -42,7 +42,7 @@ final class DiskNode {
     if cache.count > count {
       cache.removeLast(cache.count - count)
     } else {
-      cache.append(contentsOf: repeatElement(0, count: count - cache.count))
+      cache += [UInt8](repeating: 0, count: count - cache.count)
     }
     let sectorCount = (count + Self.sectorBytes - 1) / Self.sectorBytes
     dirty = dirty.filter { $0 < sectorCount }
@@ -107,7 +107,7 @@ final class DiskNode {
     if image.count > count {
       image.removeLast(image.count - count)
     } else {
-      image.append(contentsOf: repeatElement(0, count: count - image.count))
+      image += [UInt8](repeating: 0, count: count - image.count)
     }
   }
 

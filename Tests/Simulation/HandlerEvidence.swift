@@ -18,13 +18,20 @@ struct HandlerEvidence {
   /// What the log has of decisions about it.
   var decisions: [DecisionNote] { DecisionNote.all(of: name, in: records) }
 
-  private var handlesReceipts: Bool { name == "arrivals" }
+  /// Stored types that concern it, upcasters considered.
+  private var types: Set<String> {
+    switch name {
+    case "arrivals": ["Receipt"]
+    case "till": ["Deposited", "Withdrawn", "Swept", "Noted"]
+    case "clerk": ["Withdrawn", "Swept"]
+    default: ["Paid"]
+    }
+  }
 
   /// The events that it subscribes to.
   var matched: [LogWitness.Seen] {
-    records.filter {
-      $0.kind == .event && $0.type == (handlesReceipts ? "Receipt" : "Paid") && !$0.topic.hasPrefix("_")
-    }
+    let types = types
+    return records.filter { $0.kind == .event && types.contains($0.type) && !$0.topic.hasPrefix("_") }
   }
 
   /// The checkpoint of the partition in which a record lies.

@@ -13,8 +13,6 @@ struct HandlerOracle {
     self.wasMended = wasMended
   }
 
-  private var isProjection: Bool { evidence.name == "totals" || evidence.name == "arrivals" }
-
   func violations(durableEnd: Position) -> [String] {
     var found: [String] = []
     let ledger = evidence.ledger
@@ -32,10 +30,10 @@ struct HandlerOracle {
           + "\(held) held + "
           + "\(ledger.deadLetters) dead + \(ledger.skipped) skipped")
     }
-    if isProjection {
-      found += ProjectionOracle(evidence, world: world).violations()
-    } else {
-      found += ConsumerOracle(evidence, world: world, wasMended: wasMended).violations()
+    switch name {
+    case "totals", "arrivals": found += ProjectionOracle(evidence, world: world).violations()
+    case "till", "clerk": found += AccountReaderOracle(evidence).violations()
+    default: found += ConsumerOracle(evidence, world: world, wasMended: wasMended).violations()
     }
     return found
   }

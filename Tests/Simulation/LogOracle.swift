@@ -10,7 +10,8 @@ struct LogOracle {
   func promised() -> [String] {
     var found: [String] = []
     var bodies: [String: String] = [:]
-    for record in records where record.kind == .event && record.source.isEmpty {
+    for record in records
+    where record.kind == .event && record.source.isEmpty && record.topic != "accounts" {
       bodies["\(record.topic) \(record.id)"] = record.data
       guard let event = world.events[record.data] else {
         found.append("I1: nobody wrote the event at \(record.position): \(record)")
@@ -32,7 +33,8 @@ struct LogOracle {
   }
 
   /// Once ingest has caught up: every line is an event, a repeat of one, or in quarantine, once.
-  func complete() -> [String] {
+  /// - Parameter commands: who judges commands and accounts.
+  func complete(_ commands: CommandOracle) -> [String] {
     var found: [String] = []
     var held: [String: LogWitness.Seen] = [:]
     var quarantined: [String: Int] = [:]
@@ -74,6 +76,7 @@ struct LogOracle {
         }
       }
     }
+    found += commands.complete(&quarantined)
     for place in quarantined.keys.sorted() { found.append("I1: a record keeps no line: \(place)") }
     return found
   }

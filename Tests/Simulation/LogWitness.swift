@@ -12,6 +12,7 @@ final class LogWitness {
     var id: String
     var source: String
     var type: String
+    var version: UInt32
     var key: String
     var data: String
   }
@@ -48,7 +49,8 @@ final class LogWitness {
           position: record.position.value, offset: record.offset.value, topic: names[Int(record.topic.value)],
           partition: record.partition, kind: envelope.kind, id: batch.bytes.text(envelope.id),
           source: batch.bytes.text(envelope.source), type: batch.bytes.text(envelope.type),
-          key: batch.bytes.text(envelope.key), data: batch.bytes.text(envelope.data))
+          version: envelope.version, key: batch.bytes.text(envelope.key),
+          data: batch.bytes.text(envelope.data))
         if seen.position < UInt64(records.count) {
           if records[Int(seen.position)] != seen {
             violations.append(

@@ -27,6 +27,17 @@ public enum PlantedBug: String, CaseIterable, Sendable {
   case packedPlaceIsTakenForUnpacked
   case decisionIsLost
   case decisionIsReadTwice
+  case upcasterIsSkipped
+  case partsAreRenamed
+  // Between a decider, the log and its snapshots.
+  case expectedVersionIsIgnored
+  case outcomeIsLost
+  case outcomeIsNotFound
+  case decisionIsAnsweredBeforeFlush
+  case scriptsOfSnapshotAreIgnored
+  case snapshotHasAnOldState
+  case snapshotIsTrustedOverTheLog
+  case commandsReachedIsAhead
   // Between a handler and its store.
   case checkpointBeforeEffects
   case effectsBeforeCheckpoint
@@ -48,7 +59,8 @@ public enum PlantedBug: String, CaseIterable, Sendable {
 
   var isOfFiles: Bool { Self.ofFiles.contains(self) }
   var isOfLog: Bool { Self.ofLog.contains(self) }
-  var isOfStores: Bool { !isOfFiles && !isOfLog && self != .clockStands }
+  var isOfDecider: Bool { Self.ofDecider.contains(self) }
+  var isOfStores: Bool { !isOfFiles && !isOfLog && !isOfDecider && self != .clockStands }
 
   private static let ofFiles: Set<PlantedBug> = [
     .logIsNotSynced, .storesAreNotSynced, .failedSyncIsIgnored, .failedSyncIsRetried,
@@ -60,5 +72,11 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     .acknowledgedBeforeFlush, .indexForgetsIdentities, .conflictsAreMerged, .readSkipsARecord,
     .readRepeatsARecord, .keyIsReordered, .failedAppendIsTakenForDone, .batchIsWrittenInHalves,
     .delayedFlushIsTakenForDone, .packedPlaceIsTakenForUnpacked, .decisionIsLost, .decisionIsReadTwice,
+    .upcasterIsSkipped, .partsAreRenamed,
+  ]
+  private static let ofDecider: Set<PlantedBug> = [
+    .expectedVersionIsIgnored, .outcomeIsLost, .outcomeIsNotFound, .decisionIsAnsweredBeforeFlush,
+    .scriptsOfSnapshotAreIgnored, .snapshotHasAnOldState, .snapshotIsTrustedOverTheLog,
+    .commandsReachedIsAhead,
   ]
 }

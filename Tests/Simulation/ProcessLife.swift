@@ -1,5 +1,6 @@
 import MoontideCore
 import MoontideHost
+import MoontideJSON
 import MoontideLog
 import MoontideRuntime
 import MoontideSQLite
@@ -8,7 +9,7 @@ import Synchronization
 /// One life of the process: production code over a disk that may fail, driven by nobody but the simulation.
 /// Everything in it is what `moontide run` puts together, but for the threads.
 final class ProcessLife {
-  static let handlerNames = ["totals", "arrivals", "receipts", "gate"]
+  static let handlerNames = ["totals", "arrivals", "receipts", "gate", "till", "clerk"]
   private static let lives = Atomic<UInt64>(0)
 
   let log: SegmentedLog
@@ -16,6 +17,8 @@ final class ProcessLife {
   let seam: any EventLog
   let ingest: IngestWorker
   private(set) var handlers: [HandlerLife] = []
+  private var deciders: [DeciderLife] = []
+  let catalog: ProjectCatalog
   /// Where the log ended when the process was up.
   let bornAt: Position
   // Declared before the handlers' end: it must outlive their connections.
@@ -54,10 +57,13 @@ final class ProcessLife {
       }
     } catch { throw .log(error) }
     bornAt = log.durableEnd
+    let catalog = SimulationScripts.catalog(setting.edition)
+    self.catalog = catalog
+    var options = IngestOptions(flushInterval: setting.flushInterval, pollInterval: .milliseconds(1))
+    options.completeCommand = { batch throws(EnvelopeFault) in try Command.complete(batch, catalog: catalog) }
     ingest = IngestWorker(
-      directory: EventDirectory(path: "p/events", files: files), files: files, log: seam,
-      clock: setting.clock,
-      options: IngestOptions(flushInterval: setting.flushInterval, pollInterval: .milliseconds(1)))
+      directory: EventDirectory(path: "p/events", commands: "p/commands", files: files), files: files,
+      log: seam, clock: setting.clock, options: options)
     var surroundings = HandlerSurroundings(
       clock: setting.clock, randomness: setting.numbers.fork(), report: { _ in }, print: { _, _, _ in })
     surroundings.batchRecords = 1 + setting.numbers.below(24)
@@ -66,19 +72,26 @@ final class ProcessLife {
       files: files, vfs: vfs.name, log: seam, keeper: keeper, edition: setting.edition,
       surroundings: surroundings, bug: setting.bug, bugNumbers: setting.bugNumbers)
     for name in Self.handlerNames { handlers.append(try HandlerLife(name, handlerSetting)) }
+    deciders = [try DeciderLife(handlerSetting, log: log)]
   }
 
-  deinit { handlers.removeAll() }
+  deinit {
+    handlers.removeAll()
+    deciders.removeAll()
+  }
+
+  var decider: DeciderLife { deciders[0] }
 
   /// Everything that a thread would drive.
   var workers: [any Worker] {
     [ingest.parsing, ingest.appending, ingest.flushing, log.maintainer] + handlers.flatMap(\.workers)
+      + [decider.worker]
   }
 
   /// Why it cannot go on by itself.
   var failures: [String] {
     (ingest.progress.failure.map { ["ingest: \($0)"] } ?? [])
-      + handlers.flatMap(\.halts).map { "\($0.title) \($0.details.map(\.text))" }
+      + (handlers.flatMap(\.halts) + decider.halts).map { "\($0.title) \($0.details.map(\.text))" }
   }
 
   /// An end as Ctrl-C brings it; what fails then is not needed, and is told.
@@ -94,6 +107,7 @@ final class ProcessLife {
     for handler in handlers {
       do throws(Diagnostic) { try handler.close(settled: settled) } catch { problems.append(error) }
     }
+    decider.close()
     do throws(LogError) { try log.close() } catch { return (error, problems) }
     return (nil, problems)
   }

@@ -8,20 +8,17 @@ public final class Simulation {
   private let clock = SimulatedClock()
   private let world: OutsideWorld
   private let person: Person
-  private let witness = LogWitness()
+  private let bank: Bank
+  private let lookout: Lookout
   private let bugNumbers: SeededNumbers
   private var life: ProcessLife?
   private var outcome: SimulationOutcome
   private var crashes: [Int]
-  /// The furthest checkpoints of handlers that must not go back.
-  private var furthest: [String: [TopicPartition: Position]] = [:]
-  /// The script and decisions that a read model follows: another one begins anew.
-  private var followed: [String: String] = [:]
   private var edition = ScriptEdition()
   private let flushInterval: Duration
   private var turnsLeft: Int
   private var (faultsAtBirth, graveFaultsAtBirth, flipsAtBirth, failedBirths) = (0, 0, 0, 0)
-  private var (isCalm, wasMended) = (false, false)
+  private var isCalm = false
 
   public init(_ plan: SimulationPlan) {
     self.plan = plan
@@ -29,6 +26,8 @@ public final class Simulation {
     disk = SimulatedDisk(numbers.fork())
     world = OutsideWorld(disk, numbers.fork())
     person = Person(world, numbers.fork())
+    bank = Bank(disk, numbers.fork())
+    lookout = Lookout(world: world, person: person, bank: bank)
     flushInterval = numbers.chance(0.3) ? .milliseconds(100) : .zero
     turnsLeft = plan.turns
     bugNumbers = numbers.fork()
@@ -36,9 +35,11 @@ public final class Simulation {
     crashes = plan.crashes
     disk.isTracing = plan.isTracing
     clock.isStuck = plan.bug == .clockStands
-    for path in ["p", "p/events", "p/events/pay", "p/data", "p/data/handlers", "p/data/readmodels"] {
-      disk.make(directory: path)
-    }
+    bank.mayRefuse = { [unowned self] in hasExcuse }
+    for path in [
+      "p", "p/events", "p/events/pay", "p/events/accounts", "p/commands", "p/data", "p/data/handlers",
+      "p/data/readmodels",
+    ] { disk.make(directory: path) }
   }
 
   public func run() -> SimulationOutcome {
@@ -53,9 +54,9 @@ public final class Simulation {
     drop()
     outcome.faults = disk.faultCount + disk.flipCount
     outcome.operations = disk.operations
-    outcome.records = witness.records.count
+    outcome.records = lookout.witness.records.count
     outcome.trace = disk.trace
-    outcome.digest = "\(disk.digest) \(witness.records.count)"
+    outcome.digest = "\(disk.digest) \(lookout.witness.records.count)"
     return outcome
   }
 
@@ -83,13 +84,18 @@ public final class Simulation {
     guard let life = aliveOrBorn() else { return }
     clock.sleep(for: .microseconds(numbers.below(3_000)))
     let workers = life.workers
-    let choice = numbers.below(workers.count + 4)
+    let choice = numbers.below(workers.count + 7)
     if choice < workers.count {
       _ = workers[choice].step()
     } else if choice == workers.count {
       world.write()
     } else if choice == workers.count + 1 {
       do throws(LogError) { try world.publish(to: life.seam) } catch { judge(error) }
+    } else if choice == workers.count + 2 {
+      if numbers.chance(0.7) { return bank.write() }
+      do throws(LogError) { try bank.publish(to: life.seam) } catch { judge(error) }
+    } else if choice < workers.count + 5 {
+      bank.send(to: life)
     } else {
       disturb(life)
     }
@@ -132,7 +138,7 @@ public final class Simulation {
       if all {
         try person.retry(name, letters, life)
       } else {
-        try person.decide(name, letters, life, witness.records)
+        try person.decide(name, letters, life, lookout.witness.records)
       }
     } catch {
       if !hasExcuse { violate("a decision was refused without a fault: \(error.title)") }
@@ -179,10 +185,13 @@ public final class Simulation {
     outcome.lives += 1
     if plan.hasPeople, !isCalm, numbers.chance(0.2) {
       edition = numbers.pick(ScriptEdition.all)
-      // Rebuilt anew, even where the life before this one never came up.
-      furthest["totals"] = nil
+      lookout.forgetEdited()
     }
-    wasMended = wasMended || edition.isMended
+    // A cache may be deleted at any time.
+    if plan.hasPeople, numbers.chance(0.05) {
+      for ending in ["", "-wal", "-shm"] { disk.unlink("p/.moontide/snapshots/account.sqlite" + ending) }
+    }
+    lookout.wasMended = lookout.wasMended || edition.isMended
     do throws(LifeFailure) {
       let born = try ProcessLife(
         .init(
@@ -209,6 +218,7 @@ public final class Simulation {
   private func drop() {
     let gone = life
     life = nil
+    bank.forgetUnderWay()
     withExtendedLifetime(gone) {}
   }
 
@@ -218,7 +228,7 @@ public final class Simulation {
     if plan.crashKind.map({ $0 == .powerCut }) ?? numbers.chance(0.6) {
       disk.cutPower()
       outcome.powerCuts += 1
-      forgetDerived(if: true)
+      lookout.forgetDerived()
     } else {
       forgetDerived(if: disk.faultCount > faultsAtBirth)
       disk.kill()
@@ -250,9 +260,8 @@ public final class Simulation {
     outcome.kills += 1
   }
 
-  /// A read model may go back, with its checkpoint, when the system lost what was not synced.
   private func forgetDerived(if isLost: Bool) {
-    if isLost { furthest = furthest.filter { $0.key == "receipts" || $0.key == "gate" } }
+    if isLost { lookout.forgetDerived() }
   }
 
   private func stop(_ life: ProcessLife) {
@@ -270,31 +279,8 @@ public final class Simulation {
   private func look(again: Bool) {
     guard let life, !disk.isDown else { return }
     disk.isPaused = true
-    defer { disk.isPaused = false }
-    do throws(LogError) {
-      if again { try witness.readAgain(life.seam) } else { try witness.readOn(life.seam) }
-    } catch { violate("I1: the log cannot be read: \(error)") }
-    outcome.violations += witness.violations
-    outcome.violations += LogOracle(world: world, records: witness.records).promised()
-    outcome.violations += person.violations(witness.records)
-    for handler in life.handlers { look(at: handler, life) }
-  }
-
-  private func look(at handler: HandlerLife, _ life: ProcessLife) {
-    do throws(StoreError) {
-      guard let evidence = try handler.evidence(witness.records) else { return }
-      outcome.violations += HandlerOracle(evidence, world: world, wasMended: wasMended)
-        .violations(durableEnd: life.log.durableEnd)
-      let name = handler.definition.name
-      let follows = "\(evidence.scriptVersion) \(evidence.ledger.decided)"
-      if follows != followed[name] { furthest[name] = nil }
-      followed[name] = follows
-      for (place, position) in furthest[name] ?? [:]
-      where evidence.ledger.checkpoints[place] ?? .start < position {
-        violate("I6: \(name) was at \(position) of \(place.topic)/\(place.partition) and went back")
-      }
-      furthest[name] = evidence.ledger.checkpoints
-    } catch { violate("the store of \(handler.definition.name) cannot be read: \(error)") }
+    outcome.violations += lookout.look(at: life, again: again)
+    disk.isPaused = false
   }
 
   // MARK: The end
@@ -331,7 +317,7 @@ public final class Simulation {
   /// Every script is mended, everything tried again and every read model rebuilt: then nothing is dead. What
   /// a crash keeps a person from, he does again.
   private func mend() {
-    edition = ScriptEdition(totals: 2, isMended: true)
+    edition = ScriptEdition(totals: 2, isMended: true, accounts: edition.accounts)
     for _ in 0..<5 {
       guard let life, outcome.violations.isEmpty else { return }
       stop(life)
@@ -348,30 +334,8 @@ public final class Simulation {
     look(again: false)
     guard let life, outcome.violations.isEmpty else { return }
     disk.isPaused = true
-    outcome.violations += LogOracle(world: world, records: witness.records).complete()
-    for handler in life.handlers {
-      do throws(StoreError) {
-        guard let evidence = try handler.evidence(witness.records) else { continue }
-        let oracle = HandlerOracle(evidence, world: world, wasMended: wasMended)
-        outcome.violations += oracle.unfinished()
-        if isMended { outcome.violations += oracle.unmended() }
-        outcome.violations += outdated(handler, evidence, life)
-      } catch { violate("the store of \(handler.definition.name) cannot be read: \(error)") }
-    }
+    outcome.violations += lookout.lookAtRest(life, isMended: isMended)
     disk.isPaused = false
-  }
-
-  /// At rest a read model is that of today's script and of the decisions that were there at the start.
-  private func outdated(_ handler: HandlerLife, _ evidence: HandlerEvidence, _ life: ProcessLife) -> [String]
-  {
-    guard handler.definition.kind == .projection else { return [] }
-    let decided = evidence.decisions.count { $0.place < life.bornAt.value }
-    let isNew = evidence.scriptVersion == handler.definition.scriptVersion
-    if isNew, !handler.isRebuilding, evidence.ledger.decided >= decided { return [] }
-    return [
-      "I10: \(evidence.name) is not rebuilt: it follows \(evidence.ledger.decided) of \(decided) decisions, "
-        + "script \(evidence.scriptVersion)"
-    ]
   }
 
   /// Everybody works until nobody has anything to do; false when that never comes.
@@ -379,7 +343,7 @@ public final class Simulation {
     var idle = 0
     for _ in 0..<3_000 where outcome.violations.isEmpty {
       guard let life = aliveOrBorn() else { continue }
-      var progressed = false
+      var progressed = bank.sendAgain(to: life)
       for worker in life.workers where self.life === life {
         if case .progressed = worker.step() { progressed = true }
         noticeEnd(life)

@@ -9,9 +9,15 @@ struct ScriptEdition: Hashable {
   var totals = 0
   /// Whether the consumers fail no more.
   var isMended = false
+  /// Of the decider and the upcasters, by `AccountScripts.editions`.
+  var accounts = 0
 
   static let all = (0..<3).flatMap { totals in
-    [false, true].map { ScriptEdition(totals: totals, isMended: $0) }
+    [false, true].flatMap { isMended in
+      AccountScripts.editions.indices.map {
+        ScriptEdition(totals: totals, isMended: isMended, accounts: $0)
+      }
+    }
   }
 }
 
@@ -92,10 +98,24 @@ enum SimulationScripts {
     return editions
   }()
 
+  /// The edition of the upcasters that `till` was made for, likewise.
+  static let tillEditions: [String: Int] = {
+    var editions: [String: Int] = [:]
+    for edition in ScriptEdition.all {
+      guard let version = catalog(edition).definition("till")?.scriptVersion else { continue }
+      let tag = AccountScripts.editions[edition.accounts].tag
+      editions[version] = AccountScripts.editions.firstIndex { $0.tag == tag }
+    }
+    precondition(editions.count == 2, "editions of upcasters have versions of their own: \(editions)")
+    return editions
+  }()
+
   private static func load(_ edition: ScriptEdition) -> ProjectCatalog {
     let texts = [
       ("totals", totals(edition.totals)), ("arrivals", arrivals),
       ("consumers", consumers(isMended: edition.isMended)),
+      ("account", AccountScripts.decider(edition.accounts)),
+      ("upcasters", AccountScripts.upcasters(edition.accounts)), ("readers", AccountScripts.readers),
     ]
     let catalog = ProjectCatalog.load(
       handlers: texts.map { ScriptSource(path: "handlers/\($0.0).lua", text: Array($0.1.utf8)) },

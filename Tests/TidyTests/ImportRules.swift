@@ -15,8 +15,8 @@ enum ImportRules {
     ],
     "moontide": ["MoontideCore", "MoontideHost", "ArgumentParser"],
     "moontide-bench": [
-      "MoontideCore", "MoontideLog", "MoontideLua", "MoontideSQLite", "MoontideRuntime", "MoontideHost",
-      "ArgumentParser", "CBenchFloor",
+      "MoontideCore", "MoontideJSON", "MoontideLog", "MoontideLua", "MoontideSQLite", "MoontideRuntime",
+      "MoontideHost", "ArgumentParser", "CBenchFloor",
     ],
   ]
   /// Rooms without I/O, or behind seams, do without the operating system.

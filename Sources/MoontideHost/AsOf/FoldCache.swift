@@ -21,6 +21,8 @@ struct FoldCache {
   }
 
   let folder: String
+  /// Of all read models.
+  private let folders: String
   let files: any FileSystem
   private let clock: any WallClock
   private let randomness: any Randomness
@@ -30,6 +32,7 @@ struct FoldCache {
     randomness: any Randomness
   ) throws(FileError) {
     folder = "\(paths.folds)/\(projection)"
+    folders = paths.folds
     self.files = files
     self.clock = clock
     self.randomness = randomness
@@ -51,11 +54,12 @@ struct FoldCache {
       guard let kept = try read(name) else { continue }
       if kept.note.log == log, kept.note.scriptVersion == scriptVersion {
         found.append(kept)
-      } else {
+      } else if isOlder(kept.usedMicroseconds, Limits.foldOpeningTime) {
+        // Else one who read the scripts before they were edited may be about to open it.
         try remove(name)
       }
     }
-    try sweep(names)
+    try sweep(folder, names, olderThan: Limits.leftoverAge)
     return found.sorted { ($0.note.position, $0.name) < ($1.note.position, $1.name) }
   }
 
@@ -78,27 +82,77 @@ struct FoldCache {
   }
 
   /// Removes what no living process can be at: files without a note, and work whose owner is gone.
-  private func sweep(_ names: [String]) throws(FileError) {
+  /// - Returns: whether there was any.
+  @discardableResult
+  private func sweep(
+    _ folder: String, _ names: [String], olderThan age: Duration
+  ) throws(FileError) -> Bool {
     let all = Set(names)
+    var isMade = false
     for file in names where !file.hasSuffix(".note") {
       let stem = String(file.prefix { $0 != "." })
       if file.hasSuffix(".sqlite"), all.contains(stem + ".note") { continue }
-      guard let status = try files.status("\(folder)/\(file)"),
-        clock.now.microseconds - status.modifiedMicroseconds
-          > Int64(Limits.leftoverAge / .microseconds(1))
+      guard let status = try files.status("\(folder)/\(file)"), isOlder(status.modifiedMicroseconds, age)
       else { continue }
-      if stem.hasPrefix("work-"), isHeld(stem) { continue }
+      if stem.hasPrefix("work-"), isHeld("\(folder)/\(stem).lock") { continue }
       // The lock goes last, so that its work is never left without it.
-      if file.hasSuffix(".lock"), all.contains(stem + ".sqlite") { try files.remove(path(stem)) }
+      if file.hasSuffix(".lock"), all.contains(stem + ".sqlite") {
+        try files.remove("\(folder)/\(stem).sqlite")
+      }
       try files.remove("\(folder)/\(file)")
+      isMade = true
     }
+    return isMade
+  }
+
+  private func isOlder(_ microseconds: Int64, _ age: Duration) -> Bool {
+    clock.now.microseconds - microseconds > Int64(age / .microseconds(1))
   }
 
   /// In doubt it is.
-  private func isHeld(_ stem: String) -> Bool {
-    do throws(Diagnostic) { return try ProjectLock.isHeld("\(folder)/\(stem).lock", .file) } catch {
-      return true
+  private func isHeld(_ lock: String) -> Bool {
+    do throws(Diagnostic) { return try ProjectLock.isHeld(lock, .file) } catch { return true }
+  }
+
+  /// Whether somebody deleted it; it is there again then.
+  func isGone() throws(FileError) -> Bool {
+    guard try files.status(folder) == nil else { return false }
+    try files.createDirectory(folder)
+    return true
+  }
+
+  /// Removes all folds of all read models, and what killed processes left; false when there was nothing.
+  /// Those that were made a moment ago are given the time to be opened: then they may go too.
+  func makeRoom() throws(FileError) -> Bool {
+    clock.sleep(for: Limits.foldOpeningTime)
+    var isMade = false
+    for name in try files.list(folders) where try clear(name, olderThan: Limits.foldOpeningTime) {
+      isMade = true
     }
+    return isMade
+  }
+
+  /// Removes what is kept of read models that are no more, and was not used for a while.
+  func forgetOthers(than names: Set<String>) throws(FileError) {
+    for name in try files.list(folders) where !names.contains(name) {
+      _ = try clear(name, olderThan: Limits.leftoverAge)
+    }
+  }
+
+  /// Removes the folds of one read model, and what killed processes left of it; false when there was nothing.
+  private func clear(_ projection: String, olderThan age: Duration) throws(FileError) -> Bool {
+    let folder = "\(folders)/\(projection)"
+    guard try files.status(folder)?.isDirectory == true else { return false }
+    let names = try files.list(folder)
+    var isMade = try sweep(folder, names, olderThan: age)
+    for note in names where note.hasSuffix(".note") {
+      guard let status = try files.status("\(folder)/\(note)"), isOlder(status.modifiedMicroseconds, age)
+      else { continue }
+      try files.remove("\(folder)/\(note)")
+      try files.remove("\(folder)/\(note.dropLast(".note".count)).sqlite")
+      isMade = true
+    }
+    return isMade
   }
 
   // MARK: Using
@@ -181,14 +235,34 @@ struct FoldCache {
     try files.remove(path(name))
   }
 
-  /// Removes what is too much.
-  func prune(_ kept: [Kept], bytesMax: UInt64) throws(FileError) {
-    let known = kept.map {
-      FoldPruning.Kept(
-        name: $0.name, role: $0.note.role, position: $0.note.position, bytes: $0.note.bytes,
-        usedMicroseconds: $0.usedMicroseconds)
+  /// Removes what is too much, but not the fold of that name, and nothing that another process may be about
+  /// to open.
+  func prune(_ kept: [Kept], keeping name: String, bytesMax: UInt64) throws(FileError) {
+    let old = Set(kept.filter { isOlder($0.usedMicroseconds, Limits.foldOpeningTime) }.map(\.name))
+    for gone in FoldPruning(bytesMax: bytesMax).superfluous(kept.map(Self.known))
+    where gone != name && old.contains(gone) {
+      try remove(gone)
     }
-    for name in FoldPruning(bytesMax: bytesMax).superfluous(known) { try remove(name) }
+  }
+
+  /// Whether one more mark, a copy of the work as it is now, is within the bounds; makes it so when others
+  /// may go for it.
+  func admits(
+    _ note: FoldNote, of work: Work, beside kept: [Kept], bytesMax: UInt64
+  ) throws(FileError) -> Bool {
+    var new = Kept(name: "", note: note, usedMicroseconds: clock.now.microseconds)
+    new.note.bytes = try files.status(work.path)?.bytes ?? 0
+    let gone = FoldPruning(bytesMax: bytesMax).superfluous((kept + [new]).map(Self.known))
+    let old = Set(kept.filter { isOlder($0.usedMicroseconds, Limits.foldOpeningTime) }.map(\.name))
+    guard new.note.bytes <= bytesMax, gone.allSatisfy(old.contains) else { return false }
+    for name in gone { try remove(name) }
+    return true
+  }
+
+  private static func known(_ kept: Kept) -> FoldPruning.Kept {
+    FoldPruning.Kept(
+      name: kept.name, role: kept.note.role, position: kept.note.position,
+      isPlain: kept.note.span.leftOut == 0, bytes: kept.note.bytes, usedMicroseconds: kept.usedMicroseconds)
   }
 
   /// How much all questions about the past of a project keep: files, folds among them, bytes.

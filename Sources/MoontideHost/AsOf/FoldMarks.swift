@@ -6,10 +6,10 @@ struct FoldMarks {
   /// How many records a batch takes, so that marks fall between batches.
   let batchRecords: Int
   /// Records between two marks: some batches.
-  private let interval: UInt64
+  let interval: UInt64
   private var places: [UInt64]
 
-  /// - Parameter known: the positions of folds that left out nothing.
+  /// - Parameter known: the positions of folds that stand for the moment that is asked.
   init(_ known: [Position], logEnd: Position) {
     let wanted = Int(max(Limits.foldMarkInterval, logEnd.value / UInt64(Limits.foldMarksMax)))
     let batches = (wanted + Limits.readRecordsDeepMax - 1) / Limits.readRecordsDeepMax

@@ -17,7 +17,7 @@ struct FoldNote: Hashable, Sendable {
 
   /// Of the log's birth, 32 hexadecimal digits.
   var log: String
-  /// The whole content version of the script that folded it.
+  /// Of all that made its rows beside the events: the content of its scripts, the budget, the binary.
   var scriptVersion: String
   /// The first position that has no part in it.
   var position: Position

@@ -15,7 +15,10 @@ public enum LogMoment: Sendable, Hashable {
       try LogError.told { () throws(LogError) in
         _ = try log.read(from: position, records: 1, bytes: 1, into: batch)
       }
-      guard let record = batch.records.first else { throw LogMoment.missing("\(position)", log) }
+      // Behind what a repair gave up the next record is another one.
+      guard let record = batch.records.first, record.position == position else {
+        throw LogMoment.missing("\(position)", log)
+      }
       return EventTime(microseconds: record.envelope.timeMicroseconds)
     }
     return time
@@ -66,6 +69,9 @@ public struct PastMoment: Sendable, Hashable {
     self.asOf = asOf
     self.asKnown = asKnown
   }
+
+  /// Nothing of the past is asked: all that the log has.
+  public var isPresent: Bool { asOf == nil && asKnown == nil }
 }
 
 /// A past moment in terms of one log: the records before `end`, of the events those with a time up to
@@ -87,13 +93,22 @@ struct PastView: Sendable, Hashable {
   /// The last time that counts, as a bound that is always there.
   var latest: Int64 { until?.microseconds ?? .max }
 
-  /// `as of 2026-11-17T23:59:59.999999Z (all that had happened by then), as known before #48212`
-  func description(_ moment: PastMoment) -> String {
+  /// Whether a record has a part in it. What is no event (a command, what people decided) did not happen at a
+  /// time of its own: it counts from when the log held it.
+  func counts(_ record: Record) -> Bool {
+    record.position < end && (record.envelope.kind != .event || record.envelope.timeMicroseconds <= latest)
+  }
+
+  /// `as of 2026-11-17T23:59:59.999999Z, as known at 2026-11-18T09:00:00Z: the log before #48212`
+  func description(_ moment: PastMoment, now: EventTime) -> String {
+    func ahead(_ time: EventTime) -> String { time > now ? " (yet to come)" : "" }
     var parts: [String] = []
-    if let until, let asOf = moment.asOf { parts.append("as of \(until)" + PastView.named(asOf)) }
+    if let until, let asOf = moment.asOf {
+      parts.append("as of \(until)" + ahead(until) + PastView.named(asOf))
+    }
     if let asKnown = moment.asKnown {
       var text = "as known"
-      if case .instant(let time) = asKnown { text += " at \(time)" }
+      if case .instant(let time) = asKnown { text += " at \(time)" + ahead(time) }
       parts.append(text + (end == .start ? ": the log was empty" : ": the log before \(end)"))
     }
     return parts.joined(separator: ", ")

@@ -11,7 +11,8 @@ final class MomentLog: EventLog, @unchecked Sendable {
   private(set) var span: FoldSpan
   private let log: LogReader
   private let outline: TimeOutline?
-  private let until: Int64
+  private let view: PastView
+  private var until: Int64 { view.latest }
   /// By the log's number of a topic: whether its events are wanted.
   private let listens: [Bool]
   /// Where a scan of one key goes on.
@@ -28,7 +29,7 @@ final class MomentLog: EventLog, @unchecked Sendable {
     self.log = log
     self.outline = outline
     self.span = span
-    until = view.latest
+    self.view = view
     durableEnd = min(view.end, log.durableEnd)
     listens = log.topics().sorted { $0.id < $1.id }.map { isWanted($0.name) }
   }
@@ -38,6 +39,15 @@ final class MomentLog: EventLog, @unchecked Sendable {
     if position >= durableEnd { return true }
     guard let outline, until < .max else { return false }
     return !outline.contains(from: position, before: durableEnd) { isWanted($0) }
+  }
+
+  /// Whether a fold stands for the times of at least so many records: one that left out nothing always
+  /// does. By stretches, so that it is about right.
+  func isWide(_ span: FoldSpan, records: UInt64) -> Bool {
+    guard span.leftOut > 0 else { return true }
+    guard let outline else { return false }
+    let stretches = outline.stretches { listens[Int($0.topic.value)] && span.stands(for: $0.earliest) }
+    return UInt64(stretches) * Limits.outlineStretch >= records
   }
 
   private func isWanted(_ entry: TimeOutline.Entry) -> Bool {
@@ -92,7 +102,7 @@ final class MomentLog: EventLog, @unchecked Sendable {
   }
 
   func read(
-    topic: TopicID, key: [UInt8], from version: Int, records: Int, into batch: RecordBatch
+    topic: TopicID, key: [UInt8], from version: Int, records: Int, bytes: Int, into batch: RecordBatch
   ) throws(LogError) -> Int {
     let part = ByteRange(start: 0, count: key.count)
     let kept = RecordBatch()
@@ -108,13 +118,11 @@ final class MomentLog: EventLog, @unchecked Sendable {
       guard position < durableEnd else { break }
       let next = try log.read(
         from: position, records: Limits.readRecordsMax, bytes: Limits.readBytesMax, into: piece)
-      for record in piece.records where record.position < durableEnd && record.topic == topic {
-        guard piece.bytes.equals(record.envelope.key, key, part),
-          record.envelope.kind != .event || record.envelope.timeMicroseconds <= until
-        else { continue }
+      for record in piece.records where record.topic == topic && view.counts(record) {
+        guard piece.bytes.equals(record.envelope.key, key, part) else { continue }
         if found >= version { kept.append(record, from: piece.bytes) }
         found += 1
-        if kept.records.count == records {
+        if kept.records.count == records || kept.bytes.count >= max(1, bytes) {
           position = record.position.next
           break reading
         }

@@ -1,5 +1,6 @@
 import MoontideCore
 import MoontideLog
+import MoontideLua
 import MoontideRuntime
 import MoontideSQLite
 import Synchronization
@@ -24,38 +25,68 @@ struct PastFold {
   let clock: any WallClock
   let randomness: any Randomness
 
+  /// Without room on the disk the kept folds make some, and no marks are left: they only save time. Whoever
+  /// deletes the cache meanwhile costs as much again.
   /// - Parameter progress: told the position reached and the last one; what it throws ends the fold.
   func run(_ progress: (UInt64, UInt64) throws(Diagnostic) -> Void) throws(Diagnostic) -> Folded {
+    var leavesMarks = true
+    for attempts in 1...Limits.foldTriesMax {
+      do throws(Diagnostic) {
+        // Another process may remove a fold before it is opened here.
+        if let folded = try attempt(progress, leavesMarks: leavesMarks) { return folded }
+      } catch {
+        let goesOn = try FileError.told { () throws(FileError) -> Bool in
+          if try cache.isGone() { return true }
+          return error.isPassing ? try cache.makeRoom() : false
+        }
+        guard goesOn, attempts < Limits.foldTriesMax else { throw error }
+        leavesMarks = false
+      }
+    }
+    throw Diagnostic(
+      .file, "the folds of \(definition.name) are removed as soon as they are made", help: "ask again")
+  }
+
+  /// Nil when the fold was removed before it was opened.
+  private func attempt(
+    _ progress: (UInt64, UInt64) throws(Diagnostic) -> Void, leavesMarks: Bool
+  ) throws(Diagnostic) -> Folded? {
     let kept = try FileError.told { () throws(FileError) in
-      try cache.kept(log: log.identity, scriptVersion: definition.version.description)
+      try cache.kept(log: log.identity, scriptVersion: scriptVersion)
     }
     let whole = MomentLog(log, PastView(whole: log), outline: outline)
     let decisions = try LogError.told { () throws(LogError) in
       try PastDecisions(of: definition.identityName, in: whole, before: view.end)
     }
     let work = try cache.work()
-    var base: FoldCache.Kept?
-    for candidate in kept.reversed() {
-      guard try fits(candidate, decisions) else { continue }
-      let isAnswer = log(of: candidate.note.span).isPast(candidate.note.position)
-      let isSound = try FileError.told { () throws(FileError) in
-        isAnswer ? try cache.isSound(candidate) : try cache.copy(candidate, to: work)
-      }
-      guard isSound else { continue }
-      base = candidate
-      guard isAnswer else { break }
-      try FileError.told { () throws(FileError) in
-        try cache.drop(work)
-        try cache.touch(candidate)
-      }
-      return try folded(cache.path(candidate.name))
-    }
     do throws(Diagnostic) {
-      return try fold(work, from: base, kept, decisions, progress)
+      var base: FoldCache.Kept?
+      for candidate in kept.reversed() where try fits(candidate, decisions) {
+        let isAnswer = log(of: candidate.note.span).isPast(candidate.note.position)
+        let isSound = try FileError.told { () throws(FileError) in
+          guard isAnswer else { return try cache.copy(candidate, to: work) }
+          // First, so that nobody takes it for one that goes.
+          try cache.touch(candidate)
+          return try cache.isSound(candidate)
+        }
+        guard isSound else { continue }
+        base = candidate
+        guard isAnswer else { break }
+        try FileError.told { () throws(FileError) in try cache.drop(work) }
+        return try folded(cache.path(candidate.name))
+      }
+      return try fold(work, from: base, leavesMarks ? kept : nil, decisions, progress)
     } catch {
       try FileError.told { () throws(FileError) in try cache.drop(work) }
-      throw error
+      throw error.isPassing ? error.asFault : error
     }
+  }
+
+  /// What makes its rows beside the events: the scripts, the budget that an event may have been set aside
+  /// for, and who folds.
+  private var scriptVersion: String {
+    definition.version.adding(catalog.defaults.budget.instructions)
+      .adding(UInt64(catalog.defaults.budget.memoryBytes)).adding(MoontideVersion.text).description
   }
 
   private func log(of span: FoldSpan) -> MomentLog {
@@ -74,49 +105,65 @@ struct PastFold {
     return false
   }
 
-  private func folded(_ path: String) throws(Diagnostic) -> Folded {
+  /// Nil when it is not there.
+  private func folded(_ path: String) throws(Diagnostic) -> Folded? {
     do throws(StoreOpeningError) {
       let reader = try StoreReader(path: path)
       let ledger = try StoreOpeningError.told { () throws(StoreError) in try reader.ledger() }
       return Folded(path: path, degradedSince: ledger.degradedSince, setAside: ledger.deadLetters)
-    } catch { throw error.diagnostic(path) }
+    } catch {
+      let isGone = try FileError.told { () throws(FileError) in try cache.files.status(path) == nil }
+      if isGone { return nil }
+      throw error.diagnostic(path)
+    }
   }
 
   // MARK: Folding
 
+  /// - Parameter kept: what is there, to leave marks between; nil to leave none.
   private func fold(
-    _ work: FoldCache.Work, from base: FoldCache.Kept?, _ kept: [FoldCache.Kept], _ decisions: PastDecisions,
+    _ work: FoldCache.Work, from base: FoldCache.Kept?, _ kept: [FoldCache.Kept]?, _ decisions: PastDecisions,
     _ progress: (UInt64, UInt64) throws(Diagnostic) -> Void
-  ) throws(Diagnostic) -> Folded {
+  ) throws(Diagnostic) -> Folded? {
     let moment = log(of: base?.note.span ?? FoldSpan())
-    var marks = FoldMarks(
-      kept.filter { $0.note.span.leftOut == 0 }.map(\.note.position), logEnd: log.durableEnd)
+    let near = (kept ?? []).filter { $0.note.span.stands(for: view.latest) }
+    var marks = FoldMarks(near.map(\.note.position), logEnd: log.durableEnd)
+    let isMark = { (position: Position) in
+      kept != nil && marks.isDue(at: position, moment.span)
+        && moment.isWide(moment.span, records: marks.interval)
+    }
     try fold(work, base, moment, decisions, batch: marks.batchRecords) { position throws(Diagnostic) in
       try progress(position.value, moment.durableEnd.value)
-      guard position < moment.durableEnd, marks.isDue(at: position, moment.span) else { return }
+      guard position < moment.durableEnd, isMark(position) else { return }
       let note = try describe(position, moment.span, decisions, .mark)
-      try FileError.told { () throws(FileError) in try cache.keepCopy(of: work, note) }
+      try FileError.told { () throws(FileError) in
+        let kept = try cache.kept(log: log.identity, scriptVersion: scriptVersion)
+        guard try cache.admits(note, of: work, beside: kept, bytesMax: bytesMax) else { return }
+        try cache.keepCopy(of: work, note)
+      }
       marks.note(position)
     }
     let end = moment.durableEnd
-    let role: FoldNote.Role = marks.isDue(at: end, moment.span) ? .mark : .answer
+    let role: FoldNote.Role = isMark(end) ? .mark : .answer
     let note = try describe(end, moment.span, decisions, role)
     let name = try FileError.told { () throws(FileError) in
       let name = try cache.keep(work, note).name
-      let all = try cache.kept(log: log.identity, scriptVersion: definition.version.description)
-      try cache.prune(
-        all.filter { $0.name != name }, bytesMax: max(Limits.foldBytesFloor, log.bytes))
+      let all = try cache.kept(log: log.identity, scriptVersion: scriptVersion)
+      try cache.prune(all, keeping: name, bytesMax: bytesMax)
       return name
     }
     return try folded(cache.path(name))
   }
+
+  /// Of all that is kept of one read model.
+  private var bytesMax: UInt64 { max(Limits.foldBytesFloor, log.bytes * 2) }
 
   private func describe(
     _ position: Position, _ span: FoldSpan, _ decisions: PastDecisions, _ role: FoldNote.Role
   ) throws(Diagnostic) -> FoldNote {
     let fingerprint = try LogError.told { () throws(LogError) in try log.fingerprint(before: position) }
     return FoldNote(
-      log: log.identity, scriptVersion: definition.version.description, position: position,
+      log: log.identity, scriptVersion: scriptVersion, position: position,
       fingerprint: fingerprint ?? .zero, span: span, decided: decisions.count, role: role)
   }
 
@@ -145,6 +192,7 @@ struct PastFold {
         try reached(worker.position)
       case .finished: throw board.status.halted ?? Diagnostic(.storeDamaged, "the fold ended early")
       case .idle:
+        // Nobody waits for an answer: what is short is told.
         if let waiting = board.status.waiting { throw waiting }
         worker.settle()
         return

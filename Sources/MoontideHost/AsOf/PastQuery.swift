@@ -24,7 +24,7 @@ public struct PastQuery {
   /// `after` is met by itself, since the log is read.
   /// - Parameter observer: hears what the moment came to, how far a fold is, and what a person should know.
   /// - Throws: what the query would throw; `noSuchEvent` for a moment that names a record that is not there;
-  ///   why a projection halts, or what is wrong with its script.
+  ///   `afterToken` for a token of another log; why a projection halts, or what is wrong with its script.
   public func run(
     _ request: QueryRequest, at moment: PastMoment, to sink: any RowSink, observer: any PastObserver
   ) throws(Diagnostic) {
@@ -32,8 +32,13 @@ public struct PastQuery {
     if let wrong = scripts.problems.first(where: { $0.severity == .error }) { throw wrong }
     let log = try open()
     let view = try PastView(moment, in: log)
-    try observer.resolved(view.description(moment))
+    try observer.resolved(view.description(moment, now: clock.now))
+    try request.requireToken(of: log)
     let outline = try outline(of: log, observer)
+    let own = Set(log.topics().filter { $0.name.isSystem }.map(\.id))
+    if let first = outline.earliest(among: { !own.contains($0) }), let until = view.until, until < first {
+      try observer.note("nothing had happened by then: the first event is of \(first)")
+    }
     var session = QuerySession(
       paths: paths, files: files, clock: clock, tables: tables(log, view, outline))
     let projections = scripts.catalog.definitions.filter { $0.kind == .projection }
@@ -43,7 +48,7 @@ public struct PastQuery {
       }
       let fold = PastFold(
         definition: definition, catalog: scripts.catalog, log: log, view: view, outline: outline,
-        cache: try cache(name), clock: clock, randomness: randomness)
+        cache: try cache(name, among: projections), clock: clock, randomness: randomness)
       let folded = try fold.run { done, total throws(Diagnostic) in
         try observer.folding(name, done: done, total: total)
       }
@@ -51,6 +56,11 @@ public struct PastQuery {
       if let since = folded.degradedSince {
         try observer.note(
           "\(name) was degraded since \(since): \(Counted.text(folded.setAside, "event")) set aside")
+      }
+      if try isEdited(definition) {
+        try observer.note(
+          "\(name) is folded by its script as it is now; the read model of today is of an older one, "
+            + "until the next run")
       }
       return folded.path
     }
@@ -71,9 +81,25 @@ public struct PastQuery {
     }
   }
 
-  private func cache(_ projection: String) throws(Diagnostic) -> FoldCache {
+  /// Whether the read model that is kept was made by another script.
+  private func isEdited(_ definition: HandlerDefinition) throws(Diagnostic) -> Bool {
+    let path = paths.readModel(definition.name)
+    guard try FileError.told({ () throws(FileError) in try files.status(path) != nil }) else { return false }
+    do throws(StoreOpeningError) {
+      return try StoreReader(path: path).identity.scriptVersion != definition.scriptVersion
+    } catch {
+      // What is wrong with it does not matter to this answer.
+      return false
+    }
+  }
+
+  private func cache(
+    _ projection: String, among all: [HandlerDefinition]
+  ) throws(Diagnostic) -> FoldCache {
     try FileError.told { () throws(FileError) in
-      try FoldCache(paths, projection, files: files, clock: clock, randomness: randomness)
+      let cache = try FoldCache(paths, projection, files: files, clock: clock, randomness: randomness)
+      try cache.forgetOthers(than: Set(all.map(\.name)))
+      return cache
     }
   }
 
@@ -109,12 +135,30 @@ public struct PastQuery {
     try observer.folded("times")
     let bytes = try LogError.told { () throws(LogError) in try outline.encoded(for: log) }
     try FileError.told { () throws(FileError) in
-      try files.createDirectory(paths.asOf)
+      try sweepOutlines()
       let beside = "\(paths.outline).new-\(randomness.next())"
-      try files.open(beside, .create).write(bytes, 0..<bytes.count, at: 0)
-      try files.rename(beside, to: paths.outline)
+      do throws(FileError) {
+        try files.open(beside, .create).write(bytes, 0..<bytes.count, at: 0)
+        try files.rename(beside, to: paths.outline)
+      } catch {
+        try files.remove(beside)
+        // It only saves time: without room there is none.
+        guard error.isFullDisk else { throw error }
+      }
     }
     return outline
+  }
+
+  /// Removes what a process left that was killed while it wrote one.
+  private func sweepOutlines() throws(FileError) {
+    try files.createDirectory(paths.asOf)
+    for name in try files.list(paths.asOf) where name.hasPrefix("outline.new-") {
+      guard let status = try files.status("\(paths.asOf)/\(name)"),
+        clock.now.microseconds - status.modifiedMicroseconds
+          > Int64(Limits.leftoverAge / .microseconds(1))
+      else { continue }
+      try files.remove("\(paths.asOf)/\(name)")
+    }
   }
 
   private func known(of log: LogReader) throws(Diagnostic) -> TimeOutline? {
@@ -129,15 +173,11 @@ public struct PastQuery {
   }
 }
 
-/// Hears of the work behind a question about the past; called on its thread. What it throws ends the
-/// question.
-public protocol PastObserver: AnyObject {
-  /// What the moment came to: `as of 2026-11-17T23:59:59.999999Z`.
-  func resolved(_ text: String) throws(Diagnostic)
+/// Hears of the work behind a question about read models of the past; called on its thread. What it throws
+/// ends the question.
+public protocol PastObserver: MomentObserver {
   /// A read model is folded, or (`times`) the log is looked through: how many records of how many.
   func folding(_ name: String, done: UInt64, total: UInt64) throws(Diagnostic)
   /// That is done.
   func folded(_ name: String) throws(Diagnostic)
-  /// What a person should know of the answer.
-  func note(_ text: String) throws(Diagnostic)
 }

@@ -37,15 +37,20 @@ final class CommandDesk: Sendable {
     }
     switch ticket.wait(request.timeout) {
     case .decided(let outcome, let explanation)?:
-      var outcome = SendOutcome(outcome, explanation, id: command.id)
+      var outcome = SendOutcome(outcome, explanation, id: command.id, explain: request.explain)
       outcome.told = told
       return outcome
     case .refused(let problem)?: throw problem
     case nil:
       throw Diagnostic(
-        .afterToken, "the decider \(decider.name) has not come to the command yet",
-        help: "send it again under the same id, \(String(decoding: command.id, as: UTF8.self)): it has one "
-          + "outcome, however often it is sent")
+        code: RuntimeCode.decisionLate.rawValue,
+        "the decider \(decider.name) has not come to the command yet",
+        details: [
+          .init(
+            "help",
+            "send it again under the same id, \(String(decoding: command.id, as: UTF8.self)): it has one "
+              + "outcome, however often it is sent")
+        ])
     }
   }
 

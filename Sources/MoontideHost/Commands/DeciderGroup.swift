@@ -19,8 +19,15 @@ final class DeciderGroup: Sendable {
     let (surroundings, grown) = (setting.surroundings, setting.bell)
     thread = WorkerThread("decider/\(definition.name)", setting, waits: bell, rings: grown) {
       () throws(Diagnostic) in
-      DeciderRun(
-        try Self.worker(definition, project, inbox: inbox, surroundings: surroundings, board: board), inbox)
+      do throws(Diagnostic) {
+        return DeciderRun(
+          try Self.worker(definition, project, inbox: inbox, surroundings: surroundings, board: board), inbox)
+      } catch {
+        // Nobody comes to what waits: who sent it hears why at once.
+        board.fail(error, isPassing: error.isPassing)
+        if error.isPassing { inbox.refuse(error) } else { inbox.close(because: error) }
+        throw error
+      }
     }
     try thread.start()
   }
@@ -33,28 +40,9 @@ final class DeciderGroup: Sendable {
     let partitions = project.settings.partitions
     return try DeciderWorker(
       definition, catalog: project.catalog, log: project.log,
-      snapshots: try snapshots(definition, project), inbox: inbox, surroundings: surroundings, board: board,
+      snapshots: try StoreKeeper(project).snapshots(definition, log: project.segmentedLog), inbox: inbox,
+      surroundings: surroundings, board: board,
       partitions: { partitions[$0] })
-  }
-
-  private static func snapshots(
-    _ definition: DeciderDefinition, _ project: MoontideProject
-  ) throws(Diagnostic) -> SnapshotFile {
-    let (paths, files) = (project.paths, project.files)
-    let path = paths.snapshots(definition.name)
-    try FileError.told { () throws(FileError) in try files.createDirectory(paths.snapshotFolder) }
-    do throws(StoreError) {
-      return try SnapshotFile(path: path, content: definition.version, log: project.segmentedLog.identity) {
-        () throws(StoreError) in
-        do throws(FileError) {
-          for ending in ["", "-wal", "-shm"] { try files.remove(path + ending) }
-        } catch {
-          throw .io(path: path, reason: error.reason)
-        }
-      }
-    } catch {
-      throw StoreOpeningError.store(error).diagnostic(path)
-    }
   }
 
   func send(_ asked: CommandInbox.Asked) {
@@ -97,7 +85,11 @@ private final class DeciderRun: ClosingWorker {
     self.inbox = inbox
   }
 
-  func step() -> StepOutcome { worker.step() }
+  func step() -> StepOutcome {
+    let outcome = worker.step()
+    if case .finished = outcome, let halted = worker.board.status.halted { inbox.close(because: halted) }
+    return outcome
+  }
 
   func close(settled: Bool) throws(Diagnostic) {
     worker.settle()

@@ -10,11 +10,17 @@ public struct SendRequest: Sendable, Hashable {
   public var expectedVersion: Int?
   /// How long to wait for the decision.
   public var timeout: Duration
+  /// Whether the answer has the states before and after, each of which may be large.
+  public var explain: Bool
 
-  public init(line: [UInt8], expectedVersion: Int? = nil, timeout: Duration = Limits.queryTimeDefault) {
+  public init(
+    line: [UInt8], expectedVersion: Int? = nil, timeout: Duration = Limits.queryTimeDefault,
+    explain: Bool = false
+  ) {
     self.line = line
     self.expectedVersion = expectedVersion
     self.timeout = timeout
+    self.explain = explain
   }
 }
 
@@ -50,7 +56,8 @@ public struct SendOutcome: Sendable, Hashable {
   public var isRepeat: Bool
   /// What the script printed and failed with, when this process decided; a run tells it itself.
   public var told: [Told] = []
-  /// The state before and after, as JSON; nil for a stream that the script has not touched, and for a repeat.
+  /// The state before and after, as JSON; nil for a stream that the script has not touched, for a repeat, and
+  /// when nobody asked to explain.
   public var before: String?
   public var after: String?
 
@@ -61,7 +68,8 @@ public struct SendOutcome: Sendable, Hashable {
 }
 
 extension SendOutcome {
-  init(_ outcome: CommandOutcome, _ explanation: CommandExplanation?, id: [UInt8]) {
+  /// - Parameter explain: whether the states are of interest.
+  init(_ outcome: CommandOutcome, _ explanation: CommandExplanation?, id: [UInt8], explain: Bool) {
     self.id = String(decoding: id, as: UTF8.self)
     verdict =
       switch outcome.verdict {
@@ -78,6 +86,7 @@ extension SendOutcome {
     text = outcome.text
     token = outcome.position.next
     isRepeat = explanation?.isRepeat ?? false
+    guard explain else { return }
     before = explanation?.before.flatMap { StateText.json($0)?.compact }
     after = explanation?.after.flatMap { StateText.json($0)?.compact }
   }
@@ -89,12 +98,16 @@ extension WireFrame {
     put(request.line)
     put(Int64(request.expectedVersion ?? -1))
     put(Int64(request.timeout / .milliseconds(1)))
+    put(request.explain ? 1 : 0)
   }
 
   mutating func sendRequest() -> SendRequest? {
-    guard let line = bytes(), let expected = number(), let timeout = number() else { return nil }
+    guard let line = bytes(), let expected = number(), let timeout = number(), let explain = number() else {
+      return nil
+    }
     return SendRequest(
-      line: Array(line), expectedVersion: expected < 0 ? nil : Int(expected), timeout: .milliseconds(timeout))
+      line: Array(line), expectedVersion: expected < 0 ? nil : Int(expected), timeout: .milliseconds(timeout),
+      explain: explain == 1)
   }
 
   init(_ outcome: SendOutcome) {

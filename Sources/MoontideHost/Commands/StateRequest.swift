@@ -20,6 +20,8 @@ public struct StateRequest: Sendable, Hashable {
     self.history = history
   }
 
+  var keyBytes: [UInt8] { Array(key.utf8) }
+
   /// The columns of an answer: how many events, the last of them (position, its time as written, its type),
   /// the state as JSON. A stream without events has version 0 and the state that its first command would
   /// meet.

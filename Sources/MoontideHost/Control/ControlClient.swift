@@ -31,9 +31,11 @@ final class ControlClient: ProjectAccess {
     return outcome
   }
 
-  func state(_ request: StateRequest, to sink: any RowSink) throws(Diagnostic) {
+  func state(
+    _ request: StateRequest, to sink: any RowSink, observer: any MomentObserver
+  ) throws(Diagnostic) {
     try socket.send(WireFrame(request))
-    try takeRows(sink)
+    try takeRows(sink, observer)
   }
 
   func decide(_ request: DeadRequest, to sink: any RowSink) throws(Diagnostic) {
@@ -51,7 +53,9 @@ final class ControlClient: ProjectAccess {
     try takeRows(sink)
   }
 
-  private func takeRows(_ sink: any RowSink) throws(Diagnostic) {
+  private func takeRows(
+    _ sink: any RowSink, _ observer: (any MomentObserver)? = nil
+  ) throws(Diagnostic) {
     let row = RowBuffer()
     try answers { frame throws(Diagnostic) in
       var frame = frame
@@ -61,6 +65,8 @@ final class ControlClient: ProjectAccess {
         for _ in 0..<(frame.number() ?? 0) { if let name = frame.text() { names.append(name) } }
         try sink.columns(names)
       case .row where frame.read(into: row): try sink.row(row)
+      case .resolved: try observer?.resolved(frame.text() ?? "")
+      case .note: try observer?.note(frame.text() ?? "")
       default: throw ControlClient.misread
       }
     }

@@ -5,12 +5,16 @@ import Synchronization
 /// Answers other `moontide` processes while this one runs the project: one thread takes connections, one
 /// thread a connection serves it. Ends with `stop`.
 final class ControlServer: @unchecked Sendable {
-  // Unchecked: everything that changes is atomic; the service says itself that it may be called from here.
+  // Unchecked: everything that changes is atomic or behind a lock; the service says itself that it may be
+  // called from here.
   private let listener: Int32
   private let folder: String
   private let service: @Sendable () -> any ProjectAccess
   private let connections = Atomic<Int>(0)
   private let stopping = Atomic<Bool>(false)
+  private let isAccepting = Atomic<Bool>(true)
+  /// Of the connections that are being served.
+  private let sockets = Mutex<[ObjectIdentifier: ControlSocket]>([:])
 
   /// - Parameter service: makes the access of one connection; called on its thread.
   init(folder: String, service: @escaping @Sendable () -> any ProjectAccess) throws(Diagnostic) {
@@ -20,7 +24,12 @@ final class ControlServer: @unchecked Sendable {
     self.folder = folder
     self.service = service
     listener = try address.listen()
-    guard spawn({ [self] in accept() }) else {
+    guard
+      spawn({ [self] in
+        accept()
+        isAccepting.store(false, ordering: .releasing)
+      })
+    else {
       close(listener)
       address.remove()
       throw Diagnostic(
@@ -29,13 +38,23 @@ final class ControlServer: @unchecked Sendable {
     }
   }
 
-  /// Takes no more connections, lets those that are being served finish, and removes the socket.
+  /// Takes no more connections and no more requests, lets what is being answered finish, and removes the
+  /// socket. Who does not take his answer, as a pager that nobody scrolls, gets no more of it after a while.
   func stop() {
-    stopping.store(true, ordering: .releasing)
+    stopping.store(true, ordering: .sequentiallyConsistent)
     shutdown(listener, Int32(SHUT_RDWR))
     // Should it stay behind: nobody listens, and the next run replaces it.
     unlink(folder + "/socket")
-    while connections.load(ordering: .acquiring) > 0 { usleep(1_000) }
+    sockets.withLock { for socket in $0.values { socket.stopReading() } }
+    let patience = ContinuousClock.now + Limits.controlStopTime
+    var isSevered = false
+    while connections.load(ordering: .acquiring) > 0 || isAccepting.load(ordering: .acquiring) {
+      if !isSevered, ContinuousClock.now > patience {
+        isSevered = true
+        sockets.withLock { for socket in $0.values { socket.sever() } }
+      }
+      usleep(1_000)
+    }
     close(listener)
   }
 
@@ -51,12 +70,19 @@ final class ControlServer: @unchecked Sendable {
       while connections.load(ordering: .acquiring) >= Limits.controlConnectionsMax { usleep(1_000) }
       connections.add(1, ordering: .acquiringAndReleasing)
       let socket = ControlSocket(descriptor: descriptor)
+      sockets.withLock { $0[ObjectIdentifier(socket)] = socket }
+      // `stop` may have been through all of them a moment ago.
+      if stopping.load(ordering: .sequentiallyConsistent) { socket.stopReading() }
       let isServed = spawn { [self] in
         serve(socket)
+        sockets.withLock { $0[ObjectIdentifier(socket)] = nil }
         connections.subtract(1, ordering: .acquiringAndReleasing)
       }
       // The other side sees a connection that ended, and says so.
-      if !isServed { connections.subtract(1, ordering: .acquiringAndReleasing) }
+      if !isServed {
+        sockets.withLock { $0[ObjectIdentifier(socket)] = nil }
+        connections.subtract(1, ordering: .acquiringAndReleasing)
+      }
     }
   }
 
@@ -99,7 +125,8 @@ final class ControlServer: @unchecked Sendable {
       try socket.send(WireFrame(try access.send(request)))
     case .state:
       guard let request = frame.stateRequest() else { throw ControlServer.misread }
-      try access.state(request, to: SocketSink(socket))
+      let sink = SocketSink(socket)
+      try access.state(request, to: sink, observer: sink)
     case .dead:
       guard let request = frame.deadRequest() else { throw ControlServer.misread }
       try access.decide(request, to: SocketSink(socket))
@@ -143,7 +170,7 @@ final class ControlServer: @unchecked Sendable {
 }
 
 /// Rows and lines as frames.
-private final class SocketSink: RowSink, ByteSink {
+private final class SocketSink: RowSink, ByteSink, MomentObserver {
   private let socket: ControlSocket
 
   init(_ socket: ControlSocket) { self.socket = socket }
@@ -158,6 +185,18 @@ private final class SocketSink: RowSink, ByteSink {
   func row(_ row: RowBuffer) throws(Diagnostic) {
     var frame = WireFrame(.row)
     frame.put(row)
+    try socket.send(frame)
+  }
+
+  func resolved(_ text: String) throws(Diagnostic) {
+    var frame = WireFrame(.resolved)
+    frame.put(text)
+    try socket.send(frame)
+  }
+
+  func note(_ text: String) throws(Diagnostic) {
+    var frame = WireFrame(.note)
+    frame.put(text)
     try socket.send(frame)
   }
 

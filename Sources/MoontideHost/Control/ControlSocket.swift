@@ -3,19 +3,31 @@ import MoontideCore
 
 /// A connected stream between two processes of this machine, in frames.
 final class ControlSocket: @unchecked Sendable {
-  // Unchecked: the descriptor never changes; one thread at a time reads and writes.
+  // Unchecked: the descriptor never changes; one thread at a time reads and writes, and shutting down is of
+  // any thread.
   private let descriptor: Int32
 
   init(descriptor: Int32) { self.descriptor = descriptor }
 
   deinit { close(descriptor) }
 
+  /// Takes no more requests: whoever waits for one gets none, and what is on its way is still answered. From
+  /// any thread.
+  func stopReading() { shutdown(descriptor, Int32(SHUT_RD)) }
+
+  /// Ends it for both sides, in the middle of whatever it is. From any thread.
+  func sever() { shutdown(descriptor, Int32(SHUT_RDWR)) }
+
+  /// Throws `E0625`, and writes nothing, for what is larger than a frame may be.
   func send(_ frame: WireFrame) throws(Diagnostic) {
+    guard frame.payload.count < Limits.controlFrameBytesMax else {
+      throw Diagnostic(
+        .frameTooLarge,
+        "what is to be said has \(frame.payload.count) bytes; between two processes it has at most "
+          + "\(Limits.controlFrameBytesMax)")
+    }
     var bytes: [UInt8] = []
     let count = UInt32(frame.payload.count + 1)
-    precondition(
-      count <= Limits.controlFrameBytesMax,
-      "a frame has at most \(Limits.controlFrameBytesMax) bytes, not \(count)")
     for shift in stride(from: 0, to: 32, by: 8) {
       bytes.append(UInt8(truncatingIfNeeded: count >> UInt32(shift)))
     }

@@ -11,8 +11,11 @@ public protocol ProjectAccess: AnyObject {
   /// Has a command decided; returns when its outcome is on disk. Throws when nothing was decided: a command
   /// that is none, an id that names another one.
   func send(_ request: SendRequest) throws(Diagnostic) -> SendOutcome
-  /// Tells the state of one stream of a decider, now or then; rows of `StateRequest.columns`.
-  func state(_ request: StateRequest, to sink: any RowSink) throws(Diagnostic)
+  /// Tells the state of one stream of a decider, now or then; rows of `StateRequest.columns`. `observer`
+  /// hears what a past moment came to, and what is to be known of the answer.
+  func state(
+    _ request: StateRequest, to sink: any RowSink, observer: any MomentObserver
+  ) throws(Diagnostic)
   /// Deals with dead letters and quarantined lines; a row of `DeadRequest.columns` for each.
   func decide(_ request: DeadRequest, to sink: any RowSink) throws(Diagnostic)
   /// Has effects that ended performed again, under their keys; a row of `EffectsRequest.columns` for each.

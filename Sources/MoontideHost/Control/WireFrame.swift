@@ -25,6 +25,10 @@ struct WireFrame {
     case diagnostic = 20
     case done = 21
     case decided = 22
+    /// What a past moment came to.
+    case resolved = 23
+    /// What is to be known of an answer.
+    case note = 24
   }
 
   var kind: Kind

@@ -85,7 +85,8 @@ public struct EventDirectory: Sendable {
     // Deleted between list and status: nothing is there.
     guard let status = try files.status(path) else { return }
     if status.isDirectory {
-      guard let topic = topic ?? TopicName(entry), !topic.isSystem || topic == .commands else {
+      // The folder of commands brings its topic; below the events none may have the name of a system topic.
+      guard let topic = topic ?? TopicName(entry).flatMap({ $0.isSystem ? nil : $0 }) else {
         let rule = "a folder of events must have the name of a topic, not `\(entry)`"
         scan.problems.append(problem(.topicFolder, name, rule))
         return

@@ -6,6 +6,9 @@ import MoontideRuntime
 struct EventSample {
   let log: any EventLog
   let viewer: EventViewer
+  /// Hears of each event that upcasters fail on. Whom it concerns has it as a dead letter; when the text of
+  /// the upcaster hides what it makes, it may concern nobody.
+  var failed: (Diagnostic) -> Void = { _ in }
 
   /// - Parameter body: called with each event, and the batch that its parts are in.
   func forEach(_ body: (Record, RecordBatch) -> Void) throws(Diagnostic) {
@@ -27,10 +30,12 @@ struct EventSample {
       }
       for record in batch.records where record.envelope.kind == .event && record.position < end {
         let seen: [Record]
-        // An event that upcasters fail on is a dead letter of whom it concerns, and told there.
         do throws(Diagnostic) {
           seen = try viewer.see(record, in: batch, topic: topics[record.topic] ?? .events)
-        } catch { continue }
+        } catch {
+          failed(error)
+          continue
+        }
         for one in seen { body(one, batch) }
       }
     }

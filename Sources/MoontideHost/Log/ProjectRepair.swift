@@ -77,6 +77,16 @@ public struct ProjectRepair {
       corrected: plan.correctionCount, folder: folder.map { paths.relative($0) })
   }
 
+  /// Removes all files below a folder of caches.
+  private func clear(_ folder: String) throws(FileError) {
+    guard try files.status(folder)?.isDirectory == true else { return }
+    for name in try files.list(folder) {
+      let path = "\(folder)/\(name)"
+      if try files.status(path)?.isDirectory == true { try clear(path) } else { try files.remove(path) }
+    }
+    try files.syncDirectory(folder)
+  }
+
   /// `data/repairs/1`, or the next number that is free.
   private func makeFolder() throws(Diagnostic) -> String {
     try FileError.told { () throws(FileError) in
@@ -89,8 +99,8 @@ public struct ProjectRepair {
     }
   }
 
-  /// The report first, then the read models that would no longer be folds of the log, the log last: after a
-  /// crash in between nothing says what is not so.
+  /// The report first, then the read models that would no longer be folds of the log and all else that
+  /// follows from it, the log last: after a crash in between nothing says what is not so.
   private func carryOut(
     _ repair: LogRepair, _ plan: LogRepair.Plan, _ report: RepairReport, _ stores: RepairStores,
     _ folder: String
@@ -103,6 +113,8 @@ public struct ProjectRepair {
       try files.syncDirectory(folder)
       for store in report.refolded { try RepairStores.move(store, to: folder, files) }
       try files.syncDirectory(paths.readModels)
+      try files.remove(paths.census)
+      for cache in [paths.asOf, paths.snapshotFolder] { try clear(cache) }
     }
     try LogError.told { () throws(LogError) in try repair.carryOut(plan, aside: folder) }
     let check = try LogError.told { () throws(LogError) in

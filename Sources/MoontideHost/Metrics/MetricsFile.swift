@@ -73,7 +73,8 @@ final class MetricsFile {
     text.add("moontide_ingest_lines_total", .counter, "Lines read since the start.", Double(counts.lines))
     text.add("moontide_ingest_events_total", .counter, "Events taken since the start.", Double(counts.events))
     text.add(
-      "moontide_ingest_commands_total", .counter, "Commands taken since the start.", Double(counts.commands))
+      "moontide_ingest_commands_total", .counter, "Commands taken since the start.",
+      Double(counts.commands))
     text.add(
       "moontide_ingest_repeats_total", .counter, "Events and commands known already, dropped.",
       Double(counts.repeats))

@@ -47,9 +47,11 @@ public struct Doctor {
     }
     for look in looks { try look.judge(by: log, lost: lost, isRunning: isRunning, report) }
     try EffectLook(paths: paths, files: files, scripts: scripts).look(isRunning: isRunning, report)
+    try CommandLook(log, scripts.catalog).judge(isRunning: isRunning, report)
     try strays(scripts.catalog, report)
     if isFull { try folds(scripts.catalog, report) }
     try quarantine(log, report)
+    try commands(log, scripts.catalog, report)
     try past(report)
     return report.isHealthy
   }
@@ -185,6 +187,18 @@ public struct Doctor {
       "past", .well,
       "\(folder) keeps \(Counted.text(size.folds, "fold")) for query --as-of, \(size.bytes) bytes",
       "rm -r \(folder) frees the room; the next question folds again")
+  }
+
+  /// Every command is answered, or has a decider that will.
+  private func commands(
+    _ log: LogReader, _ catalog: ProjectCatalog, _ report: DoctorReport
+  ) throws(Diagnostic) {
+    guard StrandedCommands.undecided(in: log) > 0 else { return }
+    let found = try LogError.told { () throws(LogError) in
+      try StrandedCommands.find(in: log, catalog, until: { false })
+    }
+    guard let found, found.count > 0 else { return }
+    try report.add("commands", .notable, found.text, StrandedCommands.next)
   }
 
   private func quarantine(_ log: LogReader, _ report: DoctorReport) throws(Diagnostic) {

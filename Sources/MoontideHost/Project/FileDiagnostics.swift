@@ -13,6 +13,16 @@ extension Diagnostic {
   /// The same from one who waits for it to pass.
   var asWarning: Diagnostic { asWarning("waits, and goes on by itself") }
 
+  /// The same from one who does not wait.
+  var asFault: Diagnostic {
+    var copy = self
+    copy.severity = .error
+    copy.details = details.filter { $0.label != "state" }.map {
+      Detail($0.label, $0.text.replacing("; it goes on by itself", with: ""))
+    }
+    return copy
+  }
+
   /// - Parameter state: what comes of it.
   func asWarning(_ state: String) -> Diagnostic {
     var copy = self

@@ -24,6 +24,7 @@ public enum HostCode: String, ExplainedCode {
   case noSuchEffect = "E0625"
   case backupTarget = "E0623"
   case backupDamaged = "E0624"
+  case frameTooLarge = "E0625"
   case logReadOnly = "E0501"
   case logDamaged = "E0502"
   case logFormat = "E0503"
@@ -56,6 +57,7 @@ public enum HostCode: String, ExplainedCode {
     case .cannotRetry: "a dead letter cannot be dealt with in this way"
     case .backupTarget: "a backup and a restore overwrite nothing"
     case .backupDamaged: "the backup is damaged or not whole"
+    case .frameTooLarge: "processes say only so much at once"
     case .afterToken: "the read models did not come past the token in time"
     case .logReadOnly: "the log takes no more until it is reopened"
     case .logDamaged: "the log is damaged"
@@ -87,9 +89,9 @@ public enum HostCode: String, ExplainedCode {
     case .versions: "A command talks to the running process in a format that both must know."
     case .locked:
       "Another moontide process holds data/ by a lock on the folder and on data/lock; deleting that file "
-        + "does not undo it. Two writers would tear the log. Commands "
-        + "that read, and "
-        + "append, go through the running process by themselves; this one cannot."
+        + "does not undo it. Two writers would tear the log. Commands that read, append and send go through "
+        + "the running process by themselves; this one cannot. A run waits a few seconds at its start, "
+        + "should it only be a short command that holds the project."
     case .output: "stdout or stderr was closed or its disk is full. The project itself is not harmed."
     case .query:
       "SQLite refused the statement, it reads something that is not there, or it is more than "
@@ -126,8 +128,12 @@ public enum HostCode: String, ExplainedCode {
       "A restore proves a backup before it takes its place: every file by its checksum, every byte of "
         + "the log, "
         + "every store. This one is not what was backed up. Nothing was restored."
+    case .frameTooLarge:
+      "A command and the run that it asks talk in messages, which have a bound so that memory has one. "
+        + "One row of an answer, or one command, is larger. A command that was sent may have been decided "
+        + "all the same: what is missing is the answer."
     case .afterToken:
-      "The token of an append stands for a position. A read model has not come past it: its "
+      "The token of an append or a send stands for a position. A read model has not come past it: its "
         + "handler lags, is halted, or nothing runs."
     case .logReadOnly:
       "A write or a flush failed in a way that leaves unknown what is on disk. Nothing that was "
@@ -189,6 +195,9 @@ public enum HostCode: String, ExplainedCode {
       "Take another backup. A tar archive can be looked into: tar tvf FILE; what of it is sound can be "
         + "taken out "
         + "by hand and judged with moontide doctor."
+    case .frameTooLarge:
+      "Ask for less: fewer or shorter columns, no --explain. Sending a command again under the same id "
+        + "gets its outcome."
     case .afterToken: "moontide lag shows who is behind; start moontide run if nothing runs."
     case .logReadOnly: "See to the disk, then run again: recovery drops only what was never acknowledged."
     case .logDamaged:

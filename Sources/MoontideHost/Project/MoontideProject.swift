@@ -35,19 +35,33 @@ public final class MoontideProject: Sendable {
     }
   }
 
-  /// The same, again and again while the system is short of what it needs: room on the disk, descriptors.
-  /// `waiting` is told of it about once a second and says whether to go on; nil when not.
+  /// The same, again and again while the system is short of what it needs (room on the disk, descriptors),
+  /// and for a few seconds while a short command holds the project.
+  /// `waiting` is told of it, about once a second, and says whether to go on; nil when not.
   public static func open(
     _ paths: ProjectPaths, waiting: (Diagnostic) throws(ProjectFault) -> Bool
   ) throws(ProjectFault) -> MoontideProject? {
+    let clock = SystemClock()
+    let deadline = clock.monotonic + Limits.shortCommandTime
     while true {
       do throws(ProjectFault) { return try open(paths) } catch {
-        guard let short = error.problems.first(where: { $0.severity == .error }), short.isPassing else {
-          throw error
+        guard let short = error.problems.first(where: { $0.severity == .error }) else { throw error }
+        if short.code == HostCode.locked.code {
+          guard clock.monotonic < deadline else { throw error }
+          // Who answers there is a run, which does not end by itself.
+          let isRun = try ProjectFault.told { () throws(Diagnostic) in
+            try ControlClient.connect(paths) != nil
+          }
+          if isRun { throw error }
+          if try !waiting(short.asWarning("a short command may hold it; waits a moment for its end")) {
+            return nil
+          }
+          continue
         }
+        guard short.isPassing else { throw error }
         if try !waiting(short.asWarning) { return nil }
       }
-      SystemClock().sleep(for: Limits.fullDiskPause)
+      clock.sleep(for: Limits.fullDiskPause)
     }
   }
 

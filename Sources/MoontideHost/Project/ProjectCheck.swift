@@ -88,7 +88,7 @@ struct ProjectCheck {
             + "check goes on there"))
     }
     view.counts = census.counts
-    view.samples = try samples(log, catalog)
+    view.samples = try samples(log, catalog, &problems)
     return view
   }
 
@@ -107,14 +107,25 @@ struct ProjectCheck {
     }
   }
 
-  /// What the log's first and last events carry, as handlers see them.
-  private func samples(_ log: LogReader, _ catalog: ProjectCatalog) throws(Diagnostic) -> [String: TypeSample]
-  {
+  /// What the log's first and last events carry, as handlers see them. Tells of upcasters that make what
+  /// their text does not show: nobody else may ever run them.
+  private func samples(
+    _ log: LogReader, _ catalog: ProjectCatalog, _ problems: inout [Diagnostic]
+  ) throws(Diagnostic) -> [String: TypeSample] {
     let viewer = try EventViewer(catalog: catalog)
     var samples: [[UInt8]: TypeSample] = [:]
-    try EventSample(log: log, viewer: viewer).forEach { event, batch in
+    var hidden: [SourcePlace?: Diagnostic] = [:]
+    var sample = EventSample(log: log, viewer: viewer)
+    sample.failed = { problem in
+      guard problem.code == RuntimeCode.upcasterUnforeseen.rawValue, hidden[problem.place] == nil else {
+        return
+      }
+      hidden[problem.place] = problem
+    }
+    try sample.forEach { event, batch in
       samples[Array(batch.bytes[event.envelope.type.indices]), default: TypeSample()].add(event, in: batch)
     }
+    problems += hidden.values.sorted { $0.title < $1.title }
     return Dictionary(
       uniqueKeysWithValues: samples.map { (String(decoding: $0.key, as: UTF8.self), $0.value) })
   }

@@ -67,6 +67,8 @@ private final class CommandsCursor: SystemCursor {
   private let commands: TopicDescription?
   private let batch = RecordBatch()
   private var index = 0
+  /// Where in the batch outcomes lie: most are near their commands, which saves looking them up.
+  private var answers: [Command.Identity: Int] = [:]
   private var next = Position.start
   private var end: Position
   private var key: [UInt8]?
@@ -136,6 +138,18 @@ private final class CommandsCursor: SystemCursor {
         from: next, records: Limits.readRecordsMax, bytes: Limits.readBytesMax, into: batch)
     }
     if key == nil, next >= end { isAtEnd = true }
+    guard asksOutcome else { return }
+    answers.removeAll(keepingCapacity: true)
+    for (index, record) in batch.records.enumerated() where record.envelope.kind == .outcome {
+      answers[Command.Identity(record, in: batch)] = index
+    }
+  }
+
+  private func outcome(of record: Record) throws(LogError) -> CommandOutcome? {
+    guard asksOutcome else { return nil }
+    let identity = Command.Identity(record, in: batch)
+    if let index = answers[identity] { return CommandOutcome(batch.records[index], in: batch) }
+    return try CommandOutcome.find(identity, in: log)
   }
 
   private func write(_ record: Record, into row: RowBuffer) throws(LogError) {
@@ -147,8 +161,7 @@ private final class CommandsCursor: SystemCursor {
       if part.isEmpty { return row.cells.append(.null) }
       row.cells.append(Cell(kind: .text, part: row.bytes.appendPart(batch.bytes, part)))
     }
-    let outcome =
-      asksOutcome ? try CommandOutcome.find(Command.Identity(record, in: batch), in: log) : nil
+    let outcome = try outcome(of: record)
     let type = batch.bytes.text(envelope.type)
     let decider = outcome == nil ? catalog.decider(ofCommand: type) : nil
     row.cells.append(.integer(Int64(record.position.value)))

@@ -36,8 +36,13 @@ struct HandlerSurvey {
     for definition in catalog.definitions {
       summaries.append(try summary(definition, try entry(definition)))
     }
+    return (summaries + (try deciderSummaries())).sorted { $0.name < $1.name }
+  }
+
+  func deciderSummaries() throws(Diagnostic) -> [HandlerSummary] {
+    var summaries: [HandlerSummary] = []
     for decider in catalog.deciders { summaries.append(try summary(decider)) }
-    return summaries.sorted { $0.name < $1.name }
+    return summaries
   }
 
   /// The files of all defined handlers.

@@ -29,6 +29,7 @@ final class RunningAccess: ProjectAccess, Sendable {
   }
 
   func query(_ request: QueryRequest, to sink: any RowSink) throws(Diagnostic) {
+    try request.requireToken(of: project.log)
     if let after = request.after { try wait(past: after, for: request.timeout) }
     let tables = SystemTables(
       survey: HandlerSurvey(project, groups: groups, deciders: deciders), log: project.log)
@@ -49,15 +50,25 @@ final class RunningAccess: ProjectAccess, Sendable {
   }
 
   func send(_ request: SendRequest) throws(Diagnostic) -> SendOutcome {
+    try requireScripts()
     // Whoever decided has told that the log has grown.
-    try desk.send(request)
+    return try desk.send(request)
   }
 
-  func state(_ request: StateRequest, to sink: any RowSink) throws(Diagnostic) {
+  func state(
+    _ request: StateRequest, to sink: any RowSink, observer: any MomentObserver
+  ) throws(Diagnostic) {
+    try requireScripts()
     try StateReader(
       log: project.log, catalog: project.catalog, clock: project.clock, randomness: project.randomness
     )
-    .run(request, to: sink)
+    .run(request, to: sink, observer: observer)
+  }
+
+  /// A stream folded without a script that does not load, such as an upcaster, would be another one; nobody
+  /// decides on it.
+  private func requireScripts() throws(Diagnostic) {
+    if let wrong = project.warnings.first(where: { $0.severity == .error }) { throw wrong }
   }
 
   func export(_ request: ExportRequest, to sink: any ByteSink) throws(Diagnostic) {
@@ -109,5 +120,15 @@ final class RunningAccess: ProjectAccess, Sendable {
           + "and nothing runs"
       )
     }
+  }
+}
+
+extension QueryRequest {
+  /// A token is durable when it is given out: the log reaches it, unless it is another project's.
+  func requireToken(of log: any EventLog) throws(Diagnostic) {
+    guard let after, after > log.durableEnd else { return }
+    throw Diagnostic(
+      .afterToken, "there is no token \(after): the log ends before \(log.durableEnd)",
+      help: "it is what append or send printed for this project")
   }
 }

@@ -61,6 +61,7 @@ final class ProjectRun {
     for definition in definitions where definition.kind == .consumer {
       report.deadEffects += try HandlerSurvey(project).effectCounts(definition)?.dead ?? 0
     }
+    try tellStranded(report)
     return report
   }
 
@@ -283,6 +284,23 @@ final class ProjectRun {
     let warnings = try FieldCensus(log: project.log, catalog: project.catalog).warnings(missed)
     missed = []
     for warning in warnings { try observer.problem(warning) }
+  }
+
+  /// Nobody would ever hear of commands whose decider was removed.
+  private func tellStranded(_ report: RunReport) throws(Diagnostic) {
+    var waiting = StrandedCommands.undecided(in: project.log)
+    guard waiting > 0 else { return }
+    // Those that their deciders have before them are decided by the next run.
+    let summaries = try HandlerSurvey(project, deciders: deciders).deciderSummaries()
+    let lag = summaries.reduce(0) { $0 + $1.lag }
+    guard waiting > lag else { return }
+    waiting -= lag
+    let deadline = project.clock.monotonic + Limits.checkTime
+    let found = try LogError.told { () throws(LogError) in
+      try StrandedCommands.find(in: project.log, project.catalog) { project.clock.monotonic > deadline }
+    }
+    guard found?.count != 0 else { return }
+    try observer.problem(StrandedCommands.warning(found?.text ?? StrandedCommands.text(waiting)))
   }
 
   /// Ingest first, so that nothing new comes; then the handlers, each at the end of its batch.

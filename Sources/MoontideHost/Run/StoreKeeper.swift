@@ -11,7 +11,7 @@ package struct StoreKeeper: Sendable {
   /// What the stores are folds of; nil where that is not looked at.
   var log: SegmentedLog?
   /// The VFS that SQLite runs on; nil: the system's.
-  private let vfs: String?
+  let vfs: String?
 
   package init(
     paths: ProjectPaths, files: any FileSystem, log: SegmentedLog? = nil, vfs: String? = nil

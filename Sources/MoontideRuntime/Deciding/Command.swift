@@ -154,11 +154,32 @@ public struct Command: Sendable, Hashable {
   }
 
   /// Whether both ask the same: what a repeat is told from a conflict by.
-  func isSame(as other: Command) -> Bool {
+  func isSame(as other: Command) -> Bool { differences(from: other).isEmpty }
+
+  /// What they do not have in common of their bodies.
+  func differences(from other: Command) -> [String] {
     let hasTime = given.contains(.time)
-    return type == other.type && version == other.version && key == other.key
-      && hasTime == other.given.contains(.time) && (!hasTime || time == other.time)
-      && Self.tokens(data) == Self.tokens(other.data)
+    let isSameTime = hasTime == other.given.contains(.time) && (!hasTime || time == other.time)
+    let parts = [
+      ("type", type == other.type), ("version", version == other.version), ("key", key == other.key),
+      ("time", isSameTime), ("data", Self.tokens(data) == Self.tokens(other.data)),
+    ]
+    return parts.filter { !$0.1 }.map(\.0)
+  }
+
+  /// What an outcome's `meta` says: `causationid`, the command's id, and `correlationid`, the command's, else
+  /// its id.
+  var outcomeMeta: [UInt8] {
+    let text = JSONValue.string(String(decoding: id, as: UTF8.self))
+    var bytes = Array("{\"causationid\":".utf8)
+    text.append(to: &bytes)
+    bytes += Array(",\"correlationid\":".utf8)
+    if let known = JSONFields.value("correlationid", meta, ByteRange(start: 0, count: meta.count)) {
+      bytes += meta[known.indices]
+    } else {
+      text.append(to: &bytes)
+    }
+    return bytes + [UInt8(ascii: "}")]
   }
 
   private static func tokens(_ json: [UInt8]) -> [UInt8] {

@@ -30,7 +30,14 @@ public final class CommandInbox: Sendable {
     }
   }
 
-  private let state = Mutex<(asked: [Asked], isClosed: Bool)>(([], false))
+  private struct State {
+    var asked: [Asked] = []
+    var isClosed = false
+    /// Why it was closed, where somebody has to mend something.
+    var reason: Diagnostic?
+  }
+
+  private let state = Mutex(State())
 
   public init() {}
 
@@ -38,11 +45,12 @@ public final class CommandInbox: Sendable {
 
   /// Refuses at once when the decider has ended.
   public func put(_ asked: Asked) {
-    let isTaken = state.withLock { state in
-      if !state.isClosed { state.asked.append(asked) }
-      return !state.isClosed
+    let refusal = state.withLock { state -> Diagnostic? in
+      if state.isClosed { return Self.ended(state.reason) }
+      state.asked.append(asked)
+      return nil
     }
-    if !isTaken { asked.answer(.refused(Self.ended)) }
+    if let refusal { asked.answer(.refused(refusal)) }
   }
 
   func take(_ limit: Int) -> [Asked] {
@@ -53,21 +61,50 @@ public final class CommandInbox: Sendable {
     }
   }
 
-  /// Refuses what waits, and everything from now on.
-  public func close() {
-    let rest = state.withLock { state in
-      state.isClosed = true
+  /// Takes back what was taken and not come to, before all else.
+  func putBack(_ rest: ArraySlice<Asked>) {
+    let refusal = state.withLock { state -> Diagnostic? in
+      if state.isClosed { return Self.ended(state.reason) }
+      state.asked.insert(contentsOf: rest, at: 0)
+      return nil
+    }
+    if let refusal { for asked in rest { asked.answer(.refused(refusal)) } }
+  }
+
+  /// Refuses what waits now; what comes later waits for the decider again.
+  public func refuse(_ problem: Diagnostic) {
+    let waiting = state.withLock { state in
       defer { state.asked = [] }
       return state.asked
     }
-    for asked in rest { asked.answer(.refused(Self.ended)) }
+    for asked in waiting { asked.answer(.refused(problem)) }
   }
 
-  private static var ended: Diagnostic {
-    Diagnostic(
-      code: RuntimeCode.deciderEnded.rawValue, "the decider ended before it came to this command",
+  /// Refuses what waits, and everything from now on.
+  /// - Parameter reason: what somebody has to mend before there is a decider again; nil: it was asked to end.
+  ///   The first one is kept.
+  public func close(because reason: Diagnostic? = nil) {
+    let (waiting, kept) = state.withLock { state in
+      state.isClosed = true
+      if state.reason == nil { state.reason = reason }
+      defer { state.asked = [] }
+      return (state.asked, state.reason)
+    }
+    for asked in waiting { asked.answer(.refused(Self.ended(kept))) }
+  }
+
+  private static func ended(_ reason: Diagnostic?) -> Diagnostic {
+    let again = "send it again under the same id: it has one outcome, however often it is sent"
+    guard let reason else {
+      return Diagnostic(
+        code: RuntimeCode.deciderEnded.rawValue, "the decider ended before it came to this command",
+        details: [.init("help", again)])
+    }
+    return Diagnostic(
+      code: RuntimeCode.deciderEnded.rawValue, "the decider does not run: \(reason.title)", at: reason.place,
       details: [
-        .init("help", "send it again under the same id: it has one outcome, however often it is sent")
+        .init("why", "\(reason.code): moontide explain \(reason.code)"),
+        .init("help", "mend that and start the run again, then \(again)"),
       ])
   }
 }

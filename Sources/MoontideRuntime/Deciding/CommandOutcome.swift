@@ -13,6 +13,8 @@ import MoontideJSON
 /// | `version` | how many events the stream had after the decision |
 /// | `events` | of an accepted command: `{ "id", "type" }` of each event, in order |
 /// | `code`, `text` | of a rejected or failed one: why |
+///
+/// `meta` has `causationid` and `correlationid`, see `Command.outcomeMeta`.
 public struct CommandOutcome: Sendable, Hashable {
   public enum Verdict: String, Sendable, Hashable {
     case accepted = "CommandAccepted"
@@ -104,6 +106,7 @@ public struct CommandOutcome: Sendable, Hashable {
     envelope.id = add(command.id)
     envelope.type = add(Array(verdict.rawValue.utf8))
     envelope.key = add(command.key)
+    envelope.meta = add(command.outcomeMeta)
     var members: [JSONValue.Member] = [
       .init("command", .string(self.command)), .init("decider", .string(decider)),
       .init("topic", .string(self.topic)), .init("version", .integer(Int64(version))),

@@ -15,13 +15,11 @@ final class Decider {
   private let places: DeciderPlaces
   private let catalog: ProjectCatalog
   private let log: any EventLog
-  private let snapshots: any SnapshotStore
+  private let memory: StreamMemory
   private let surroundings: HandlerSurroundings
   private let partitions: @Sendable (TopicName) -> UInt16?
-  private var cache = StreamCache()
   /// Written since the last flush.
   private var unflushed: [Command.Identity: (command: Command, outcome: CommandOutcome)] = [:]
-  private var due: [[UInt8]: StreamSnapshot] = [:]
   private var topics: [TopicName: TopicID] = [:]
   /// What was written without anybody in between, before the last flush and since: all of it is decided.
   private(set) var own: Range<Position>?
@@ -37,36 +35,27 @@ final class Decider {
     self.definition = definition
     self.catalog = catalog
     self.log = log
-    self.snapshots = snapshots
     self.surroundings = surroundings
     self.partitions = partitions
     places = DeciderPlaces(definition, scripts: catalog.scripts)
     fold = try StreamFold(definition, catalog: catalog, log: log, surroundings: surroundings)
+    memory = StreamMemory(definition, fold: fold, snapshots: snapshots, report: surroundings.report)
   }
 
   private var title: String { "decider \(definition.name)" }
 
   /// Decides a command, or finds the answer that it got before.
-  func decide(_ command: Command) throws(WorkerStop) -> Decided {
-    if let known = try earlier(command) { return known }
+  /// - Parameter isLogged: whether it is a record of the log, and so repeats one when it is written.
+  func decide(_ command: Command, isLogged: Bool) throws(WorkerStop) -> Decided {
     for _ in 0..<Limits.decisionTriesMax {
+      if let known = try earlier(command) { return known }
       do throws(LuaFault) { try fold.renewIfSpent() } catch {
         throw .halt(FaultReport.loading(error, path: definition.path, scripts: catalog.scripts))
       }
-      var trial = Trial(stream: .new, after: .new)
-      do throws(StreamFault) {
-        trial.stream = try stream(command.key)
-        trial = judge(command, on: trial.stream)
-      } catch {
-        switch error {
-        case .log(let error): throw .log(error, handler: title)
-        case .script(let fault, let position):
-          trial.fail(fault, "on the stream's event at \(position)")
-        }
-      }
-      if let decided = try write(command, trial) { return decided }
-      // Somebody wrote to the stream: what he wrote is there once it is durable.
-      cache[command.key] = nil
+      let judgement = try judge(command)
+      if let decided = try write(command, judgement, isLogged: isLogged) { return decided }
+      // Somebody wrote to the stream, or it was this decision: it is there once it is durable.
+      memory.forget(command.key)
       try logged { () throws(LogError) in try log.flush() }
     }
     return .refused(
@@ -80,115 +69,77 @@ final class Decider {
   /// Whether something is written that no flush has made durable.
   var needsFlush: Bool { !unflushed.isEmpty }
 
-  /// After a flush: what was written is durable now.
-  /// - Parameter reached: how far the commands of the log have been looked through.
-  func flushed(reached: Position) throws(WorkerStop) {
-    unflushed.removeAll(keepingCapacity: true)
-    if !due.isEmpty { try settle(reached: reached) }
+  /// How far commands had been looked through when that was last kept.
+  func reached() throws(WorkerStop) -> Position {
+    var position = Position.start
+    try logged { () throws(LogError) in position = try memory.reached() }
+    return position
   }
 
-  /// Keeps the snapshots that are due and how far commands have been looked through.
-  func settle(reached: Position) throws(WorkerStop) {
-    do throws(StoreError) {
-      try snapshots.keep(Array(due.values), reached: reached)
-    } catch {
-      // A cache: without them the next opening folds a little more.
-      if case .damaged = error { throw .store(error, handler: title) }
-    }
-    due.removeAll(keepingCapacity: true)
+  /// After a flush: what was written is durable now.
+  /// - Parameter reached: how far the commands of the log have been looked through.
+  func flushed(reached: Position) {
+    unflushed.removeAll(keepingCapacity: true)
+    if memory.isDue { settle(reached: reached) }
   }
+
+  /// Keeps the snapshots that are due and how far commands have been looked through, both of them durable.
+  func settle(reached: Position) { memory.settle(reached: reached) }
 
   /// After a flush that failed: nothing in memory can be trusted.
   func forget() {
-    cache.removeAll()
+    memory.forgetAll()
     unflushed.removeAll()
-    due.removeAll()
     topics.removeAll()
     own = nil
   }
 
-  // MARK: The stream
-
-  private func stream(_ key: [UInt8]) throws(StreamFault) -> StreamState {
-    if let known = cache[key] { return known }
-    var state = try snapshot(key) ?? .new
-    try fold.advance(&state, key: key)
-    cache[key] = state
-    return state
-  }
-
-  /// The stream as it was kept, when the log says the same of the event that it was kept at.
-  private func snapshot(_ key: [UInt8]) throws(StreamFault) -> StreamState? {
-    guard definition.snapshotEvery != nil else { return nil }
-    var found: StreamSnapshot?
-    // A cache that cannot be read is none.
-    do throws(StoreError) { found = try snapshots.snapshot(topic: definition.topic, key: key) } catch {
-      return nil
-    }
-    guard let kept = found else { return nil }
-    do throws(LogError) {
-      guard try fold.position(ofVersion: kept.version, key: key) == kept.position else { return nil }
-    } catch {
-      throw .log(error)
-    }
-    return StreamState(
-      version: kept.version, value: kept.state, position: kept.position, snapshotVersion: kept.version)
-  }
-
   // MARK: The decision
 
-  /// A decision that is not written yet.
-  private struct Trial {
-    var stream: StreamState
-    var after: StreamState
-    var verdict = CommandOutcome.Verdict.accepted
-    var events: [OutboxEvent] = []
-    var code = ""
-    var text = ""
-    var fault: LuaFault?
-
-    mutating func fail(_ fault: LuaFault, _ place: String) {
-      verdict = .failed
-      events = []
-      after = stream
-      code = RuntimeCode.text(of: fault.kind)
-      text = place.isEmpty ? fault.message : "\(place): \(fault.message)"
-      if let path = fault.path, let line = fault.line { text += " (\(path):\(line))" }
-      self.fault = fault
-    }
-
-    mutating func reject(_ code: String, _ text: String) {
-      verdict = .rejected
-      self.code = code
-      self.text = text
+  private func judge(_ command: Command) throws(WorkerStop) -> Judgement {
+    do throws(StreamFault) { return judge(command, on: try memory.state(of: command.key)) } catch {
+      switch error {
+      case .log(let error): throw .log(error, handler: title)
+      case .script(let fault, let position):
+        // The answer is written to the stream as it is, though nobody knows its state.
+        var version = 0
+        try logged { () throws(LogError) in version = try fold.version(of: command.key) }
+        var judgement = Judgement(
+          on: StreamState(version: version, value: nil, position: nil, snapshotVersion: 0))
+        judgement.isFolded = false
+        judgement.fail(fault, "on the stream's event at \(position)")
+        return judgement
+      }
     }
   }
 
-  private func judge(_ command: Command, on stream: StreamState) -> Trial {
-    var trial = Trial(stream: stream, after: stream)
+  private func judge(_ command: Command, on stream: StreamState) -> Judgement {
+    var judgement = Judgement(on: stream)
     if let expected = command.expectedVersion, expected != stream.version {
-      trial.reject(
+      judgement.reject(
         "VERSION_MISMATCH", "the stream is at version \(stream.version), not \(expected)")
-      return trial
+      return judgement
     }
     let record = command.record(in: commandBatch, now: surroundings.clock.now)
     do throws(LuaFault) {
       switch try fold.decide(command, record, in: commandBatch, on: stream) {
-      case .rejected(let code, let text): trial.reject(code, text)
+      case .rejected(let code, let text): judgement.reject(code, text)
       case .accepted(let made):
-        for fields in made { try take(fields, record, into: &trial) }
+        for fields in made { try take(fields, record, into: &judgement) }
       }
     } catch {
-      trial.fail(error, "")
+      judgement.fail(error)
     }
-    return trial
+    return judgement
   }
 
   /// Checks an event that the script made, and lets the state follow it.
-  private func take(_ fields: RowBuffer, _ command: Record, into trial: inout Trial) throws(LuaFault) {
+  private func take(_ fields: RowBuffer, _ command: Record, into judgement: inout Judgement)
+    throws(LuaFault)
+  {
     let emission = Emission(
       maker: definition.identityName, catalog: catalog, cause: command, batch: commandBatch,
-      topic: definition.topic, ordinal: trial.events.count, isDecision: true)
+      topic: definition.topic, ordinal: judgement.events.count, isDecision: true)
     let event: OutboxEvent
     do throws(HostRefusal) {
       event = try emission.event(fields)
@@ -211,48 +162,75 @@ final class Decider {
     let record = Record(
       position: .start, offset: Offset(0), topic: TopicID(0), partition: 0, recordedMicroseconds: 0,
       envelope: drafts.drafts[0].envelope)
-    try fold.apply(record, in: eventBatch, to: &trial.after, at: nil)
-    trial.events.append(event)
+    try fold.apply(record, in: eventBatch, to: &judgement.after, at: nil)
+    judgement.events.append(event)
+    let id = fields.cells[EmittedField.id.rawValue].kind
+    if id != .absent, id != .null { judgement.named.append(event) }
   }
 
   // MARK: Writing
 
   /// Appends a decision under the condition that the stream is as it was; nil when it is not.
-  private func write(_ command: Command, _ trial: Trial) throws(WorkerStop) -> Decided? {
-    var outcome = CommandOutcome(trial.verdict, command, definition, version: trial.after.version)
-    outcome.code = trial.code
-    outcome.text = trial.text
-    outcome.events = trial.events.map {
+  private func write(
+    _ command: Command, _ judgement: Judgement, isLogged: Bool
+  ) throws(WorkerStop) -> Decided? {
+    if let event = try known(in: judgement) {
+      let failed = refused(judgement, event, "an event of this decider, or of this decision,", command)
+      return try write(command, failed, isLogged: isLogged)
+    }
+    var outcome = CommandOutcome(judgement.verdict, command, definition, version: judgement.after.version)
+    outcome.code = judgement.code
+    outcome.text = judgement.text
+    outcome.events = judgement.events.map {
       .init(id: String(decoding: $0.id, as: UTF8.self), type: String(decoding: $0.type, as: UTF8.self))
     }
+    switch try append(command, judgement, outcome) {
+    case .written(let written):
+      // All of it is there: what was written before a flush that failed has become durable after all.
+      if written.count == 0 { return nil }
+      extendOwn(from: written.first, to: written.durableWhen)
+      CrashPoint.reach(.afterCommand)
+      outcome.position = Position(written.first.value + UInt64(written.count) - 1)
+      // An event that repeats one of the topic was dropped: the stream is not what the script thinks.
+      if written.repeats == (isLogged ? 1 : 0), judgement.isFolded {
+        took(command, judgement, outcome)
+      } else {
+        memory.forget(command.key)
+      }
+      unflushed[command.identity] = (command, outcome)
+      if let fault = judgement.fault { report(fault, command, outcome) }
+      return .outcome(
+        outcome,
+        CommandExplanation(
+          isRepeat: false, before: judgement.stream.value, after: judgement.after.value))
+    case .unexpectedVersion: return nil
+    case .conflicts(let conflicts): return try conflict(command, judgement, conflicts, isLogged: isLogged)
+    case .alreadyWritten: preconditionFailure("a request without a producer was already written")
+    case nil:
+      var failed = judgement
+      failed.fail(
+        LuaFault(
+          kind: .refused(code: RuntimeCode.emitRefused.rawValue),
+          message: "the decision is too large for one append: \(judgement.events.count) events",
+          path: definition.path, line: places.place("decide", command.type).line))
+      return try write(command, failed, isLogged: isLogged)
+    }
+  }
+
+  /// Nil for a decision that no append can hold.
+  private func append(
+    _ command: Command, _ judgement: Judgement, _ outcome: CommandOutcome
+  ) throws(WorkerStop) -> AppendOutcome? {
     drafts.removeAll()
     let stream = try topic(definition.topic)
     command.draft(topic: try topic(.commands), into: drafts)
-    for event in trial.events { event.draft(topic: stream, into: drafts) }
+    for event in judgement.events { event.draft(topic: stream, into: drafts) }
     outcome.draft(of: command, topic: try topic(.outcomes), into: drafts)
     let request = AppendRequest(
-      batch: drafts, expected: (topic: stream, key: command.key, version: trial.stream.version))
-    var appended: AppendOutcome?
-    try logged { () throws(LogError) in appended = try log.append(request) }
-    switch appended {
-    case .written(let written)?:
-      extendOwn(from: written.first, to: written.durableWhen)
-      outcome.position = Position(written.first.value + UInt64(max(1, written.count)) - 1)
-      // An event that repeats one of the topic was dropped: the stream is not what the script thinks.
-      if written.count <= trial.events.count {
-        cache[command.key] = nil
-        unflushed[command.identity] = (command, outcome)
-      } else {
-        took(command, trial, outcome)
-      }
-      if let fault = trial.fault { report(fault, command, outcome) }
-      return .outcome(
-        outcome,
-        CommandExplanation(isRepeat: false, before: trial.stream.value, after: trial.after.value))
-    case .unexpectedVersion?: return nil
-    case .conflicts(let conflicts)?: return try conflict(command, trial, conflicts)
-    case .alreadyWritten?, nil:
-      preconditionFailure("a request without a producer was answered with \(String(describing: appended))")
+      batch: drafts, expected: (topic: stream, key: command.key, version: judgement.stream.version))
+    do throws(LogError) { return try log.append(request) } catch {
+      if case .tooLarge = error, !judgement.events.isEmpty { return nil }
+      throw .log(error, handler: title)
     }
   }
 
@@ -262,36 +240,58 @@ final class Decider {
   }
 
   /// The decision is in the log: the stream is as it says.
-  private func took(_ command: Command, _ trial: Trial, _ outcome: CommandOutcome) {
-    var state = trial.after
-    if !trial.events.isEmpty { state.position = Position(outcome.position.value - 1) }
-    if let every = definition.snapshotEvery, let value = state.value, let position = state.position,
-      state.version / every > state.snapshotVersion / every
-    {
-      due[command.key] = StreamSnapshot(
-        topic: definition.topic, key: command.key, version: state.version, position: position, state: value)
-      state.snapshotVersion = state.version
-    }
-    cache[command.key] = state
-    unflushed[command.identity] = (command, outcome)
+  private func took(_ command: Command, _ judgement: Judgement, _ outcome: CommandOutcome) {
+    var state = judgement.after
+    if !judgement.events.isEmpty { state.position = Position(outcome.position.value - 1) }
+    memory.keep(state, of: command.key)
   }
 
   /// An id is taken: that of the command by another command, or that of an event by another event.
   private func conflict(
-    _ command: Command, _ trial: Trial, _ conflicts: [AppendOutcome.Conflict]
+    _ command: Command, _ judgement: Judgement, _ conflicts: [AppendOutcome.Conflict], isLogged: Bool
   ) throws(WorkerStop) -> Decided? {
-    guard let first = conflicts.first, first.index > 0 else { return .refused(taken(command)) }
+    guard let first = conflicts.first, first.index > 0 else {
+      var holder: Command?
+      try logged { () throws(LogError) in holder = try Command.find(command.identity, in: log) }
+      return .refused(taken(command, by: holder))
+    }
     // Its outcome is known since a moment ago.
-    if first.index > trial.events.count { return try earlier(command) }
-    let event = trial.events[first.index - 1]
+    if first.index > judgement.events.count { return try earlier(command) }
     let holder = first.position.map { "the event at \($0)" } ?? "another event of the decision"
-    var failed = trial
+    let failed = refused(judgement, judgement.events[first.index - 1], holder, command)
+    return try write(command, failed, isLogged: isLogged)
+  }
+
+  /// An event under a known id that the script gave it. The log would take one of the same body for a repeat
+  /// and drop it, and the outcome would tell of an event that the stream does not have.
+  private func known(in judgement: Judgement) throws(WorkerStop) -> OutboxEvent? {
+    guard !judgement.named.isEmpty else { return nil }
+    let stream = try topic(definition.topic)
+    var found: OutboxEvent?
+    try logged { () throws(LogError) in
+      // Only what is durable is found.
+      try log.flush()
+      var ids: Set<[UInt8]> = []
+      for event in judgement.named where found == nil {
+        let place = LogPlace.identity(topic: stream, source: event.source, id: event.id)
+        let isNew = ids.insert(event.id).inserted
+        let holder = try log.position(of: place)
+        if !isNew || holder != nil { found = event }
+      }
+    }
+    return found
+  }
+
+  private func refused(
+    _ judgement: Judgement, _ event: OutboxEvent, _ holder: String, _ command: Command
+  ) -> Judgement {
+    var failed = judgement
     failed.fail(
       LuaFault(
         kind: .refused(code: RuntimeCode.outboxConflict.rawValue),
-        message: "\(holder) holds the id \(String(decoding: event.id, as: UTF8.self)) with another body",
-        path: definition.path, line: definition.place.line), "")
-    return try write(command, failed)
+        message: "\(holder) holds the id \(String(decoding: event.id, as: UTF8.self)) already",
+        path: definition.path, line: places.place("decide", command.type).line))
+    return failed
   }
 
   private func report(_ fault: LuaFault, _ command: Command, _ outcome: CommandOutcome) {
@@ -316,7 +316,8 @@ final class Decider {
   /// The answer that the command got before, also a moment ago.
   private func earlier(_ command: Command) throws(WorkerStop) -> Decided? {
     if let known = unflushed[command.identity] {
-      return known.command.isSame(as: command) ? repeated(known.outcome) : .refused(taken(command))
+      return known.command.isSame(as: command)
+        ? repeated(known.outcome) : .refused(taken(command, by: known.command))
     }
     var found: CommandOutcome?
     var original: Command?
@@ -325,7 +326,7 @@ final class Decider {
       if found != nil { original = try Command.find(command.identity, in: log) }
     }
     guard let found else { return nil }
-    if let original, !original.isSame(as: command) { return .refused(taken(command)) }
+    if let original, !original.isSame(as: command) { return .refused(taken(command, by: original)) }
     return repeated(found)
   }
 
@@ -333,11 +334,16 @@ final class Decider {
     .outcome(outcome, CommandExplanation(isRepeat: true, before: nil, after: nil))
   }
 
-  private func taken(_ command: Command) -> Diagnostic {
-    Diagnostic(
+  private func taken(_ command: Command, by holder: Command?) -> Diagnostic {
+    var problem = Diagnostic(
       code: RuntimeCode.commandConflict.rawValue,
-      "the id \(String(decoding: command.id, as: UTF8.self)) names another command: an id names one for ever",
-      details: [.init("help", "send the new command under an id of its own")])
+      "the id \(String(decoding: command.id, as: UTF8.self)) names another command: an id names one for ever")
+    if let holder {
+      let key = String(decoding: holder.key, as: UTF8.self)
+      let parts = command.differences(from: holder).joined(separator: ", ")
+      problem = problem.adding("note", "it was \(holder.type) of \(key) first; this one has another \(parts)")
+    }
+    return problem.adding("help", "send the new command under an id of its own")
   }
 
   private func topic(_ name: TopicName) throws(WorkerStop) -> TopicID {

@@ -23,5 +23,13 @@ public final class DeciderBoard: Sendable {
 
   public var status: DeciderStatus { current.withLock { $0 } }
 
+  /// The decider could not be opened.
+  /// - Parameter isPassing: whether it is tried again.
+  public func fail(_ problem: Diagnostic, isPassing: Bool) {
+    current.withLock {
+      if isPassing { $0.waiting = problem } else { $0.halted = problem }
+    }
+  }
+
   func publish(_ status: DeciderStatus) { current.withLock { $0 = status } }
 }

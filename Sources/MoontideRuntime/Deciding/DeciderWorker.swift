@@ -35,42 +35,44 @@ public final class DeciderWorker: Worker {
     } catch {
       throw FaultReport.loading(error, path: definition.path, scripts: catalog.scripts)
     }
-    do throws(StoreError) { status.position = try snapshots.reached() ?? .start } catch {
-      // A cache: then every command is looked at, and found to be answered.
-      status.position = .start
-    }
+    do throws(WorkerStop) { status.position = try decider.reached() } catch { throw error.diagnostic }
     board.publish(status)
   }
 
   public func step() -> StepOutcome {
     if status.halted != nil { return .finished }
+    defer { board.publish(status) }
+    let until = surroundings.clock.monotonic + Limits.batchTimeMax
     let asked = inbox.take(Limits.commandsPerFlushMax)
     var answers: [CommandReply] = []
-    defer { board.publish(status) }
+    var stop: WorkerStop?
     do throws(WorkerStop) {
-      for one in asked { answers.append(try reply(to: one.command)) }
-      let advanced = try advance()
-      if decider.needsFlush { try flush() }
-      for (one, answer) in zip(asked, answers) { one.answer(answer) }
-      status.waiting = nil
-      return !asked.isEmpty || advanced.moved ? .progressed : .idle(for: Limits.idlePause)
+      for one in asked where answers.isEmpty || surroundings.clock.monotonic < until {
+        answers.append(try reply(to: one.command, isLogged: false))
+      }
     } catch {
-      return stopped(error, asked)
+      stop = error
+    }
+    let rest = asked[answers.count...]
+    // What was decided before the one that stopped is in the log, and is answered by what the log says.
+    do throws(WorkerStop) { try flush() } catch { return stopped(error, asked[...]) }
+    for (one, answer) in zip(asked, answers) { one.answer(answer) }
+    if let stop { return stopped(stop, rest) }
+    inbox.putBack(rest)
+    do throws(WorkerStop) {
+      let hasMoved = try advance(until: until)
+      status.waiting = nil
+      return !asked.isEmpty || hasMoved ? .progressed : .idle(for: Limits.idlePause)
+    } catch {
+      return stopped(error, [])
     }
   }
 
   /// Writes down how far commands have been looked through, so that the next opening need not look again.
-  public func settle() {
-    do throws(WorkerStop) { try decider.settle(reached: status.position) } catch {
-      // A cache: the next opening looks through more of the log.
-      var problem = error.diagnostic
-      problem.severity = .warning
-      surroundings.report(problem)
-    }
-  }
+  public func settle() { decider.settle(reached: status.position) }
 
-  private func reply(to command: Command) throws(WorkerStop) -> CommandReply {
-    switch try decider.decide(command) {
+  private func reply(to command: Command, isLogged: Bool) throws(WorkerStop) -> CommandReply {
+    switch try decider.decide(command, isLogged: isLogged) {
     case .outcome(let outcome, let explanation):
       if !explanation.isRepeat { count(outcome) }
       return .decided(outcome, explanation)
@@ -86,12 +88,13 @@ public final class DeciderWorker: Worker {
     }
   }
 
-  /// Decides commands of the log, up to a flush's worth of them.
-  private func advance() throws(WorkerStop) -> (moved: Bool, decided: Int) {
+  /// Decides commands of the log, up to a flush's worth of them, and goes on to behind them once the
+  /// decisions are durable; whether there were any to look at.
+  private func advance(until: Duration) throws(WorkerStop) -> Bool {
     let end = log.durableEnd
     // What it wrote itself holds no command without its outcome.
     if let own = decider.own, own.contains(status.position) { status.position = min(own.upperBound, end) }
-    guard status.position < end else { return (false, 0) }
+    guard status.position < end else { return false }
     var next = status.position
     do throws(LogError) {
       next = try log.read(
@@ -105,11 +108,11 @@ public final class DeciderWorker: Worker {
       guard definition.commands.contains(batch.bytes.text(record.envelope.type)),
         !answered.contains(Command.Identity(record, in: batch))
       else { continue }
-      if decided == Limits.commandsPerFlushMax {
+      if decided == Limits.commandsPerFlushMax || decided > 0 && surroundings.clock.monotonic >= until {
         next = record.position
         break
       }
-      if case .refused(let problem) = try reply(to: Command(record, in: batch)) {
+      if case .refused(let problem) = try reply(to: Command(record, in: batch), isLogged: true) {
         // Its own body under its own identity: only a stream that never rests refuses it. Later again.
         surroundings.report(problem)
         next = record.position
@@ -117,8 +120,9 @@ public final class DeciderWorker: Worker {
       }
       decided += 1
     }
+    try flush()
     defer { status.position = next }
-    return (next > status.position, decided)
+    return next > status.position
   }
 
   /// Whose outcome is among the records: most commands have theirs beside them, which saves looking it up.
@@ -131,15 +135,17 @@ public final class DeciderWorker: Worker {
   }
 
   private func flush() throws(WorkerStop) {
+    guard decider.needsFlush else { return }
     do throws(LogError) { try log.flush() } catch {
       decider.forget()
       throw .log(error, handler: "decider \(definition.name)")
     }
-    try decider.flushed(reached: status.position)
+    CrashPoint.reach(.beforeAnswer)
+    decider.flushed(reached: status.position)
   }
 
-  /// Who waits is told; what is in the log without an outcome is decided later.
-  private func stopped(_ stop: WorkerStop, _ asked: [CommandInbox.Asked]) -> StepOutcome {
+  /// Who was not come to is told; what is in the log without an outcome is decided later.
+  private func stopped(_ stop: WorkerStop, _ asked: ArraySlice<CommandInbox.Asked>) -> StepOutcome {
     decider.forget()
     switch stop {
     case .wait(let diagnostic):
@@ -151,7 +157,7 @@ public final class DeciderWorker: Worker {
       for one in asked { one.answer(.refused(diagnostic)) }
       status.halted = diagnostic
       surroundings.report(diagnostic)
-      inbox.close()
+      inbox.close(because: diagnostic)
       return .finished
     }
   }

@@ -123,13 +123,39 @@ final class StreamFold {
     }
   }
 
-  /// The position of the event that made a stream's version, or nil when it is not that long.
-  func position(ofVersion version: Int, key: [UInt8]) throws(LogError) -> Position? {
-    guard version > 0, let topic = log.topics().first(where: { $0.name == definition.topic }) else {
-      return nil
+  /// The stream as it is now, folded on from a snapshot; nil when the log does not have the event there that
+  /// the snapshot was kept at.
+  func resume(from kept: StreamSnapshot) throws(StreamFault) -> StreamState? {
+    var state = StreamState(
+      version: kept.version, value: kept.state, position: kept.position, snapshotVersion: kept.version)
+    var isProven: Bool?
+    // Looking a stream up counts its events, so the event that proves is read with those that follow.
+    try advance(&state, key: kept.key, from: kept.version - 1) { record in
+      if let isProven { return isProven }
+      isProven = record.position == kept.position && record.fingerprint(in: batch.bytes) == kept.fingerprint
+      return false
     }
-    _ = try log.read(topic: topic.id, key: key, from: version - 1, records: 1, into: batch)
-    return batch.records.first?.position
+    return isProven == true ? state : nil
+  }
+
+  /// How many events a stream durably has, whether they fold or not.
+  func version(of key: [UInt8]) throws(LogError) -> Int {
+    guard let topic = log.topics().first(where: { $0.name == definition.topic }) else { return 0 }
+    var version = 0
+    while true {
+      let next = try log.read(
+        topic: topic.id, key: key, from: version, records: Limits.readRecordsMax, into: batch)
+      if next == version { return version }
+      version = next
+    }
+  }
+
+  /// What the log knows of the record at a position; nil where there is none.
+  func fingerprint(at position: Position) throws(LogError) -> Digest? {
+    guard position < log.durableEnd else { return nil }
+    _ = try log.read(from: position, records: 1, bytes: 1, into: batch)
+    guard let record = batch.records.first, record.position == position else { return nil }
+    return record.fingerprint(in: batch.bytes)
   }
 }
 

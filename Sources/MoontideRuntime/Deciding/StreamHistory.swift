@@ -18,6 +18,7 @@ public final class StreamHistory {
 
   private let fold: StreamFold
   private let catalog: ProjectCatalog
+  private let log: any EventLog
 
   /// - Throws: what is wrong with the script.
   public init(
@@ -25,6 +26,7 @@ public final class StreamHistory {
     surroundings: HandlerSurroundings
   ) throws(Diagnostic) {
     self.catalog = catalog
+    self.log = log
     do throws(LuaFault) {
       fold = try StreamFold(definition, catalog: catalog, log: log, surroundings: surroundings)
     } catch {
@@ -41,22 +43,63 @@ public final class StreamHistory {
     }
   }
 
+  /// How many events of a stream count, up to `max`; folds nothing.
+  public func count(key: [UInt8], max: Int, where counts: (Record) -> Bool) throws(Diagnostic) -> Int {
+    var count = 0
+    try skim(key) { record, _ in
+      if count < max, counts(record) { count += 1 }
+      return count < max
+    }
+    return count
+  }
+
+  /// The first event that a stream ever had: its position, and its time as written; nil when it has none.
+  public func first(key: [UInt8]) throws(Diagnostic) -> (position: Position, time: String)? {
+    var first: (Position, String)?
+    try skim(key) { record, batch in
+      first = (record.position, FaultReport.time(of: record, in: batch))
+      return false
+    }
+    return first
+  }
+
+  /// Hands over a stream's events until `body` answers false.
+  private func skim(_ key: [UInt8], _ body: (Record, RecordBatch) -> Bool) throws(Diagnostic) {
+    guard let topic = log.topics().first(where: { $0.name == fold.definition.topic }) else { return }
+    let batch = RecordBatch()
+    var version = 0
+    do throws(LogError) {
+      while true {
+        let next = try log.read(
+          topic: topic.id, key: key, from: version, records: Limits.readRecordsMax, into: batch)
+        for record in batch.records where !body(record, batch) { return }
+        if next == version { return }
+        version = next
+      }
+    } catch { throw unreadable(error) }
+  }
+
+  private func unreadable(_ error: LogError) -> Diagnostic {
+    var problem = WorkerStop.log(error, handler: "decider \(fold.definition.name)").diagnostic
+    // Who asks does not wait for it to pass.
+    problem.severity = .error
+    problem.details.removeAll { $0.label == "state" }
+    return problem
+  }
+
   /// Folds a stream.
   /// - Parameters:
-  ///   - end: events from there on do not count.
-  ///   - until: events of a later time do not count; nil: all do.
   ///   - versions: how many events count at most; nil: all.
+  ///   - counts: whether an event does; one that does not leaves state and version as they are.
   ///   - step: called after each event that counts.
   public func fold(
-    key: [UInt8], before end: Position, until: EventTime?, versions: Int?, _ step: (Step) -> Void
+    key: [UInt8], versions: Int?, where counts: (Record) -> Bool, _ step: (Step) -> Void
   ) throws(Diagnostic) {
     var state = StreamState.new
     var taken = 0
     do throws(StreamFault) {
       try fold.advance(&state, key: key) { record in
-        guard record.position < end, record.envelope.timeMicroseconds <= until?.microseconds ?? .max,
-          taken < versions ?? .max
-        else { return false }
+        guard taken < versions ?? .max, counts(record) else { return false }
         taken += 1
         return true
       } folded: { record, batch, state in
@@ -68,11 +111,16 @@ public final class StreamHistory {
     } catch {
       switch error {
       case .log(let error):
-        throw WorkerStop.log(error, handler: "decider \(fold.definition.name)").diagnostic
+        throw unreadable(error)
       case .script(let fault, let position):
         var problem = FaultReport.loading(fault, path: fold.definition.path, scripts: catalog.scripts)
         problem.title =
           "decider \(fold.definition.name) failed on its stream's event at \(position): \(fault.message)"
+        if taken > 1 {
+          problem.details.insert(
+            .init("state", "the \(Counted.text(taken - 1, "event")) before it: --version \(taken - 1)"), at: 0
+          )
+        }
         throw problem
       }
     }

@@ -18,11 +18,17 @@ struct SubscriptionTable: Sendable {
   private var table = ByteTable()
   private var routes: [Route] = []
   private var reshaped: [EventInterest.ReshapedType] = []
+  /// The index in `reshaped` of a type.
+  private var reshapings: [String: Int] = [:]
 
   /// - Parameter chains: the index of the upcaster chain of a type.
   init(_ interest: EventInterest, chains: [String: Int] = [:]) {
     self.interest = interest
     self.chains = chains
+    for (type, versions) in interest.reshaped {
+      reshapings[type] = reshaped.count
+      reshaped.append(versions)
+    }
   }
 
   /// - Parameter patterns: types, prefixes with `*` at their end, or `*`.
@@ -33,13 +39,9 @@ struct SubscriptionTable: Sendable {
   mutating func route(_ bytes: [UInt8], _ type: ByteRange) -> Route {
     if let known = table.find(bytes, type) { return routes[known] }
     let text = bytes.text(type)
-    var route = Route(
+    let route = Route(
       subscription: Self.subscription(for: text, among: interest.subscriptions) ?? -1,
-      chain: chains[text] ?? -1)
-    if let versions = interest.reshaped[text] {
-      route.reshaping = reshaped.count
-      reshaped.append(versions)
-    }
+      chain: chains[text] ?? -1, reshaping: reshapings[text] ?? -1)
     if routes.count < Limits.typesRememberedMax {
       table.insert(bytes, type, value: routes.count)
       routes.append(route)

@@ -15,6 +15,8 @@ struct CatalogLoader {
   private var contents: [String: Digest] = [:]
   /// The modules that the file being read requires.
   private var required: Set<String> = []
+  /// Of the file being read, once it has an upcaster.
+  private var scan: ReshapeScan?
 
   init(scripts: ScriptLibrary, defaults: HandlerDefaults) {
     self.scripts = scripts
@@ -36,6 +38,7 @@ struct CatalogLoader {
       let found = try state.load(script)
       contents[script.path] = scripts.version(of: script.path, loaded: state.requiredModules)
       required = state.requiredModules
+      scan = nil
       for definition in found { read(definition, check: check) }
     } catch {
       diagnostics.append(FaultReport.loading(error, path: script.path, scripts: scripts))
@@ -67,8 +70,8 @@ struct CatalogLoader {
       if let consumer = handler.consumer(), isFirst { definitions.append(consumer) }
       diagnostics += handler.reader.diagnostics
     case .upcaster:
-      var upcaster = UpcasterReader(
-        reader, scan: ReshapeScan(definition.path, scripts: scripts, required: required))
+      scan = scan ?? ReshapeScan(definition.path, scripts: scripts, required: required)
+      var upcaster = UpcasterReader(reader, scan: scan)
       if let found = upcaster.upcaster(), isFirst { upcasters[found.type] = found }
       diagnostics += upcaster.reader.diagnostics
     case .decider:

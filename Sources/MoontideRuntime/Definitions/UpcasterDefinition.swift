@@ -31,7 +31,12 @@ public struct UpcasterDefinition: Sendable, Hashable {
 
   /// The version that handlers see, and that new events of the type have. A step that surely makes other
   /// types of every event leads to no version of this one.
-  public var newest: UInt32 { shapes.last?.isCertain == true ? versions.upperBound : versions.upperBound + 1 }
+  public var newest: UInt32 {
+    guard let last = shapes.last, last.isCertain, !last.targets.contains(where: { $0.type == type }) else {
+      return versions.upperBound + 1
+    }
+    return versions.upperBound
+  }
   public var path: String { place.file }
 
   /// What the step from that version can make, or nil when there is none.

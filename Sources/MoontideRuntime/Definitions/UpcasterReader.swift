@@ -53,9 +53,19 @@ struct UpcasterReader {
       return nil
     }
     if reader.hasErrors { return nil }
-    let shapes = versions.map { scan?.shape(of: reader.outline?.field(["[\($0)]"])) ?? StepShape() }
+    let shapes = versions.map { scan?.shape(of: field(of: $0)) ?? StepShape() }
     return UpcasterDefinition(
       type: name, place: reader.place, versions: first...last, shapes: shapes, downs: downs.sorted())
+  }
+
+  /// Where a step is written; nil when another field of the table may be the one that counts.
+  private func field(of version: UInt32) -> TableOutline.Field? {
+    let fields = reader.outline?.fields ?? []
+    let isPlain = fields.allSatisfy { field in
+      field.key == "down" || UInt32(field.key.dropFirst().dropLast()).map { "[\($0)]" } == field.key
+    }
+    let found = fields.filter { $0.key == "[\(version)]" }
+    return isPlain && found.count == 1 ? found[0] : nil
   }
 
   /// The version of a step, or nil after saying what is wrong with it.

@@ -1,7 +1,8 @@
 import MoontideCore
 
 /// The fields of `event.data` that a handler's functions for single types ask for, as their text says:
-/// `event.data.total`, or `data.total` after `local data = event.data`.
+/// `event.data.total`, or `data.total` after `local data = event.data` for as long as the name surely means
+/// that.
 struct AskedFields: Sendable {
   private(set) var fields: [MissedField] = []
 
@@ -20,6 +21,18 @@ struct AskedFields: Sendable {
         read(script, field.valueToken..<end, type, "\(definition.kind.rawValue) \(definition.name)")
       }
     }
+  }
+
+  /// Whether a name is an argument of a call, or a value: it stands for what it did.
+  private func isPassed(_ script: ScriptTokens, _ index: Int) -> Bool {
+    if script.isSymbol(index + 1, "=") || script.isSymbol(index + 1, "in") || script.isSymbol(index + 1, ",")
+    {
+      return false
+    }
+    if script.isSymbol(index - 1, "=") || script.isSymbol(index - 1, "return") { return true }
+    return script.isSymbol(index - 1, "(") && script.isSymbol(index + 1, ")")
+      && !script.isSymbol(index - 2, "function")
+      && !script.isSymbol(index - 3, "function")
   }
 
   private mutating func read(_ script: ScriptTokens, _ range: Range<Int>, _ type: String, _ handler: String) {
@@ -42,6 +55,10 @@ struct AskedFields: Sendable {
           data.insert(alias)
         }
       } else if !data.contains(word) {
+        continue
+      } else if !script.isSymbol(at + 1, "."), !script.isSymbol(at + 1, "["), !script.isSymbol(at + 1, ":") {
+        // Declared again, or given another value, from here on.
+        if !isPassed(script, at) { data.remove(word) }
         continue
       }
       guard script.isSymbol(at + 1, "."), let field = name(at + 2), told.insert(field).inserted else {

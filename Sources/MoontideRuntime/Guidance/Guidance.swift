@@ -95,7 +95,8 @@ public struct Guidance {
 
   private func neverSeen() -> [Diagnostic] {
     AskedFields(catalog).fields.compactMap { asked in
-      guard let sample = log.samples[asked.type], sample.count > 0, !sample.fields.contains(asked.field)
+      guard let sample = log.samples[asked.type], sample.count > 0, sample.isWhole,
+        !sample.fields.contains(asked.field)
       else {
         return nil
       }

@@ -11,6 +11,9 @@ public struct TypeSample: Sendable, Hashable {
 
   public init() {}
 
+  /// Whether `fields` has all names: of a type with very many it does not.
+  var isWhole: Bool { fields.count < Limits.sampledFieldsMax }
+
   public mutating func add(_ record: Record, in batch: RecordBatch) {
     count += 1
     var members = JSONFields(batch.bytes, record.envelope.data)

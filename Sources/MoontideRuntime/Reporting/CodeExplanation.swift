@@ -147,9 +147,12 @@ struct CodeExplanation {
           + "key of the projection's schema.", help: "Mend the handler, or widen the schema.")
     case .emitRefused:
       .init(
-        "an event cannot be emitted as it is",
-        what: "What is emitted is checked when it is emitted: "
-          + "type, id, key, time, version, topic, size.", help: "The message gives the rule and the value.")
+        "an event or command cannot be made as it is",
+        what:
+          "What is emitted, sent or decided is checked when it is made: type, id, key, time, version, "
+          + "topic, size. A decision writes to its own stream alone; a command goes to its decider and has "
+          + "no topic.",
+        help: "The message gives the rule and the value.")
     case .emitTooMany:
       .init(
         "one event or decision makes too many",
@@ -181,8 +184,8 @@ struct CodeExplanation {
         help: "Look at `moontide dead ls`, mend the script, `moontide dead retry`.")
     case .outboxConflict:
       .init(
-        "an emitted event is in conflict",
-        what: "The log holds another event under this id; the first "
+        "an emitted event or sent command is in conflict",
+        what: "The log holds another one under this id; the first "
           + "stays. The rest of the outbox went on.",
         help: "Let the runtime make the ids, or make them from "
           + "what differs.")
@@ -220,9 +223,10 @@ struct CodeExplanation {
       .init(
         "an id names one command for ever",
         what:
-          "The log holds a command under this id that asks for something else. Ids are how a resend is told "
-          + "from a new command, so neither was carried out now.",
-        help: "Send the new command under an id of its own.")
+          "The log holds a command under this id that has another type, version, key, time (if one was "
+          + "given) or data. Ids are how a resend is told from a new command: the first keeps its answer, "
+          + "and this one was not carried out.",
+        help: "Send the new command under an id of its own; send the first one again as it was.")
     case .streamBusy:
       .init(
         "a stream was written to all the time",
@@ -243,6 +247,12 @@ struct CodeExplanation {
         "the decider ended before it came to the command",
         what: "The run was stopped, or the decider halted. The command may have been decided or not.",
         help: "Send it again under the same id: it has one outcome, however often it is sent.")
+    case .decisionLate:
+      .init(
+        "the decider did not come to the command in time",
+        what: "It has others before it, or waits for room on the disk. It may still decide the command.",
+        help: "Send it again under the same id: it has one outcome, however often it is sent. "
+          + "`moontide handlers` shows what is before the decider.")
     default:
       .init(
         "a handler failed",

@@ -1,4 +1,5 @@
 import MoontideCore
+import MoontideJSON
 
 /// The members of a JSON object at its top level, found without building it. The text was validated when it
 /// entered the log; anything else simply ends the walk.
@@ -21,13 +22,24 @@ struct JSONFields {
     return names
   }
 
-  /// The written value of a member, quotes included, or nil.
+  /// The written value of a member, quotes included, or nil. As in Lua a name means what its escapes stand
+  /// for, and of several members of one name the first counts.
   static func value(_ name: String, _ bytes: [UInt8], _ object: ByteRange) -> ByteRange? {
     var fields = JSONFields(bytes, object)
     while let member = fields.next() {
-      if bytes[member.name.indices].elementsEqual(name.utf8) { return member.value }
+      let written = bytes[member.name.indices]
+      let isIt =
+        written.contains(UInt8(ascii: "\\"))
+        ? unescaped(written) == name : written.elementsEqual(name.utf8)
+      if isIt { return member.value }
     }
     return nil
+  }
+
+  /// Nil for what stands for no text, such as half of a surrogate pair.
+  private static func unescaped(_ name: ArraySlice<UInt8>) -> String? {
+    let quote = [UInt8(ascii: "\"")]
+    do throws(EnvelopeFault) { return try JSONValue(parsing: quote + name + quote).text } catch { return nil }
   }
 
   /// The next member: the name without quotes, the value as written.

@@ -27,6 +27,7 @@ public enum RuntimeCode: String, ExplainedCode {
   case newerThanKnown = "E0144"
   case versionUnsaid = "E0145"
   case renamedAway = "E0146"
+  case upcasterUnforeseen = "E0147"
   // What `check` advises.
   case eventName = "E0151"
   case commandName = "E0152"
@@ -58,6 +59,7 @@ public enum RuntimeCode: String, ExplainedCode {
   case commandConflict = "E0340"
   case streamBusy = "E0341"
   case deciderEnded = "E0342"
+  case decisionLate = "E0343"
   // Sagas at work.
   case sagaMisfit = "E0350"
 

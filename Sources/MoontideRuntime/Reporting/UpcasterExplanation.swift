@@ -43,6 +43,14 @@ extension CodeExplanation {
           "Handlers see what upcasters make. Every stored event of this type becomes something else, so this "
           + "function is never called.",
         help: "Handle the new type, or stop the chain before it with `wants`.")
+    case .upcasterUnforeseen:
+      .init(
+        "an upcaster made what its text does not show",
+        what:
+          "Which handlers a stored event concerns is read from the texts of upcasters: plain calls of "
+          + "`rename`, `split` and `drop` say what a step can make, what cannot be read counts as anything. "
+          + "This step made something else all the same, so handlers that ought to see it may not be asked.",
+        help: "Write rename(\"Type\", data), split { events.Type(data) } or drop() into the step itself.")
     default: nil
     }
   }

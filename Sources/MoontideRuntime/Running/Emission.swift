@@ -141,18 +141,24 @@ struct Emission {
   }
 
   private func derivedID() -> [UInt8] {
-    let digest = Digest.zero.adding(maker).adding(topic.text)
+    // A consumer of the same name has the same source, and what causes its events may have the command's id.
+    let digest = (isDecision ? Digest.zero.adding("decider") : Digest.zero).adding(maker).adding(topic.text)
       .adding(batch.bytes, cause.envelope.source).adding(batch.bytes, cause.envelope.id)
       .adding(UInt64(ordinal))
     return Array("\(maker)-\(digest)".utf8)
   }
 
+  /// What the cause says of its own depth, from 0 to `Limits.causationDepthMax`: anybody may have written it.
+  private var causeDepth: Int {
+    guard let part = JSONFields.value("causationdepth", batch.bytes, cause.envelope.meta),
+      let written = Double(batch.bytes.text(part))
+    else { return 0 }
+    return Int(min(max(written, 0), Double(Limits.causationDepthMax)))
+  }
+
   func meta(_ given: [UInt8]?) throws(HostRefusal) -> [UInt8] {
     let causeMeta = cause.envelope.meta
-    let depth = JSONFields.value("causationdepth", batch.bytes, causeMeta).flatMap {
-      Int(batch.bytes.text($0))
-    }
-    let next = (depth ?? 0) + 1
+    let next = causeDepth + 1
     guard next <= catalog.defaults.causationDepth else {
       throw HostRefusal(
         code: RuntimeCode.causationDepth.rawValue,

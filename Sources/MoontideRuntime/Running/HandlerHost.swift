@@ -17,6 +17,8 @@ final class HandlerHost: LuaHost {
   private(set) var record: Record?
   /// The identity of the stored event that it comes from: what it causes is named after that one.
   private var storedID = ByteRange.empty
+  /// Its key: that of the state, since what runs in order, and in one lane, are the stored events of one key.
+  private var storedKey = ByteRange.empty
   /// Of the current event.
   var topic: TopicName = .events
   /// How many events the current one has emitted.
@@ -39,6 +41,7 @@ final class HandlerHost: LuaHost {
     if self.batch !== batch { self.batch = batch }
     self.record = record
     storedID = record.envelope.id
+    storedKey = record.envelope.key
     emitted = 0
     effects = 0
     printed = 0
@@ -163,11 +166,28 @@ final class HandlerHost: LuaHost {
     let name = String(decoding: field, as: UTF8.self)
     let type = String(decoding: type, as: UTF8.self)
     // A function for many types may well ask each for what only some have.
-    guard definition.subscriptions.contains(type) else { return }
+    guard definition.subscriptions.contains(type), isOfOneType(type) else { return }
     surroundings.missed(
       MissedField(
         handler: "\(definition.kind.rawValue) \(definition.name)", field: name, type: type,
         place: place(ofField: name)))
+  }
+
+  /// Whether the function of a type is written for it alone: `on = { Type = function …`, or a name that no
+  /// other type has.
+  private func isOfOneType(_ type: String) -> Bool {
+    guard let script = catalog.scripts.tokens(definition.path),
+      let outline = TableOutline(
+        kind: definition.kind.rawValue, name: definition.name, line: definition.place.line, in: script),
+      let field = outline.field(["on", type])
+    else { return false }
+    let value = script.tokens[field.valueToken]
+    guard value.kind == .name, !script.isSymbol(field.valueToken, "function") else { return true }
+    let name = script.text(value)
+    return !definition.subscriptions.contains { other in
+      guard other != type, let field = outline.field(["on", other]) else { return false }
+      return script.names(script.tokens[field.valueToken], name)
+    }
   }
 
   /// Where the definition asks for it, as far as its tokens tell: `.name` behind the definition's beginning.
@@ -180,7 +200,7 @@ final class HandlerHost: LuaHost {
     return index.map { script.place(of: script.tokens[$0], label: "never there") } ?? definition.place
   }
 
-  private var key: [UInt8] { record.map { Array(batch.bytes[$0.envelope.key.indices]) } ?? [] }
+  private var key: [UInt8] { Array(batch.bytes[storedKey.indices]) }
 
   private func write(_ entry: EffectEntry) throws(HostRefusal) {
     let transaction = try open()

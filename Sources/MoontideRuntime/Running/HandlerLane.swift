@@ -133,18 +133,7 @@ final class HandlerLane {
 
   /// In a transaction of their own.
   private func write(_ entries: [EffectEntry]) throws(WorkerStop) {
-    do throws(StoreError) {
-      let transaction = try store.begin(folding: false)
-      do throws(StoreError) {
-        for entry in entries { try transaction.write(entry) }
-        try transaction.commit()
-      } catch {
-        try transaction.rollback()
-        throw error
-      }
-    } catch {
-      throw stop(error)
-    }
+    do throws(StoreError) { try store.commit(entries) } catch { throw stop(error) }
   }
 
   /// `consumer receipts`, as messages name it.

@@ -157,18 +157,7 @@ public final class OutboxRelay: Worker {
   }
 
   private func note(_ entries: [EffectEntry]) throws(WorkerStop) {
-    do throws(StoreError) {
-      let transaction = try store.begin(folding: false)
-      do throws(StoreError) {
-        for entry in entries { try transaction.write(entry) }
-        try transaction.commit()
-      } catch {
-        try transaction.rollback()
-        throw error
-      }
-    } catch {
-      throw .store(error, handler: title)
-    }
+    do throws(StoreError) { try store.commit(entries) } catch { throw .store(error, handler: title) }
   }
 
   private func logged(_ call: () throws(LogError) -> Void) throws(WorkerStop) {

@@ -9,9 +9,15 @@ struct ReshapedEvents {
 
   private static let width = ReshapedField.allCases.count
 
+  /// Of the steps that the event goes through: who is concerned by it follows from these.
+  private var shapes: ArraySlice<StepShape> {
+    let first = definition.versions.lowerBound
+    return definition.shapes.dropFirst(Int(max(cause.envelope.version, first) - first))
+  }
+
   /// Nothing is left.
   func none() throws(LuaFault) -> [Record] {
-    guard definition.shapes.contains(where: { $0.drops || $0.isOpen }) else { throw unforeseen("drop()") }
+    guard shapes.contains(where: { $0.drops || $0.isOpen }) else { throw unforeseen("drop()") }
     return []
   }
 
@@ -35,11 +41,13 @@ struct ReshapedEvents {
     }
     try check(cells.bytes, type.part, "type", limit: Limits.typeBytesMax)
     let name = cells.bytes.text(type.part)
-    guard definition.shapes.contains(where: { $0.isOpen || $0.targets.contains { $0.type == name } }) else {
-      throw unforeseen(name)
+    let version = try version(cell(.version))
+    let isForeseen = shapes.contains { shape in
+      shape.isOpen || shape.targets.contains { $0.type == name && $0.version ?? version == version }
     }
+    guard isForeseen else { throw unforeseen("\(name) of version \(version)") }
     var record = cause
-    record.envelope.version = try version(cell(.version))
+    record.envelope.version = version
     batch.bytes.removeLast(Limits.parserPaddingBytes)
     defer { batch.bytes.append(contentsOf: repeatElement(0, count: Limits.parserPaddingBytes)) }
     record.envelope.type = batch.bytes.appendPart(cells.bytes, type.part)
@@ -88,9 +96,11 @@ struct ReshapedEvents {
 
   /// Who reads was chosen by the text of the upcaster: going on would keep the event from somebody.
   private func unforeseen(_ what: String) -> LuaFault {
-    fault(
-      "made \(what), which its text does not show: write rename(\"Type\", …), events.Type or drop() "
-        + "into the step, a function of its file, or a module")
+    LuaFault(
+      kind: .refused(code: RuntimeCode.upcasterUnforeseen.rawValue),
+      message: "upcaster \(definition.type): made \(what), which its text does not show: write "
+        + "rename(\"Type\", data), split { events.Type(data) } or drop() into the step",
+      path: definition.path, line: definition.place.line)
   }
 
   private func fault(_ message: String) -> LuaFault {

@@ -1,29 +1,24 @@
-/// The statements of a script's outermost level, each with the names that it gives a value to: what a
-/// function of a definition can reach by a name. Read from tokens alone.
+/// What the names of a script stand for, read from tokens alone: what a function of a definition can reach by
+/// a name. It errs to one side: a name whose value is not plain to see may be anything.
 struct FileChunks {
-  struct Chunk {
-    /// Empty for a loop or a condition, which may do anything.
-    var names: Set<String>
-    var range: Range<Int>
-    /// Whether it is `kind "name" …`: what is in it is reached through the definition alone.
-    var isDefinition: Bool
-  }
-
-  private(set) var chunks: [Chunk] = []
+  /// The functions of the outermost level that keep their name for good, `local function NAME … end`.
+  private(set) var functions: [String: Range<Int>] = [:]
+  /// Names that the file gives a value otherwise, or in more than one place.
+  private(set) var given: Set<String> = []
   private let script: ScriptTokens
-
-  private static let kinds: Set = ["projection", "consumer", "upcaster", "decider", "saga"]
+  /// Tokens that are keys of tables: `{ NAME = …`.
+  private var keys: Set<Int> = []
+  /// Tokens inside of functions.
+  private var inner: [Range<Int>] = []
 
   init(_ script: ScriptTokens) {
     self.script = script
-    var depth = 0
-    for index in script.tokens.indices {
-      if depth == 0, begins(index) { chunks.append(chunk(at: index)) }
-      depth += FileChunks.change(script, index)
-      if !chunks.isEmpty {
-        chunks[chunks.count - 1].range = chunks[chunks.count - 1].range.lowerBound..<index + 1
-      }
+    findKeys()
+    for index in script.tokens.indices where script.isSymbol(index, "function") {
+      guard !isInFunction(index), let end = end(of: index) else { continue }
+      inner.append(index + 1..<end)
     }
+    findNames()
   }
 
   /// By how much a token changes the depth of brackets and blocks.
@@ -37,81 +32,88 @@ struct FileChunks {
     }
   }
 
-  /// Whether a statement begins at a token of the outermost level.
-  private func begins(_ index: Int) -> Bool {
-    let token = script.tokens[index]
-    switch token.kind {
-    case .keyword:
-      switch script.text(token) {
-      case "local", "for", "while", "if", "repeat", "return", "goto": return true
-      case "function": return !script.isSymbol(index - 1, "local") && !isInExpression(index)
-      case "do": return isStatementEnd(index - 1)
-      default: return false
-      }
-    case .name: return isStatementEnd(index - 1)
-    default: return false
+  /// Behind the token that closes what a bracket or block opens.
+  func end(of open: Int) -> Int? {
+    var depth = 0
+    for index in open..<script.tokens.count {
+      depth += FileChunks.change(script, index)
+      if depth == 0 { return index + 1 }
     }
+    return nil
   }
 
-  /// Whether a `function` is a value: `x = function`, `f(function`.
-  private func isInExpression(_ index: Int) -> Bool { !isStatementEnd(index - 1) }
+  /// Whether a token is inside of a function.
+  func isInFunction(_ index: Int) -> Bool { inner.contains { $0.contains(index) } }
 
-  /// Whether an expression can end at a token, so that what follows is a new statement.
-  private func isStatementEnd(_ index: Int) -> Bool {
-    guard index >= 0 else { return true }
-    let token = script.tokens[index]
-    switch token.kind {
-    case .name, .number, .string: return true
-    case .keyword: return ["end", "nil", "true", "false"].contains(script.text(token))
-    case .symbol: return [")", "}", "]", ";", "..."].contains(script.text(token))
-    case .unknown: return false
-    }
-  }
-
-  private func chunk(at start: Int) -> Chunk {
-    var names: Set<String> = []
-    var isDefinition = false
-    if script.isSymbol(start, "local") {
-      var at = script.isSymbol(start + 1, "function") ? start + 2 : start + 1
-      while let name = name(at) {
-        names.insert(name)
-        at += 1
-        while script.isSymbol(at, "<") { at += 3 }
-        guard script.isSymbol(at, ",") else { break }
-        at += 1
-      }
-    } else if script.isSymbol(start, "function") {
-      if let name = name(start + 1) { names = [name] }
-    } else if let name = name(start) {
-      names = [name]
-      let next = script.isSymbol(start + 1, "(") ? start + 2 : start + 1
-      isDefinition =
-        FileChunks.kinds.contains(name) && script.tokens.indices.contains(next)
-        && script.tokens[next].kind == .string
-    }
-    return Chunk(names: names, range: start..<start + 1, isDefinition: isDefinition)
-  }
-
-  private func name(_ index: Int) -> String? {
-    guard script.tokens.indices.contains(index), script.tokens[index].kind == .name else { return nil }
+  /// The variable at a token: no field, and no key of a table.
+  func variable(_ index: Int) -> String? {
+    guard script.tokens.indices.contains(index), script.tokens[index].kind == .name,
+      !script.isSymbol(index - 1, "."), !script.isSymbol(index - 1, ":"), !keys.contains(index)
+    else { return nil }
     return script.text(script.tokens[index])
   }
 
-  /// The ranges that a range can reach by names: itself first, then statements that give a value to a name in
-  /// it, to one in those, and so on, and those that name nothing.
-  func reach(of range: Range<Int>) -> [Range<Int>] {
+  /// The ranges that a range can reach by the names in it: itself first, then functions of the file, those
+  /// that they name, and so on.
+  ///
+  /// Returns also whether that is all: false when one names what may be anything.
+  func reach(of range: Range<Int>) -> (ranges: [Range<Int>], isAll: Bool) {
     var found = [range]
-    var open = chunks.filter { !$0.isDefinition }
-    var names = names(in: range)
-    while let next = open.firstIndex(where: { $0.names.isEmpty || !$0.names.isDisjoint(with: names) }) {
-      let chunk = open.remove(at: next)
-      found.append(chunk.range)
-      names.formUnion(self.names(in: chunk.range))
+    var isAll = true
+    var at = 0
+    while at < found.count {
+      for index in found[at] {
+        guard let name = variable(index) else { continue }
+        if let function = functions[name] {
+          if !found.contains(function) { found.append(function) }
+        } else if given.contains(name) || FileChunks.doors.contains(name) {
+          isAll = false
+        }
+      }
+      at += 1
     }
-    return found
+    return (found, isAll)
   }
 
-  private func names(in range: Range<Int>) -> Set<String> {
-    Set(range.compactMap { name($0) })
+  /// Names of the language that lead to others.
+  static let doors: Set = ["_G", "_ENV", "require"]
+
+  private mutating func findKeys() {
+    var open: [Bool] = []
+    for index in script.tokens.indices {
+      let change = FileChunks.change(script, index)
+      if change > 0 { open.append(script.isSymbol(index, "{")) }
+      if change < 0 { _ = open.popLast() }
+      if open.last == true, script.tokens[index].kind == .name, script.isSymbol(index + 1, "=") {
+        keys.insert(index)
+      }
+    }
+  }
+
+  private mutating func findNames() {
+    var open: [Bool] = []
+    for index in script.tokens.indices {
+      let change = FileChunks.change(script, index)
+      if change > 0 { open.append(["(", "{", "["].contains { script.isSymbol(index, $0) }) }
+      if change < 0 { _ = open.popLast() }
+      guard let name = variable(index) else { continue }
+      let isLocal = script.isSymbol(index - 1, "local")
+      if script.isSymbol(index - 1, "function") {
+        let isPlain = script.isSymbol(index - 2, "local")
+        if isPlain, open == [false], functions[name] == nil, let end = end(of: index - 1) {
+          functions[name] = index - 2..<end
+        } else if !isPlain || !isInFunction(index - 1) {
+          given.insert(name)
+        }
+      } else if isLocal, isInFunction(index) {
+        continue
+      } else if isLocal || script.isSymbol(index + 1, "=") || script.isSymbol(index + 1, "in") {
+        given.insert(name)
+      } else if open.last != true, script.isSymbol(index - 1, ",") || script.isSymbol(index + 1, ",") {
+        // One of several that are given values at once; what is only one of several values counts too.
+        given.insert(name)
+      }
+    }
+    for name in given { functions[name] = nil }
   }
 }

@@ -57,7 +57,8 @@ struct CommandSession {
   }
 
   static func exitCode(of problems: [Diagnostic]) -> ExitCode {
-    guard let code = problems.first(where: { $0.severity == .error })?.code else { return ExitCodes.success }
+    // What ended a command is no success, whatever it calls itself.
+    guard let code = problems.first(where: { $0.severity == .error })?.code else { return ExitCodes.failed }
     if code == HostCode.locked.code { return ExitCodes.locked }
     return code.hasPrefix("E02") ? ExitCodes.badInput : ExitCodes.failed
   }

@@ -4,6 +4,14 @@ import MoontideHost
 
 /// `--as-of`, `--as-known` and the zone of their days.
 struct PastOptions: ParsableArguments {
+  /// For the help of every command that takes them.
+  static let explanation = """
+    --as-of T counts what had happened by T, late events included; --as-known T what the log held by T; \
+    both: what of it was known then. T is a time, a day (its end), -2h, yesterday, last tuesday, #POSITION or \
+    TOPIC/PARTITION@OFFSET. A position stands for its event's time in --as-of, and for the log up to it in \
+    --as-known. What T came to is told on stderr.
+    """
+
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp("What had happened by then, late events included.", valueName: "TIME"))

@@ -13,12 +13,15 @@ struct QueryCommand: ParsableCommand {
     discussion: """
       Each projection's tables lie in a schema of its name: order_status.orders; a name that is unique works \
       without it. sys.events, sys.commands (with their outcomes), sys.handlers, sys.checkpoints and \
-      sys.dead_letters are tables too. With one argument that is the SQL, and the project is the nearest one; @FILE reads it from a file, - from stdin.
+      sys.dead_letters are tables too. With one argument that is the SQL, and the project is the nearest \
+      one; @FILE reads it from a file, - from stdin.
 
-      --as-of T asks whole read models as they were: the fold of all events that had happened by T, late \
-      ones included. --as-known T: of all that the log held by T. Both: what of it was known then. T is a \
-      time, a day (its end), #POSITION or TOPIC/PARTITION@OFFSET. sys.events shows the events of that \
-      moment. What is folded is kept below .moontide/as-of, which may be deleted.
+      Whole read models can be asked as they were, joins and search included; they are folded from the log \
+      by the scripts as they are now. sys.events then has the events of that moment. What is folded is kept \
+      below .moontide/as-of for the next question: the first one takes as long as a rebuild, others a \
+      fraction of it. It may be deleted.
+
+      \(PastOptions.explanation)
 
       Example: moontide query shop "select status, count(*) from orders group by 1" -o csv
       """)
@@ -26,7 +29,9 @@ struct QueryCommand: ParsableCommand {
   @OptionGroup var options: GlobalOptions
   @Argument(help: ArgumentHelp("The project, then the statement.", valueName: "dir> <sql")) var words:
     [String]
-  @Option(help: ArgumentHelp("Wait until the read models have come past this position.", valueName: "TOKEN"))
+  @Option(
+    help: ArgumentHelp(
+      "Wait until the read models have come past what append or send did.", valueName: "TOKEN"))
   var after: String?
   @Option(help: ArgumentHelp("Stop the statement after so many seconds.", valueName: "SECONDS")) var timeout:
     Double = 30
@@ -63,7 +68,8 @@ struct QueryCommand: ParsableCommand {
   private func token() throws -> Position? {
     guard let after else { return nil }
     guard let value = UInt64(after.hasPrefix("#") ? String(after.dropFirst()) : after) else {
-      throw ValidationError("--after takes the token that append printed, such as #48211, not \(after)")
+      throw ValidationError(
+        "--after takes the token that append or send printed, such as #48211, not \(after)")
     }
     return Position(value)
   }

@@ -12,13 +12,14 @@ struct SendCommand: ParsableCommand {
       """,
     discussion: """
       moontide send PlaceOrder -d '{"order_id":"o-1"}'   one command
-      moontide send -                                    command lines from stdin, one after another, a row each
+      moontide send -                                    command lines from stdin, a row each
 
-      Returns when the outcome is on disk. A command id has one outcome for ever: a resend gets the first answer. \
-      The token goes to `query --after`: read your own writes. sys.commands has every command with its outcome.
+      Returns when the outcome is on disk. A command id has one outcome for ever: a resend gets the first \
+      answer. The token goes to `query --after`: read your own writes. sys.commands has every command with \
+      its outcome.
 
-      Exit 0 accepted, 1 rejected or failed, 2 an id that names another command, 65 no command at all; of several \
-      lines the highest.
+      Exit 0 accepted, 1 rejected or failed, 2 an id that names another command, 65 no command at all; of \
+      several lines the highest.
 
       Example: moontide send PlaceOrder -d '{"order_id":"o-1","total_cents":995}'
       """)
@@ -54,7 +55,7 @@ struct SendCommand: ParsableCommand {
     try session.perform {
       let access = try ProjectDoor.access(try session.project())
       if type == "-" { return try sendLines(access, session) }
-      let outcome = try access.send(SendRequest(line: try line(), expectedVersion: expect))
+      let outcome = try access.send(SendRequest(line: try line(), expectedVersion: expect, explain: explain))
       try report(outcome, session)
       if outcome.verdict != .accepted { throw ExitCodes.findings }
     }

@@ -77,7 +77,7 @@ enum LuaStubs {
 
     ---What a consumer can do. All of it is recorded in one transaction with the checkpoint.
     ---@class Context
-    ---@field state table Durable, per topic and key
+    ---@field state table? Durable, per topic and key; nested changes count
     ---@field env table<string, EnvironmentReference> Names of `env` in moontide.lua; values only the effect gets
     local Context = {}
     ---Something to be done outside, recorded now and performed after the commit; returns its key.
@@ -89,6 +89,10 @@ enum LuaStubs {
     ---@param event NewEvent
     ---@return string
     function Context.emit(event) end
+    ---Sends a command to its decider, exactly once; returns its id. sys.commands has its outcome.
+    ---@param command NewCommand
+    ---@return string
+    function Context.send(command) end
 
     ---A value of the environment that no script sees: join it with texts by `..`, give it to `ctx.effect`.
     ---@class EnvironmentReference
@@ -118,25 +122,36 @@ enum LuaStubs {
     ---@field json? any One line of JSON
     ---@field about? any
 
+    ---What goes around the data; each field has a default.
     ---@class Envelope
-    ---@field key? string
-    ---@field id? string
-    ---@field time? string
+    ---@field key? string|integer
+    ---@field id? string|integer
+    ---@field time? string RFC 3339
     ---@field version? integer
-    ---@field topic? string
+    ---@field topic? string Of events alone: a command goes to its decider
     ---@field meta? table
 
     ---@class NewEvent : Envelope
     ---@field type string
     ---@field data table
 
-    ---@type table<string, fun(data: table, envelope?: Envelope): NewEvent>
+    ---@class NewCommand : Envelope
+    ---@field type string
+    ---@field data table
+
+    ---Makes events: `events.OrderPlaced { … }`.
+    ---@type table<string, fun(data?: table, envelope?: Envelope): NewEvent>
     events = {}
+    ---Makes commands: `commands.PlaceOrder { … }`.
+    ---@type table<string, fun(data?: table, envelope?: Envelope): NewCommand>
+    commands = {}
 
     ---@class ProjectionDefinition
     ---@field schema string SQL: tables, indexes, FTS5 tables
     ---@field on table<string, fun(event: Event, db: Database)>
+    ---@field topics? string[] Sees these topics alone
     ---@field exhausted? "halt"
+    ---@field was? string Its old name
     ---@field wants? table<string, integer> Versions to see instead of the newest
 
     ---A read model: tables that are a fold of the log.
@@ -153,10 +168,12 @@ enum LuaStubs {
     ---@class ConsumerDefinition
     ---@field on table<string, fun(event: Event, ctx: Context)>
     ---@field on_result? fun(result: Event, ctx: Context) What came of an effect: `result.data.ok`, `result.id` its key
-    ---@field lanes? integer
+    ---@field topics? string[] Sees these topics alone
+    ---@field lanes? integer Lua states side by side
     ---@field retry? RetryPolicy
     ---@field exhausted? "park"|"skip"|"halt"
-    ---@field from? "start"|"now"|string
+    ---@field from? "start"|"now"|string Where it begins in a log that has events already
+    ---@field was? string Its old name: it keeps its checkpoint, state and identity
     ---@field wants? table<string, integer> Versions to see instead of the newest
 
     ---Reacts to events.
@@ -164,12 +181,101 @@ enum LuaStubs {
     ---@return fun(definition: ConsumerDefinition)
     function consumer(name) end
 
+    ---What a saga's own functions can do; all of it is one transaction with its state and the checkpoint.
+    ---@class SagaContext
+    local SagaContext = {}
+    ---Sends a command to its decider, exactly once; returns its id.
+    ---@param command NewCommand
+    ---@return string
+    function SagaContext.send(command) end
+    ---Puts an event into the log, exactly once; returns its id.
+    ---@param event NewEvent
+    ---@return string
+    function SagaContext.emit(event) end
+    ---Sets the timer of that name; without a delay it is no more.
+    ---@param name string One of `timers`
+    ---@param delay? string Such as "15m"
+    function SagaContext.timer(name, delay) end
+    ---Gives the instance up, and undoes its steps from the last to the first.
+    ---@param reason string
+    function SagaContext.compensate(reason) end
+    ---Ends the instance as completed.
+    function SagaContext.complete() end
+
+    ---@alias Sent NewCommand|NewCommand[]|nil
+
+    ---@class SagaStep
+    ---@field name? string
+    ---@field send? fun(state: table): Sent
+    ---@field succeeds_on? string|string[]
+    ---@field fails_on? string|string[]
+    ---@field timeout? string Such as "15m"
+    ---@field compensate? fun(state: table, result?: Event): Sent
+    ---@field parallel? SagaStep[]
+
+    ---@class SagaDefinition
+    ---@field starts_on string|string[]
+    ---@field correlate? table<string, string>|fun(event: Event): string|integer|nil
+    ---@field initial? fun(event: Event): table
+    ---@field steps? SagaStep[]
+    ---@field completed? fun(state: table): Sent
+    ---@field compensated? fun(state: table, why: table): Sent
+    ---@field on? table<string, fun(state: table, event: Event, ctx: SagaContext)>
+    ---@field timers? table<string, fun(state: table, ctx: SagaContext)>
+    ---@field clock? "event"|"wall"
+    ---@field topics? string[] Sees these topics alone
+    ---@field retry? RetryPolicy
+    ---@field exhausted? "park"|"skip"|"halt"
+    ---@field from? "start"|"now"|string
+    ---@field was? string Its old name
+    ---@field wants? table<string, integer>
+
+    ---A process of several steps, with what undoes them.
+    ---@param name string
+    ---@return fun(definition: SagaDefinition)
+    function saga(name) end
+
+    ---What is asked of a decider, read-only.
+    ---@class Command
+    ---@field id string
+    ---@field source string
+    ---@field type string
+    ---@field version integer
+    ---@field key string Of its stream
+    ---@field time string
+    ---@field data table
+    ---@field meta table
+
+    ---What `reject` makes, for `decide` to return.
+    ---@class Rejection
+
+    ---@alias Decided NewEvent|NewEvent[]|Rejection One event, a list, {} (nothing happened) or a rejection
+
+    ---@class DeciderDefinition
+    ---@field topic? string Where its events go; "events" unless given
+    ---@field key? string The field of a command's data that names its stream; else the command's key does
+    ---@field initial? fun(): any The state of a stream without events; {} unless given
+    ---@field decide table<string, fun(command: Command, state: any): Decided> By type of command
+    ---@field evolve table<string, fun(state: any, event: Event): any> By type of event; returns the state
+    ---@field snapshot_every? integer Keeps the state after so many events of a stream
+    ---@field was? string Its old name: it keeps its identity
+
+    ---Decides commands by the state that the stream's own events make. Pure.
+    ---@param name string
+    ---@return fun(definition: DeciderDefinition)
+    function decider(name) end
+    ---Says no: nothing happens, and whoever sent the command gets code and text.
+    ---@param code string Such as "ORDER_EXISTS"
+    ---@param text? string
+    ---@return Rejection
+    function reject(code, text) end
+
     ---What `rename`, `split` and `drop` make, for an upcaster to return.
     ---@class Reshaped
 
     ---@class UpcasterDefinition
     ---@field [integer] fun(data: table, event: Event): table|Reshaped `[n]` takes version n to n+1
-    ---@field down? table<integer, fun(data: table, event: Event): table> `down[n]` takes n to n-1, for `wants`
+    ---@field down? table<integer, fun(data: table, event: Event): table> `[n]` takes n to n-1, for `wants`
 
     ---Brings stored events of one type to the newest version.
     ---@param type string
@@ -195,6 +301,16 @@ enum LuaStubs {
     ---@param text string
     ---@return integer
     function moontide.time(text) end
+
+    ---Marks a table as a JSON array, also when it is empty.
+    ---@param list? table
+    ---@return table
+    function array(list) end
+
+    ---A copy to change: deep of what an event carries, flat of a table of yours.
+    ---@param value table
+    ---@return table
+    function table.copy(value) end
 
     """#
 }

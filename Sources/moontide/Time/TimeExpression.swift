@@ -56,7 +56,23 @@ enum TimeExpression: Equatable, Sendable {
     }
     if let time = EventTime(trimmed) { return .instant(time) }
     if let civil = CivilTime(trimmed), let time = zone.instant(of: civil) { return .instant(time) }
-    throw TimeExpressionFault(text: trimmed, reason: "it is no time")
+    throw TimeExpressionFault(text: trimmed, reason: reason(trimmed))
+  }
+
+  /// What is wrong with a text that none of the forms fits.
+  private static func reason(_ text: String) -> String {
+    let parts = text.prefix { $0 != "T" && $0 != "t" && $0 != " " }.split(separator: "-").map(String.init)
+    let numbers = parts.compactMap { Int($0) }
+    if digits(text[...]) != nil { return "a position has a # before it: #\(text)" }
+    guard parts.count == 3, numbers.count == 3, parts[0].count == 4 else {
+      return "it has none of the forms of one"
+    }
+    if parts[1].count != 2 || parts[2].count != 2 {
+      let two = numbers.dropFirst().map { $0 < 10 ? "0\($0)" : "\($0)" }
+      return "months and days have two digits: \(([parts[0]] + two).joined(separator: "-"))"
+    }
+    let day = parts.joined(separator: "-")
+    return CivilDay(day) == nil ? "there is no day \(day)" : "the day is one, what follows is no time of it"
   }
 
   private static func position(_ text: String) throws(TimeExpressionFault) -> TimeExpression {
