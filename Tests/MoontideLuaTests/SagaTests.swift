@@ -20,6 +20,7 @@ struct SagaTests {
         if case .function(let function) = entry.value { functions[entry.key.text ?? ""] = function }
       }
       self.functions = functions
+      let batch = batch
       func add(_ text: String) -> ByteRange { batch.bytes.appendPart(text) }
       let envelope = Envelope(
         timeMicroseconds: 1_000_000, id: add("e-1"), type: add("OrderCreated"), key: add("k"),

@@ -125,6 +125,6 @@ final class SagaRig {
 /// Keeps nothing.
 private final class NoSnapshots: SnapshotStore {
   func snapshot(topic: TopicName, key: [UInt8]) throws(StoreError) -> StreamSnapshot? { nil }
-  func keep(_ snapshots: [StreamSnapshot], reached: Position) throws(StoreError) {}
-  func reached() throws(StoreError) -> Position? { nil }
+  func keep(_ snapshots: [StreamSnapshot], reached: LogMark?) throws(StoreError) {}
+  func reached() throws(StoreError) -> LogMark? { nil }
 }

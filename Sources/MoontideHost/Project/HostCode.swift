@@ -21,7 +21,7 @@ public enum HostCode: String, ExplainedCode {
   case afterToken = "E0617"
   case mended = "E0621"
   case cannotRetry = "E0622"
-  case noSuchEffect = "E0625"
+  case noSuchEffect = "E0626"
   case backupTarget = "E0623"
   case backupDamaged = "E0624"
   case frameTooLarge = "E0625"

@@ -39,7 +39,8 @@ public struct EffectResult: Sendable {
 
   /// Of a record of kind `result`.
   public init(_ record: Record, in batch: RecordBatch) {
-    data = Array(batch.bytes[record.envelope.data.indices])
+    let data = Array(batch.bytes[record.envelope.data.indices])
+    self.data = data
     isDone = JSONFields.value("ok", data, data.whole).map { data.text($0) == "true" } ?? false
   }
 
