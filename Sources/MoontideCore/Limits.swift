@@ -201,63 +201,6 @@ public enum Limits {
   /// An idle worker looks again after this time even when nobody wakes it.
   public static let idlePause = Duration.seconds(1)
 
-  // MARK: Effects
-
-  /// Effects that one event may have.
-  public static let effectsPerEventMax = 100
-  /// The request of one effect as JSON: it is kept in the ledger and held in memory while it is performed.
-  public static let effectRequestBytesMax = 1 << 20
-  /// The URL of a request, longer than servers take.
-  public static let effectURLBytesMax = 8 << 10
-  /// Headers of one request, and variables of one program; real ones have a handful.
-  public static let effectHeadersMax = 64
-  /// Arguments of one program.
-  public static let effectArgumentsMax = 256
-  /// What is kept of a response's body, and of each output of a program: handlers look at ids and messages.
-  public static let effectResponseBytesMax = 64 << 10
-  /// Bytes of a response that are read at all: what is longer is refused as a failed try.
-  public static let effectReadBytesMax = 16 << 20
-  /// Headers of a response that are kept, in bytes of names and values.
-  public static let effectHeaderBytesMax = 8 << 10
-  /// An error of a try as the ledger keeps it.
-  public static let effectErrorBytesMax = 1 << 10
-  /// What one try may take unless it says otherwise.
-  public static let effectTimeDefault = Duration.seconds(30)
-  /// The longest that it may say.
-  public static let effectTimeMax = Duration.seconds(600)
-  /// How long a target may have others wait by `Retry-After`.
-  public static let retryAfterMax = Duration.seconds(3_600)
-  /// Effects of one handler that are performed side by side.
-  public static let effectsAtOncePerHandler = 16
-  /// Effects of all handlers that are: sockets and processes are held for each.
-  public static let effectsAtOnceMax = 64
-  /// Open effects of one handler that are held in memory by number and key; later ones wait in the file.
-  public static let effectsQueuedMax = 50_000
-  /// Results that are written in one batch of the log.
-  public static let effectsPerNoteMax = 256
-  /// Effects that are done and stay in the ledger, for people; the log keeps all results.
-  public static let effectsKeptMax: UInt64 = 100_000
-  /// Tries of one target, of whatever effects, that fail one behind the other before its circuit opens.
-  public static let circuitFailures = 5
-  /// How long an open circuit rests before it lets one try through: doubled with each that fails.
-  public static let circuitRest = Duration.seconds(1)
-  /// The longest rest.
-  public static let circuitRestMax = Duration.seconds(30)
-  /// How long an effect lets an open circuit hold it back, from its due time on: then it is tried all the
-  /// same.
-  public static let circuitPatience = Duration.seconds(900)
-  /// The same where a run is to come to an end.
-  public static let circuitPatienceOnce = Duration.seconds(5)
-  /// Targets whose circuits are remembered; those that fail nothing are forgotten first.
-  public static let circuitsMax = 10_000
-  /// Values of the environment shorter than this are no secrets, and are not redacted: every second text has
-  /// a "1".
-  public static let secretBytesMin = 4
-  /// One value of the environment.
-  public static let secretBytesMax = 64 << 10
-  /// How long a run that ends waits for the effects that are being performed; the rest is performed again.
-  public static let effectDrainTime = Duration.seconds(5)
-
   // MARK: Lua budgets, per event (settings may change them)
 
   /// A second of plain Lua on a slow machine; real handlers use thousands.
@@ -317,36 +260,6 @@ public enum Limits {
 
   /// What is copied at once into a backup and out of it.
   public static let copyBytes = 1 << 20
-
-  // MARK: The past
-
-  /// Positions that one entry of the outline of times stands for: some 20 bytes for 350 KB of log. Larger
-  /// ones would be read in vain more often, for one late event.
-  public static let outlineStretch: UInt64 = 1_024
-  /// Bytes of the outline's file: of 10,000 million records with 16 topics a stretch.
-  public static let outlineBytesMax = 4 << 30
-  /// Marks that are kept of one read model, and as many again that left out a few events of a wrong year: a
-  /// question about a random time folds 1/24 of the log at the mean.
-  public static let foldMarksMax = 12
-  /// Records between two marks at least: fewer are folded in a hundredth of a second, large ones in a tenth.
-  public static let foldMarkInterval: UInt64 = 2_000
-  /// Answers that are kept of one read model, beside its marks: somebody compares a few moments, again and
-  /// again.
-  public static let foldAnswersMax = 4
-  /// Bytes of all that is kept of one read model: twice as many as the log has, and at least this. Twelve
-  /// marks of a growing read model are six times as large as it is in the end; where this is less they lie
-  /// farther apart, and questions take longer.
-  public static let foldBytesFloor: UInt64 = 1 << 30
-  /// A fold that left out one event in so many is too special to be of use for other moments.
-  public static let foldLeftOutShare: UInt64 = 100
-  /// The note beside a kept fold: fifteen lines.
-  public static let foldNoteBytesMax = 4 << 10
-  /// How often a question is tried whose fold another process removes before it is opened.
-  public static let foldTriesMax = 3
-  /// A fold that was made or used so recently may be about to be opened by its process.
-  public static let foldOpeningTime = Duration.seconds(1)
-  /// What a killed process left is removed when it is so old: a living one may be between two steps.
-  public static let leftoverAge = Duration.seconds(60)
 
   // MARK: Output
 

@@ -2,8 +2,8 @@ import BorrowedFixtures
 import Foundation
 import Testing
 
-/// Sagas through the binary: the checkout of the examples, and reminders over real offers. `MOONTIDE_ORDERS` sets
-/// how many orders, `MOONTIDE_KILLS` how many kills.
+/// Sagas through the binary: the checkout of the examples, and reminders over real offers. `MOONTIDE_ORDERS`
+/// sets how many orders, `MOONTIDE_KILLS` how many kills.
 @Suite(.serialized) struct SagaTests {
   private static let example = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     .appending(path: "../../examples/05-checkout").standardizedFileURL
@@ -67,8 +67,9 @@ import Testing
       let total = order % 6 == 2 ? 20_000 : 2_500
       let address = order % 6 == 4 ? "" : #","address":"Elm Street \#(order)""#
       lines.append(
-        #"{"id":"c-\#(order)","type":"CreateOrder","time":"2026-03-01T09:00:00Z","data":{"order_id":"o-\#(order)","#
-          + #""sku":"\#(sku)","quantity":1,"total_cents":\#(total),"card":"\#(card)"\#(address)}}"#)
+        #"{"id":"c-\#(order)","type":"CreateOrder","time":"2026-03-01T09:00:00Z","#
+          + #""data":{"order_id":"o-\#(order)","sku":"\#(sku)","quantity":1,"#
+          + #""total_cents":\#(total),"card":"\#(card)"\#(address)}}"#)
     }
     return lines.joined(separator: "\n") + "\n"
   }

@@ -88,7 +88,7 @@ struct EffectResultTests {
     let project = try TestProject([
       "handlers/a.lua": """
       consumer "c" { from = "start", on = { A = function(event, ctx) ctx.effect("http", { url = "http://h/" }) end } }
-      consumer "d" { from = "start", on = { ["*"] = function(event, ctx) ctx.emit { type = "D", data = {}, topic = "o" } end },
+      consumer "d" { from = "start", topics = { "events" }, on = { ["*"] = function(event, ctx) ctx.emit { type = "D", data = {}, topic = "o" } end },
         on_result = function() error("not mine") end }
       """
     ])

@@ -229,6 +229,8 @@ enum LuaStubs {
     ---@field from? "start"|"now"|string
     ---@field was? string Its old name
     ---@field wants? table<string, integer>
+    ---@field migrate? fun(state: table, step?: string): table?, string? Fits an open instance to changed steps
+    ---@field pin? boolean Open instances end by the script that they began with
 
     ---A process of several steps, with what undoes them.
     ---@param name string
