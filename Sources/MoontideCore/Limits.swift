@@ -140,6 +140,9 @@ public enum Limits {
   /// What the instances of one event may ask for one after another: a step that is done at once leads to the
   /// next, and more than all steps there and back is a loop of ours.
   public static let sagaActionsMax = 1_000
+  /// Instances of a saga that are remembered from one transaction to the next: those under way in a backlog,
+  /// some 25,000 of them, within the goal for RSS.
+  public static let sagaMemoryBytesMax = 32 << 20
   /// Timers that fire before the next record is looked at; more fire before the one after it.
   public static let sagaFiringsMax = 4_096
   /// A batch of slow events is committed early, so that stopping never waits long.

@@ -11,6 +11,9 @@ public protocol SagaStore: EffectStore {
   /// Timers of that clock that are due at the instant or before, the earliest first, at most `limit`.
   func timers(_ clock: SagaTimerRow.Clock, through microseconds: Int64, limit: Int) throws(StoreError)
     -> [SagaTimerRow]
+  /// Timers of event time behind `last` in the order of `SagaTimerRow.isBefore`, at most `limit`; nil: from
+  /// the first on.
+  func timers(after last: SagaTimerRow?, limit: Int) throws(StoreError) -> [SagaTimerRow]
   /// When the earliest timer of that clock is due; nil without one.
   func nextTimer(_ clock: SagaTimerRow.Clock) throws(StoreError) -> Int64?
   /// All instances that have not ended, by correlation value, from `after` on (exclusive), at most `limit`.
@@ -41,6 +44,8 @@ public struct SagaRow: Sendable, Hashable {
   /// Steps, commands on their way and notes, as the runtime writes them: a JSON object.
   public var body: [UInt8]
   public var timers: [SagaTimerRow]
+  /// Whether they may be others than those that are kept; if not, they are not written.
+  public var hasNewTimers = true
   /// Ids of the commands that it ever sent.
   public var sent: [[UInt8]]
 
@@ -93,5 +98,11 @@ public struct SagaTimerRow: Sendable, Hashable {
     self.clock = clock
     self.dueMicroseconds = dueMicroseconds
     self.isAnnounced = isAnnounced
+  }
+  /// The order in which timers fire: of time, then of the correlation value, then of setting.
+  public func isBefore(_ other: SagaTimerRow) -> Bool {
+    if dueMicroseconds != other.dueMicroseconds { return dueMicroseconds < other.dueMicroseconds }
+    if key != other.key { return key.lexicographicallyPrecedes(other.key) }
+    return ordinal < other.ordinal
   }
 }

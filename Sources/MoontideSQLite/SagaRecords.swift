@@ -34,7 +34,11 @@ struct SagaRecords {
     "key, status, ended, trace, began, changed, time, reason, script_version, state, body"
 
   func saga(_ key: [UInt8]) throws(StoreError) -> SagaRow? {
-    let read = try connection.statement("select \(Self.columns) from _mt_sagas where key = ?1")
+    let read = try connection.fixed(
+      """
+      select key, status, ended, trace, began, changed, time, reason, script_version, state, body
+      from _mt_sagas where key = ?1
+      """)
     defer { read.reset() }
     read.bind(1, blob: key)
     guard try read.step() else { return nil }
@@ -71,8 +75,8 @@ struct SagaRecords {
   private static let timerColumns = "key, ordinal, purpose, clock, due, announced"
 
   private func timers(of key: [UInt8]) throws(StoreError) -> [SagaTimerRow] {
-    let read = try connection.statement(
-      "select \(Self.timerColumns) from _mt_timers where key = ?1 order by ordinal")
+    let read = try connection.fixed(
+      "select key, ordinal, purpose, clock, due, announced from _mt_timers where key = ?1 order by ordinal")
     read.bind(1, blob: key)
     return try timers(read)
   }
@@ -88,6 +92,20 @@ struct SagaRecords {
     read.bind(1, Int64(clock.rawValue))
     read.bind(2, microseconds)
     read.bind(3, Int64(limit))
+    return try timers(read)
+  }
+
+  func timers(after last: SagaTimerRow?, limit: Int) throws(StoreError) -> [SagaTimerRow] {
+    let read = try connection.statement(
+      """
+      select \(Self.timerColumns) from _mt_timers
+      where announced = 0 and clock = 1 and (due, key, ordinal) > (?1, ?2, ?3)
+      order by due, key, ordinal limit ?4
+      """)
+    read.bind(1, last?.dueMicroseconds ?? .min)
+    read.bind(2, blob: last?.key ?? [])
+    read.bind(3, Int64(bitPattern: last?.ordinal ?? 0))
+    read.bind(4, Int64(limit))
     return try timers(read)
   }
 
@@ -107,7 +125,7 @@ struct SagaRecords {
   }
 
   func nextTimer(_ clock: SagaTimerRow.Clock) throws(StoreError) -> Int64? {
-    let read = try connection.statement(
+    let read = try connection.fixed(
       "select due from _mt_timers where announced = 0 and clock = ?1 order by due limit 1")
     defer { read.reset() }
     read.bind(1, Int64(clock.rawValue))
@@ -115,7 +133,7 @@ struct SagaRecords {
   }
 
   func key(ofCommand id: [UInt8]) throws(StoreError) -> [UInt8]? {
-    let read = try connection.statement("select key from _mt_sent where id = ?1")
+    let read = try connection.fixed("select key from _mt_sent where id = ?1")
     defer { read.reset() }
     read.bind(1, blob: id)
     return try read.step() ? read.bytes(0) : nil
@@ -134,9 +152,10 @@ struct SagaRecords {
   // MARK: Writing, inside a transaction
 
   func write(_ row: SagaRow) throws(StoreError) {
-    let insert = try connection.statement(
+    let insert = try connection.fixed(
       """
-      insert into _mt_sagas(\(Self.columns)) values (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)
+      insert into _mt_sagas(key, status, ended, trace, began, changed, time, reason, script_version, state,
+        body) values (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)
       on conflict(key) do update set status = excluded.status, ended = excluded.ended,
         changed = excluded.changed, time = excluded.time, reason = excluded.reason,
         script_version = excluded.script_version, state = excluded.state, body = excluded.body
@@ -153,12 +172,14 @@ struct SagaRecords {
     insert.bind(10, blob: row.state)
     insert.bind(11, blob: row.body)
     try insert.finish()
-    let clear = try connection.statement("delete from _mt_timers where key = ?1")
-    clear.bind(1, blob: row.key)
-    try clear.finish()
-    for timer in row.timers { try write(timer) }
+    if row.hasNewTimers {
+      let clear = try connection.fixed("delete from _mt_timers where key = ?1")
+      clear.bind(1, blob: row.key)
+      try clear.finish()
+      for timer in row.timers { try write(timer) }
+    }
     for id in row.sent {
-      let sent = try connection.statement("insert or ignore into _mt_sent(id, key) values (?1, ?2)")
+      let sent = try connection.fixed("insert or ignore into _mt_sent(id, key) values (?1, ?2)")
       sent.bind(1, blob: id)
       sent.bind(2, blob: row.key)
       try sent.finish()
@@ -166,7 +187,7 @@ struct SagaRecords {
   }
 
   private func write(_ timer: SagaTimerRow) throws(StoreError) {
-    let insert = try connection.statement("insert into _mt_timers values (?1, ?2, ?3, ?4, ?5, ?6)")
+    let insert = try connection.fixed("insert into _mt_timers values (?1, ?2, ?3, ?4, ?5, ?6)")
     insert.bind(1, blob: timer.key)
     insert.bind(2, Int64(bitPattern: timer.ordinal))
     insert.bind(3, text: timer.purpose)
@@ -209,6 +230,10 @@ extension ConsumerStore: SagaStore {
     _ clock: SagaTimerRow.Clock, through microseconds: Int64, limit: Int
   ) throws(StoreError) -> [SagaTimerRow] {
     try sagas.timers(clock, through: microseconds, limit: limit)
+  }
+
+  public func timers(after last: SagaTimerRow?, limit: Int) throws(StoreError) -> [SagaTimerRow] {
+    try sagas.timers(after: last, limit: limit)
   }
 
   public func nextTimer(_ clock: SagaTimerRow.Clock) throws(StoreError) -> Int64? {

@@ -5,25 +5,28 @@ import MoontideCore
 struct SagaInstances {
   private let store: any SagaStore
   private let coding: SagaCoding
-  private var changed: [[UInt8]: SagaInstance] = [:]
+  private var changed: [ByteKey: SagaInstance] = [:]
   /// In the order of their first change, so that what is written does not depend on hashes.
-  private var order: [[UInt8]] = []
-  private var sent: [[UInt8]: [[UInt8]]] = [:]
-  private var senders: [[UInt8]: [UInt8]] = [:]
-  /// No timer of event time is due before; asked of the store when it is reached.
-  private var leastDue: Int64
+  private var order: [ByteKey] = []
+  private var sent: [ByteKey: [[UInt8]]] = [:]
+  private var senders: [ByteKey: [UInt8]] = [:]
+  /// The correlation values of changed instances, by trace.
+  private var traced: [ByteKey: [[UInt8]]] = [:]
+  private var clockwork: DueTimers
+  private let memory: SagaMemory
 
-  init(_ store: any SagaStore, coding: SagaCoding) throws(StoreError) {
+  init(_ store: any SagaStore, coding: SagaCoding, memory: SagaMemory) throws(StoreError) {
     self.store = store
     self.coding = coding
-    leastDue = try store.nextTimer(.event) ?? .max
+    self.memory = memory
+    clockwork = try DueTimers(store)
   }
 
   /// How many were touched.
   var count: Int { order.count }
 
   func find(_ key: [UInt8]) throws(SagaStoreFault) -> SagaInstance? {
-    if let known = changed[key] { return known }
+    if let known = changed[ByteKey(key)] ?? memory.find(key) { return known }
     let row: SagaRow?
     do throws(StoreError) { row = try store.saga(key) } catch { throw .store(error) }
     guard let row else { return nil }
@@ -33,7 +36,7 @@ struct SagaInstances {
 
   /// The instance that sent a command.
   func key(ofCommand id: [UInt8]) throws(SagaStoreFault) -> [UInt8]? {
-    if let known = senders[id] { return known }
+    if let known = senders[ByteKey(id)] ?? memory.key(ofCommand: id) { return known }
     do throws(StoreError) { return try store.sagaKey(ofCommand: id) } catch { throw .store(error) }
   }
 
@@ -43,61 +46,52 @@ struct SagaInstances {
     do throws(StoreError) { keys = Set(try store.sagaKeys(traced: trace, limit: 2)) } catch {
       throw .store(error)
     }
-    for instance in changed.values where instance.trace == trace { keys.insert(instance.key) }
+    keys.formUnion(traced[ByteKey(trace)] ?? [])
     return keys.count == 1 ? keys.first : nil
   }
 
   /// - Parameter ids: of the commands that it sent since.
   mutating func put(_ instance: SagaInstance, sent ids: [[UInt8]]) {
-    if changed.updateValue(instance, forKey: instance.key) == nil { order.append(instance.key) }
-    if !ids.isEmpty {
-      sent[instance.key, default: []] += ids
-      for id in ids { senders[id] = instance.key }
+    let key = ByteKey(instance.key)
+    let before = changed.updateValue(instance, forKey: key)
+    if before == nil {
+      order.append(key)
+      traced[ByteKey(instance.trace), default: []].append(instance.key)
     }
-    for timer in instance.timers where timer.clock == .event && !timer.isAnnounced {
-      leastDue = min(leastDue, timer.due)
+    clockwork.note(instance, before: before)
+    if !ids.isEmpty {
+      sent[key, default: []] += ids
+      for id in ids { senders[ByteKey(id)] = instance.key }
     }
   }
 
-  /// Timers of event time that are due, the earliest first; and whether there may be more than those.
-  mutating func due(through microseconds: Int64) throws(SagaStoreFault) -> (
-    timers: [SagaTimerRow], more: Bool
-  ) {
-    if microseconds < leastDue { return ([], false) }
-    let kept: [SagaTimerRow]
-    do throws(StoreError) {
-      kept = try store.timers(.event, through: microseconds, limit: Limits.sagaFiringsMax)
-    } catch { throw .store(error) }
-    var timers = kept.filter { changed[$0.key] == nil }
-    var least = Int64.max
-    for key in order {
-      guard let instance = changed[key] else { continue }
-      for timer in coding.row(instance, sent: []).timers where timer.clock == .event && !timer.isAnnounced {
-        if timer.dueMicroseconds <= microseconds { timers.append(timer) }
-        least = min(least, timer.dueMicroseconds)
-      }
+  /// The next timer of event time that is due, the earliest first; each is given once.
+  mutating func nextDue(through microseconds: Int64) throws(SagaStoreFault) -> SagaTimerRow? {
+    let due: DueTimers.Due?
+    do throws(StoreError) { due = try clockwork.next(through: microseconds, changed) } catch {
+      throw .store(error)
     }
-    let more = kept.count == Limits.sagaFiringsMax
-    if timers.isEmpty, !more {
-      // The next of the store behind the instant: those before it are of instances that changed since.
-      leastDue = min(least, microseconds.addingSaturated(1))
-      if kept.isEmpty {
-        do throws(StoreError) { leastDue = min(least, try store.nextTimer(.event) ?? .max) } catch {
-          throw .store(error)
-        }
-      }
+    switch due {
+    case nil: return nil
+    case .kept(let row)?: return row
+    case .set(let key, let ordinal)?:
+      return changed[ByteKey(key)]?.timers.first { $0.ordinal == ordinal }.map { coding.row($0, of: key) }
     }
-    timers.sort {
-      ($0.dueMicroseconds, $0.ordinal) == ($1.dueMicroseconds, $1.ordinal)
-        ? $0.key.lexicographicallyPrecedes($1.key)
-        : ($0.dueMicroseconds, $0.ordinal) < ($1.dueMicroseconds, $1.ordinal)
-    }
-    return (timers, more)
   }
 
   /// What is to be written.
   var rows: [SagaRow] {
-    order.compactMap { key in changed[key].map { coding.row($0, sent: sent[key] ?? []) } }
+    order.compactMap { key in
+      guard let instance = changed[key] else { return nil }
+      var row = coding.row(instance, sent: sent[key] ?? [])
+      row.hasNewTimers = memory.find(key.bytes).map { $0.timers != instance.timers } ?? true
+      return row
+    }
+  }
+
+  /// It is written: what was changed is what the file has.
+  func keep() {
+    for key in order { if let instance = changed[key] { memory.keep(instance) } }
   }
 }
 

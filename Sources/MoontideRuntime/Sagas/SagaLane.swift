@@ -13,6 +13,7 @@ final class SagaLane {
   let host: SagaHost
   let report: FaultReport
   let selection: LaneSelection
+  let memory = SagaMemory()
   private(set) var program: SagaProgram
   var subscriptions: SubscriptionTable
   var parked = ParkedKeys()

@@ -39,9 +39,9 @@ final class SagaPass {
     router = SagaRouter(lane)
     parked = lane.parked
     eventTime = lane.eventTime
-    do throws(StoreError) { instances = try SagaInstances(lane.store, coding: lane.coding) } catch {
-      throw lane.stop(error)
-    }
+    do throws(StoreError) {
+      instances = try SagaInstances(lane.store, coding: lane.coding, memory: lane.memory)
+    } catch { throw lane.stop(error) }
   }
 
   /// Goes through the records of the batch, behind which the log is read on at `next`, and commits. Returns
@@ -97,7 +97,7 @@ final class SagaPass {
       }
     } catch { throw lane.stop(error) }
     if timers.isEmpty { return false }
-    timers.sort { ($0.dueMicroseconds, $0.ordinal) < ($1.dueMicroseconds, $1.ordinal) }
+    timers.sort { $0.isBefore($1) }
     do throws(WorkerStop) {
       for timer in timers { try announce(timer, at: lane.status.position) }
       try commit(at: nil)
@@ -143,16 +143,16 @@ final class SagaPass {
 
   /// Whether all that is due was fired.
   private func fire(at position: Position) throws(WorkerStop) -> Bool {
-    while true {
-      let due: (timers: [SagaTimerRow], more: Bool)
-      do throws(SagaStoreFault) { due = try instances.due(through: eventTime) } catch {
+    while fired < Limits.sagaFiringsMax {
+      let due: SagaTimerRow?
+      do throws(SagaStoreFault) { due = try instances.nextDue(through: eventTime) } catch {
         throw lane.stop(error)
       }
-      if due.timers.isEmpty { return !due.more }
-      for timer in due.timers { try fire(timer, at: position) }
-      fired += due.timers.count
-      if due.more || fired >= Limits.sagaFiringsMax { return false }
+      guard let due else { return true }
+      try fire(due, at: position)
+      fired += 1
     }
+    return false
   }
 
   private func fire(_ timer: SagaTimerRow, at position: Position) throws(WorkerStop) {
@@ -274,8 +274,12 @@ final class SagaPass {
       }
       let transaction = try open()
       CrashPoint.reach(.beforeCommit)
-      do throws(StoreError) { try transaction.commit() } catch { throw lane.stop(error) }
+      do throws(StoreError) { try transaction.commit() } catch {
+        lane.memory.forget()
+        throw lane.stop(error)
+      }
       CrashPoint.reach(.afterCommit)
+      instances.keep()
       self.transaction = nil
     }
     if let reached {
