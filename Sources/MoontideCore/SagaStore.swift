@@ -15,6 +15,8 @@ public protocol SagaStore: EffectStore {
   func nextTimer(_ clock: SagaTimerRow.Clock) throws(StoreError) -> Int64?
   /// All instances that have not ended, by correlation value, from `after` on (exclusive), at most `limit`.
   func openSagas(after key: [UInt8]?, limit: Int) throws(StoreError) -> [SagaRow]
+  /// The sources that make that version of the script; empty when they are not kept.
+  func sources(ofVersion version: String) throws(StoreError) -> [SagaSource]
 }
 
 /// One instance of a saga as it is kept.

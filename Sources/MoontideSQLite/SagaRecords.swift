@@ -218,14 +218,22 @@ extension ConsumerStore: SagaStore {
   public func openSagas(after key: [UInt8]?, limit: Int) throws(StoreError) -> [SagaRow] {
     try sagas.sagas(isOpen: true, after: key, limit: limit)
   }
+
+  public func sources(ofVersion version: String) throws(StoreError) -> [SagaSource] {
+    try SagaSourceRecords(connection).sources(ofVersion: version)
+  }
 }
 
 extension StoreReader {
   /// Instances of a saga by correlation value, ended ones too; none of another kind's file.
-  /// - Parameter key: those behind it; nil: from the first on.
-  public func sagas(after key: [UInt8]?, limit: Int) throws(StoreError) -> [SagaRow] {
+  /// - Parameters:
+  ///   - isOpen: those that have not ended alone.
+  ///   - key: those behind it; nil: from the first on.
+  public func sagas(
+    isOpen: Bool = false, after key: [UInt8]?, limit: Int
+  ) throws(StoreError) -> [SagaRow] {
     guard identity.kind == .saga else { return [] }
-    return try SagaRecords(connection).sagas(isOpen: false, after: key, limit: limit)
+    return try SagaRecords(connection).sagas(isOpen: isOpen, after: key, limit: limit)
   }
 
   /// One instance of a saga, or nil.

@@ -151,4 +151,7 @@ private final class MortalSagaStore: SagaStore {
   func openSagas(after key: [UInt8]?, limit: Int) throws(StoreError) -> [SagaRow] {
     try store.openSagas(after: key, limit: limit)
   }
+  func sources(ofVersion version: String) throws(StoreError) -> [SagaSource] {
+    try store.sources(ofVersion: version)
+  }
 }

@@ -5,6 +5,8 @@ import MoontideCore
 struct SagaInstances {
   private let store: any SagaStore
   private let coding: SagaCoding
+  /// Of older scripts by which instances end, by version.
+  private let old: [String: SagaCoding]
   private var changed: [[UInt8]: SagaInstance] = [:]
   /// In the order of their first change, so that what is written does not depend on hashes.
   private var order: [[UInt8]] = []
@@ -12,10 +14,13 @@ struct SagaInstances {
   private var senders: [[UInt8]: [UInt8]] = [:]
   /// No timer of event time is due before; asked of the store when it is reached.
   private var leastDue: Int64
+  /// Timers whose firing was announced of instances that were not read.
+  private var announced: Set<SagaTimerRow> = []
 
-  init(_ store: any SagaStore, coding: SagaCoding) throws(StoreError) {
-    self.store = store
-    self.coding = coding
+  init(_ lane: SagaLane) throws(StoreError) {
+    store = lane.store
+    coding = lane.coding
+    old = lane.old.mapValues(\.coding)
     leastDue = try store.nextTimer(.event) ?? .max
   }
 
@@ -27,8 +32,25 @@ struct SagaInstances {
     let row: SagaRow?
     do throws(StoreError) { row = try store.saga(key) } catch { throw .store(error) }
     guard let row else { return nil }
-    guard let instance = coding.instance(row) else { throw .misfit(key) }
+    guard let instance = old[row.scriptVersion]?.instance(row) ?? coding.instance(row) else {
+      throw .misfit(row)
+    }
     return instance
+  }
+
+  /// The version of the script by which an instance stands; nil when there is no instance.
+  func version(of key: [UInt8]) throws(SagaStoreFault) -> String? {
+    if let known = changed[key] { return known.version }
+    do throws(StoreError) { return try store.saga(key)?.scriptVersion } catch { throw .store(error) }
+  }
+
+  /// The firing of a timer is on its way, of an instance that cannot be read yet.
+  mutating func announce(_ timer: SagaTimerRow) { announced.insert(timer) }
+
+  /// What becomes of the open instances of an older script: those that ended, and others.
+  func standing(by version: String) -> (ended: Set<[UInt8]>, open: Set<[UInt8]>) {
+    let touched = changed.values.filter { $0.version == version }
+    return (Set(touched.filter(\.hasEnded).map(\.key)), Set(touched.filter { !$0.hasEnded }.map(\.key)))
   }
 
   /// The instance that sent a command.
@@ -68,11 +90,11 @@ struct SagaInstances {
     do throws(StoreError) {
       kept = try store.timers(.event, through: microseconds, limit: Limits.sagaFiringsMax)
     } catch { throw .store(error) }
-    var timers = kept.filter { changed[$0.key] == nil }
+    var timers = kept.filter { changed[$0.key] == nil && !announced.contains($0) }
     var least = Int64.max
     for key in order {
       guard let instance = changed[key] else { continue }
-      for timer in coding.row(instance, sent: []).timers where timer.clock == .event && !timer.isAnnounced {
+      for timer in row(instance).timers where timer.clock == .event && !timer.isAnnounced {
         if timer.dueMicroseconds <= microseconds { timers.append(timer) }
         least = min(least, timer.dueMicroseconds)
       }
@@ -97,7 +119,11 @@ struct SagaInstances {
 
   /// What is to be written.
   var rows: [SagaRow] {
-    order.compactMap { key in changed[key].map { coding.row($0, sent: sent[key] ?? []) } }
+    order.compactMap { key in changed[key].map { row($0, sent: sent[key] ?? []) } }
+  }
+
+  private func row(_ instance: SagaInstance, sent: [[UInt8]] = []) -> SagaRow {
+    (old[instance.version] ?? coding).row(instance, sent: sent)
   }
 }
 
@@ -105,5 +131,5 @@ struct SagaInstances {
 enum SagaStoreFault: Error {
   case store(StoreError)
   /// It stands on steps that its saga no longer has in that order, or is not readable.
-  case misfit([UInt8])
+  case misfit(SagaRow)
 }
