@@ -143,6 +143,15 @@ public enum Limits {
   /// Instances of a saga that are remembered from one transaction to the next: those under way in a backlog,
   /// some 25,000 of them, within the goal for RSS.
   public static let sagaMemoryBytesMax = 32 << 20
+  /// Instances that are migrated in one transaction: a kill repeats at most these.
+  public static let sagaMigrationsPerCommit = 64
+  /// Versions of its script that a saga runs beside today's for instances that end by them: each is a Lua
+  /// state of its own.
+  public static let sagaPinnedVersionsMax = 16
+  /// What a saga's file keeps of one version of its script; far more than people write.
+  public static let sagaSourcesBytesMax = 16 << 20
+  /// Steps that a refused script is told of by name; the others are counted.
+  public static let sagaStepsTold = 8
   /// Timers that fire before the next record is looked at; more fire before the one after it.
   public static let sagaFiringsMax = 4_096
   /// A batch of slow events is committed early, so that stopping never waits long.

@@ -16,8 +16,11 @@ public protocol SagaStore: EffectStore {
   func timers(after last: SagaTimerRow?, limit: Int) throws(StoreError) -> [SagaTimerRow]
   /// When the earliest timer of that clock is due; nil without one.
   func nextTimer(_ clock: SagaTimerRow.Clock) throws(StoreError) -> Int64?
-  /// All instances that have not ended, by correlation value, from `after` on (exclusive), at most `limit`.
-  func openSagas(after key: [UInt8]?, limit: Int) throws(StoreError) -> [SagaRow]
+  /// Instances that have not ended and do not stand by that version of the script, by version and correlation
+  /// value, behind `last`, at most `limit`. What stands by it is not gone over.
+  func openSagas(except version: String, after last: SagaRow?, limit: Int) throws(StoreError) -> [SagaRow]
+  /// The sources that make that version of the script; empty when they are not kept.
+  func sources(ofVersion version: String) throws(StoreError) -> [SagaSource]
 }
 
 /// One instance of a saga as it is kept.

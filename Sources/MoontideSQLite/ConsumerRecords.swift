@@ -113,6 +113,7 @@ struct ConsumerRecords {
     case .saga(let row): try SagaRecords(connection).write(row)
     case .eventTime(let microseconds): try SagaRecords(connection).write(eventTime: microseconds)
     case .unknown(let count): try SagaRecords(connection).count(unknown: count)
+    case .sagaChange(let change): try SagaSourceRecords(connection).write(change)
     case .released(let topic, let key, let position):
       try keyed("delete from _mt_held where topic = ?1 and key = ?2 and position = ?3", topic, key, position)
     }

@@ -16,7 +16,7 @@ struct SagaRecords {
       trace blob not null, began integer not null, changed integer not null, time integer not null,
       reason text not null, script_version text not null, state blob not null, body blob not null)
       without rowid;
-    create index _mt_sagas_open on _mt_sagas(key) where ended = 0;
+    create index _mt_sagas_open on _mt_sagas(script_version, key) where ended = 0;
     create index _mt_sagas_trace on _mt_sagas(trace);
     create table _mt_timers(key blob, ordinal integer, purpose text not null, clock integer not null,
       due integer not null, announced integer not null, primary key(key, ordinal)) without rowid;
@@ -58,6 +58,37 @@ struct SagaRecords {
     read.bind(1, key == nil ? 0 : 1)
     read.bind(2, blob: key ?? [])
     read.bind(3, Int64(limit))
+    while try read.step() { rows.append(Self.row(read)) }
+    read.reset()
+    for index in rows.indices { rows[index].timers = try timers(of: rows[index].key) }
+    return rows
+  }
+
+  /// Those that have not ended and stand by other versions; see `SagaStore.openSagas`.
+  func open(except version: String, after last: SagaRow?, limit: Int) throws(StoreError) -> [SagaRow] {
+    if let last, last.scriptVersion > version {
+      return try open(above: last.scriptVersion, last.key, below: nil, limit: limit)
+    }
+    let before = try open(above: last?.scriptVersion ?? "", last?.key ?? [], below: version, limit: limit)
+    // A key is UTF-8, and so less than a byte of ones.
+    return before.isEmpty ? try open(above: version, [0xff], below: nil, limit: limit) : before
+  }
+
+  private func open(
+    above version: String, _ key: [UInt8], below end: String?, limit: Int
+  ) throws(StoreError) -> [SagaRow] {
+    let read = try connection.statement(
+      """
+      select \(Self.columns) from _mt_sagas
+      where ended = 0 and (script_version, key) > (?1, ?2) and script_version < ?3
+      order by script_version, key limit ?4
+      """)
+    read.bind(1, text: version)
+    read.bind(2, blob: key)
+    // Any text is less than a blob.
+    if let end { read.bind(3, text: end) } else { read.bind(3, blob: []) }
+    read.bind(4, Int64(limit))
+    var rows: [SagaRow] = []
     while try read.step() { rows.append(Self.row(read)) }
     read.reset()
     for index in rows.indices { rows[index].timers = try timers(of: rows[index].key) }
@@ -240,17 +271,27 @@ extension ConsumerStore: SagaStore {
     try sagas.nextTimer(clock)
   }
 
-  public func openSagas(after key: [UInt8]?, limit: Int) throws(StoreError) -> [SagaRow] {
-    try sagas.sagas(isOpen: true, after: key, limit: limit)
+  public func openSagas(
+    except version: String, after last: SagaRow?, limit: Int
+  ) throws(StoreError) -> [SagaRow] {
+    try sagas.open(except: version, after: last, limit: limit)
+  }
+
+  public func sources(ofVersion version: String) throws(StoreError) -> [SagaSource] {
+    try SagaSourceRecords(connection).sources(ofVersion: version)
   }
 }
 
 extension StoreReader {
   /// Instances of a saga by correlation value, ended ones too; none of another kind's file.
-  /// - Parameter key: those behind it; nil: from the first on.
-  public func sagas(after key: [UInt8]?, limit: Int) throws(StoreError) -> [SagaRow] {
+  /// - Parameters:
+  ///   - isOpen: those that have not ended alone.
+  ///   - key: those behind it; nil: from the first on.
+  public func sagas(
+    isOpen: Bool = false, after key: [UInt8]?, limit: Int
+  ) throws(StoreError) -> [SagaRow] {
     guard identity.kind == .saga else { return [] }
-    return try SagaRecords(connection).sagas(isOpen: false, after: key, limit: limit)
+    return try SagaRecords(connection).sagas(isOpen: isOpen, after: key, limit: limit)
   }
 
   /// One instance of a saga, or nil.

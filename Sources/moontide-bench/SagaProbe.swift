@@ -64,7 +64,7 @@ final class SagaProbe {
   var fired: UInt64 { board.status.emitted / 2 }
 
   var hasOpenInstances: Bool {
-    get throws { try !store.openSagas(after: nil, limit: 1).isEmpty }
+    get throws { try !store.openSagas(except: "", after: nil, limit: 1).isEmpty }
   }
 
   /// Steps the saga until it is idle, without its relay.

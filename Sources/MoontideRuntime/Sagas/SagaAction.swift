@@ -29,6 +29,10 @@ enum SagaInput: Sendable, Hashable {
   case compensate(reason: String)
   /// `ctx.complete()`.
   case complete
+  /// What came of an effect of its own, of that kind.
+  case result(String)
+  /// Its steps were put where an edited script has them.
+  case migrated
 }
 
 /// The answer to a command, as far as a saga looks at it.

@@ -13,10 +13,12 @@ import MoontideJSON
 /// | `pending` | `{ id, for, time }` of each command without outcome; `for` as in `purpose` |
 /// | `notes` | `{ kind, text, position }` |
 /// | `why` | `{ reason, step, code, text }` |
-/// | `depth`, `timers_set`, `tries`, `concluded`, `stuck_in` | as in `SagaInstance` |
+/// | `depth`, `timers_set`, `tries`, `concluded`, `stuck_in`, `migrations` | as in `SagaInstance` |
 struct SagaCoding {
   let plan: SagaPlan
   let scriptVersion: String
+  /// Names of timers that the script has a function for; nil: not looked at.
+  var timers: Set<String>?
 
   // MARK: Writing
 
@@ -79,6 +81,9 @@ struct SagaCoding {
     }
     if instance.tries > 0 { members.append(.init("tries", .integer(Int64(instance.tries)))) }
     if instance.hasConcluded { members.append(.init("concluded", .boolean(true))) }
+    if instance.migrations > 0 {
+      members.append(.init("migrations", .integer(Int64(bitPattern: instance.migrations))))
+    }
     if let before = instance.stuckIn { members.append(.init("stuck_in", .string(before.rawValue))) }
     var bytes: [UInt8] = []
     JSONValue.object(members).append(to: &bytes)
@@ -126,17 +131,42 @@ struct SagaCoding {
 
   // MARK: Reading
 
-  /// The instance, or nil when its open steps do not fit the plan, or the row is not readable.
+  /// The instance, or nil when it is open and its steps or timers do not fit the script, or the row is not
+  /// readable.
   func instance(_ row: SagaRow) -> SagaInstance? {
+    guard let stored = Self.steps(row),
+      let fit = SagaFit(stored, plan: plan) ?? (row.hasEnded ? SagaFit(ended: stored, plan: plan) : nil),
+      row.hasEnded || unknownTimers(row).isEmpty
+    else { return nil }
+    return instance(row, fit)
+  }
+
+  /// The steps of an instance as they were written, whatever the script says; nil when it is not readable.
+  static func steps(_ row: SagaRow) -> [SagaStepState]? {
     let body: JSONValue
     do throws(EnvelopeFault) { body = try JSONValue(parsing: row.body) } catch { return nil }
-    guard let status = SagaInstance.Status(rawValue: row.status), case .array(let written)? = body["steps"],
-      let stored = Self.all(written, Self.step),
-      let fit = SagaFit(stored, plan: plan) ?? (row.hasEnded ? SagaFit(ended: stored, plan: plan) : nil)
-    else { return nil }
+    guard case .array(let written)? = body["steps"] else { return nil }
+    return all(written, Self.step)
+  }
+
+  /// Timers that are set and that the script has no function for.
+  func unknownTimers(_ row: SagaRow) -> [String] {
+    guard let timers else { return [] }
+    return row.timers.map(\.purpose).filter { $0.hasPrefix("name ") }.map { String($0.dropFirst(5)) }
+      .filter { !timers.contains($0) }
+  }
+
+  /// The instance with its steps where `fit` has them. Commands and timers of steps that are gone are gone
+  /// too.
+  func instance(_ row: SagaRow, _ fit: SagaFit) -> SagaInstance? {
+    let body: JSONValue
+    do throws(EnvelopeFault) { body = try JSONValue(parsing: row.body) } catch { return nil }
+    guard let status = SagaInstance.Status(rawValue: row.status) else { return nil }
     var instance = SagaInstance(
       key: row.key, trace: row.trace, depth: Int(Self.number(body["depth"]) ?? 0), state: row.state,
       plan: plan, at: SagaMoment(row.began, row.changedMicroseconds))
+    instance.version = scriptVersion
+    instance.migrations = UInt64(bitPattern: Self.number(body["migrations"]) ?? 0)
     instance.status = status
     instance.steps = fit.steps
     instance.stage = fit.stage
@@ -164,6 +194,7 @@ struct SagaCoding {
     }
     for timer in row.timers {
       guard let purpose = timerPurpose(timer.purpose) else { continue }
+      if case .named(let name) = purpose, timers?.contains(name) == false { continue }
       instance.timers.append(
         SagaTimer(
           ordinal: timer.ordinal, purpose: purpose, due: timer.dueMicroseconds,

@@ -5,6 +5,8 @@ import MoontideCore
 struct SagaInstances {
   private let store: any SagaStore
   private let coding: SagaCoding
+  /// Of older scripts by which instances end, by version.
+  private let old: [String: SagaCoding]
   private var changed: [ByteKey: SagaInstance] = [:]
   /// In the order of their first change, so that what is written does not depend on hashes.
   private var order: [ByteKey] = []
@@ -15,10 +17,11 @@ struct SagaInstances {
   private var clockwork: DueTimers
   private let memory: SagaMemory
 
-  init(_ store: any SagaStore, coding: SagaCoding, memory: SagaMemory) throws(StoreError) {
-    self.store = store
-    self.coding = coding
-    self.memory = memory
+  init(_ lane: SagaLane) throws(StoreError) {
+    store = lane.store
+    coding = lane.coding
+    old = lane.old.mapValues(\.coding)
+    memory = lane.memory
     clockwork = try DueTimers(store)
   }
 
@@ -26,12 +29,33 @@ struct SagaInstances {
   var count: Int { order.count }
 
   func find(_ key: [UInt8]) throws(SagaStoreFault) -> SagaInstance? {
-    if let known = changed[ByteKey(key)] ?? memory.find(key) { return known }
+    if let known = known(key) { return known }
     let row: SagaRow?
     do throws(StoreError) { row = try store.saga(key) } catch { throw .store(error) }
     guard let row else { return nil }
-    guard let instance = coding.instance(row) else { throw .misfit(key) }
+    guard let instance = old[row.scriptVersion]?.instance(row) ?? coding.instance(row) else {
+      throw .misfit(row)
+    }
     return instance
+  }
+
+  /// The instance where it need not be read. One of an older script that is gone is read by today's.
+  private func known(_ key: [UInt8]) -> SagaInstance? {
+    if let instance = changed[ByteKey(key)] { return instance }
+    guard let instance = memory.find(key) else { return nil }
+    return instance.version == coding.scriptVersion || old[instance.version] != nil ? instance : nil
+  }
+
+  /// The version of the script by which an instance stands; nil when there is no instance.
+  func version(of key: [UInt8]) throws(SagaStoreFault) -> String? {
+    if let known = changed[ByteKey(key)] ?? memory.find(key) { return known.version }
+    do throws(StoreError) { return try store.saga(key)?.scriptVersion } catch { throw .store(error) }
+  }
+
+  /// What becomes of the open instances of an older script: those that ended, and others.
+  func standing(by version: String) -> (ended: Set<[UInt8]>, open: Set<[UInt8]>) {
+    let touched = changed.values.filter { $0.version == version }
+    return (Set(touched.filter(\.hasEnded).map(\.key)), Set(touched.filter { !$0.hasEnded }.map(\.key)))
   }
 
   /// The instance that sent a command.
@@ -75,7 +99,8 @@ struct SagaInstances {
     case nil: return nil
     case .kept(let row)?: return row
     case .set(let key, let ordinal)?:
-      return changed[ByteKey(key)]?.timers.first { $0.ordinal == ordinal }.map { coding.row($0, of: key) }
+      guard let instance = changed[ByteKey(key)] else { return nil }
+      return instance.timers.first { $0.ordinal == ordinal }.map { coding(of: instance).row($0, of: key) }
     }
   }
 
@@ -83,7 +108,7 @@ struct SagaInstances {
   var rows: [SagaRow] {
     order.compactMap { key in
       guard let instance = changed[key] else { return nil }
-      var row = coding.row(instance, sent: sent[key] ?? [])
+      var row = coding(of: instance).row(instance, sent: sent[key] ?? [])
       row.hasNewTimers = memory.find(key.bytes).map { $0.timers != instance.timers } ?? true
       return row
     }
@@ -93,11 +118,13 @@ struct SagaInstances {
   func keep() {
     for key in order { if let instance = changed[key] { memory.keep(instance) } }
   }
+
+  private func coding(of instance: SagaInstance) -> SagaCoding { old[instance.version] ?? coding }
 }
 
 /// Why an instance cannot be had.
 enum SagaStoreFault: Error {
   case store(StoreError)
   /// It stands on steps that its saga no longer has in that order, or is not readable.
-  case misfit([UInt8])
+  case misfit(SagaRow)
 }

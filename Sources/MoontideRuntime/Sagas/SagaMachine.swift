@@ -41,6 +41,8 @@ struct SagaMachine {
     case .retry: tryAgain()
     case .compensate(let reason): giveUp(SagaInstance.Why(reason: reason))
     case .complete: if instance.status == .running { complete() }
+    case .result(let kind): if instance.hasEnded { note(.late, "the result of an effect (\(kind))") }
+    case .migrated: goOn()
     }
   }
 
@@ -87,6 +89,15 @@ struct SagaMachine {
     // A saga without steps goes on until it says ctx.complete().
     if plan.steps.isEmpty { return }
     beginStage()
+  }
+
+  /// Where its steps were put elsewhere.
+  private mutating func goOn() {
+    switch instance.status {
+    case .running: if !plan.steps.isEmpty { beginStage() }
+    case .compensating: compensateNext()
+    default: break
+    }
   }
 
   /// Begins the stage that the instance has come to, or completes it behind the last.

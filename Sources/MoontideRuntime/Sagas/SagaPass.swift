@@ -7,7 +7,8 @@ import MoontideLua
 final class SagaPass {
   let lane: SagaLane
   let batch: RecordBatch
-  var router: SagaRouter
+  /// Today's script first.
+  private var routers: [SagaRouter]
   var instances: SagaInstances
   var parked: ParkedKeys
   private var transaction: (any EffectTransaction)?
@@ -23,6 +24,8 @@ final class SagaPass {
   var end: Position?
   /// The correlation value of the instance that the record which failed was about; nil when it is not known.
   var failing: [UInt8]?
+  /// The script by which it failed.
+  var failingCode: SagaCode
 
   /// What is added to the saga's counts.
   struct Counts {
@@ -36,12 +39,13 @@ final class SagaPass {
   init(_ lane: SagaLane, _ batch: RecordBatch) throws(WorkerStop) {
     self.lane = lane
     self.batch = batch
-    router = SagaRouter(lane)
+    routers = ([lane.code] + lane.oldCodes).map { SagaRouter(lane, $0) }
+    failingCode = lane.code
     parked = lane.parked
     eventTime = lane.eventTime
-    do throws(StoreError) {
-      instances = try SagaInstances(lane.store, coding: lane.coding, memory: lane.memory)
-    } catch { throw lane.stop(error) }
+    do throws(StoreError) { instances = try SagaInstances(lane) } catch {
+      throw lane.stop(error)
+    }
   }
 
   /// Goes through the records of the batch, behind which the log is read on at `next`, and commits. Returns
@@ -159,7 +163,8 @@ final class SagaPass {
     guard parked.find(timer.key, ByteRange(start: 0, count: timer.key.count), topic: SagaLane.place) == nil
     else { return try announce(timer, at: position) }
     var stage = SagaStage()
-    let (record, bytes) = Self.record(of: timer, lane.saga.identityName, at: position)
+    let firing = TimerRecord.firing(timer, of: lane.saga.identityName, cause: position)
+    let (record, bytes) = Self.record(of: firing, at: position)
     do throws(SagaFailure) {
       try turn(
         SagaItem(key: timer.key, input: .timer(timer.ordinal), record: record), in: bytes, &stage,
@@ -174,13 +179,20 @@ final class SagaPass {
       }
     }
     try put(stage)
-    try write(.emit(TimerRecord.firing(timer, of: lane.saga.identityName, cause: position)))
+    try write(.emit(firing))
     counts.emitted += 1
   }
 
   private func announce(_ timer: SagaTimerRow, at position: Position) throws(WorkerStop) {
     let found: SagaInstance?
-    do throws(SagaStoreFault) { found = try instances.find(timer.key) } catch { throw lane.stop(error) }
+    do throws(SagaStoreFault) { found = try instances.find(timer.key) } catch {
+      guard case .misfit = error else { throw lane.stop(error) }
+      // It waits for its migration, and meets the firing behind that.
+      try write(.sagaChange(.announced(key: timer.key, ordinal: timer.ordinal)))
+      try write(.emit(TimerRecord.firing(timer, of: lane.saga.identityName, cause: position)))
+      counts.emitted += 1
+      return
+    }
     guard var instance = found,
       let index = instance.timers.firstIndex(where: { $0.ordinal == timer.ordinal })
     else { return }
@@ -190,13 +202,10 @@ final class SagaPass {
     counts.emitted += 1
   }
 
-  /// The firing as a record, before it is in the log.
-  private static func record(of timer: SagaTimerRow, _ saga: String, at position: Position)
-    -> (Record, RecordBatch)
-  {
-    let firing = TimerRecord.firing(timer, of: saga, cause: position)
+  /// A firing and the like as a record, before it is in the log.
+  static func record(of event: OutboxEvent, at position: Position) -> (Record, RecordBatch) {
     let drafts = DraftBatch()
-    firing.draft(topic: TopicID(0), into: drafts)
+    event.draft(topic: TopicID(0), into: drafts)
     let batch = RecordBatch()
     batch.bytes = drafts.bytes + Array(repeating: 0, count: Limits.parserPaddingBytes)
     let record = Record(
@@ -215,7 +224,7 @@ final class SagaPass {
         try hold(record, behind: index)
         return true
       }
-    case .outcome, .timer:
+    case .outcome, .timer, .result:
       guard batch.bytes[record.envelope.source.indices].elementsEqual(lane.saga.identityName.utf8) else {
         return false
       }
@@ -242,6 +251,20 @@ final class SagaPass {
     }
   }
 
+  /// What an event says, by today's script and by older ones; nil when it concerns neither.
+  func routed(_ record: Record) throws(SagaFailure) -> (items: [SagaItem], unknown: Int)? {
+    var found: (items: [SagaItem], unknown: Int)?
+    for index in routers.indices {
+      failingCode = routers[index].code
+      guard let more = try routers[index].items(record, in: batch, instances) else { continue }
+      found = ((found?.items ?? []) + more.items, (found?.unknown ?? 0) + more.unknown)
+    }
+    failingCode = lane.code
+    // What an older script takes is not unknown.
+    if let all = found, routers.count > 1, !all.items.isEmpty { found?.unknown = 0 }
+    return found
+  }
+
   // MARK: The transaction
 
   private func open() throws(WorkerStop) -> any EffectTransaction {
@@ -259,9 +282,14 @@ final class SagaPass {
   }
 
   /// - Parameter reached: how far the log was read; nil: no further.
-  private func commit(at reached: Position?) throws(WorkerStop) {
+  func commit(at reached: Position?) throws(WorkerStop) {
     if counts.unknown > 0 { try write(.unknown(counts.unknown)) }
     for row in instances.rows { try write(.saga(row)) }
+    let retired = lane.retired(by: instances)
+    if !retired.isEmpty {
+      let kept = lane.oldCodes.map(\.version).filter { !retired.contains($0) }
+      try write(.sagaChange(.forget(except: [lane.code.version] + kept)))
+    }
     let isWritten = transaction != nil || counts.applied + counts.skipped > 0
     if isWritten {
       if counts.applied + counts.skipped > 0 {
@@ -282,6 +310,7 @@ final class SagaPass {
       instances.keep()
       self.transaction = nil
     }
+    lane.note(instances, retired: retired)
     if let reached {
       lane.selection.advance(to: reached)
       lane.eventTime = eventTime
@@ -295,7 +324,7 @@ final class SagaPass {
     for report in reports { lane.surroundings.report(report) }
   }
 
-  private func rollback() throws(WorkerStop) {
+  func rollback() throws(WorkerStop) {
     guard let transaction else { return }
     self.transaction = nil
     do throws(StoreError) { try transaction.rollback() } catch { throw lane.stop(error) }

@@ -29,6 +29,12 @@ struct SagaTurn {
     _ input: SagaInput, on instance: SagaInstance, reaction: Int? = nil
   ) throws(SagaFailure) -> SagaInstance {
     var machine = SagaMachine(definition.plan, instance, at: moment, wall: wall, random: random)
+    if case .result = input, !instance.hasEnded, let function = program.result {
+      try scripted { () throws(LuaFault) in
+        try program.state.react(function, &machine.instance.state, occasion)
+      }
+      try follow(&machine)
+    }
     if let reaction, !instance.hasEnded {
       try scripted { () throws(LuaFault) in
         try program.state.react(program.reactions[reaction], &machine.instance.state, occasion)

@@ -37,6 +37,11 @@ public final class SagaWorker: Worker {
     do throws(WorkerStop) {
       // A state may have been left unfit by a step that ended in a full disk.
       try lane.renewProgramIfSpent()
+      if !lane.unfit.isEmpty {
+        try SagaPass(lane, retryBatch).migrate()
+        try publish()
+        return .progressed
+      }
       var retried = false
       if !lane.parked.isEmpty { retried = try SagaPass(lane, retryBatch).retry() }
       let advanced = try advance()
