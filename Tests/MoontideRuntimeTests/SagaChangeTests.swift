@@ -116,7 +116,9 @@ struct SagaChangeTests {
 
   @Test func `a migration that fails parks its instance alone, and a mended script brings it along`() throws {
     let project = try project(["o-1", "o-2"])
-    func script(_ body: String) -> String { Self.saga(["A", "C"], more: "migrate = function(s) \(body) end") }
+    func script(_ body: String) -> String {
+      Self.saga(["A", "C"], more: "migrate = function(s) \(body) end")
+    }
     var rig = try edited(
       project, script("if s.order == \"o-1\" then error(\"no way\") end return s, \"C\""))
     #expect(try rig.instance("o-2").steps.map(\.phase) == [.succeeded, .waiting])

@@ -20,8 +20,8 @@ struct SagaTables {
     ]
   }
 
-  /// `step` is where it stands; `version` the script by which it does; `steps`, `pending` and `notes` are JSON
-  /// arrays, `state` JSON; `pinned` is 1 where it ends by an older script than today's.
+  /// `step` is where it stands; `version` the script by which it does; `steps`, `pending` and `notes` are
+  /// JSON arrays, `state` JSON; `pinned` is 1 where it ends by an older script than today's.
   static let instanceColumns: [SystemColumn] = [
     .init("saga", .text), .init("key", .text), .init("status", .text), .init("step", .text),
     .init("reason", .text), .init("began", .integer), .init("changed", .integer), .init("time", .text),

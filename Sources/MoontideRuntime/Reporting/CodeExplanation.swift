@@ -238,8 +238,8 @@ struct CodeExplanation {
         "open instances of a saga stand on steps that the script no longer has",
         what:
           "An instance knows its steps by name and order, and its timers by name. The edited script lacks "
-          + "one that was begun or set, or has a step elsewhere, so that it is not known what to wait for and "
-          + "what to undo. Nothing was changed. New steps may be added at any time.",
+          + "one that was begun or set, or has a step elsewhere, so that it is not known what to wait for "
+          + "and what to undo. Nothing was changed. New steps may be added at any time.",
         help:
           "Put the steps back, by name and order, until those instances have ended: moontide saga ls. Or say "
           + "migrate = function(state, step, status) … end in the saga: it is called once for each such "

@@ -1,8 +1,8 @@
 public import MoontideCore
 
-/// Counts the open instances of a saga that do not fit its script: those on steps that it no longer has in that
-/// order, or with timers that it has no function for. What is done about them is the same for `check`, for a
-/// run that starts, and for the saga's worker. Free of Lua; one thread.
+/// Counts the open instances of a saga that do not fit its script: those on steps that it no longer has in
+/// that order, or with timers that it has no function for. What is done about them is the same for `check`,
+/// for a run that starts, and for the saga's worker. Free of Lua; one thread.
 public struct SagaCensus {
   private let saga: SagaDefinition
   private let coding: SagaCoding
@@ -79,9 +79,9 @@ public struct SagaCensus {
     refusal(
       "\(Counted.text(count, "open instance")) \(count == 1 ? "stands" : "stand") on steps that the script "
         + "no longer has in that order",
-      help: "put the steps back until those instances have ended · or say migrate = function(state, step) … "
-        + "return state, \"STEP\" end, and each goes on with that step · or pin = true, and they end by their "
-        + "old code · moontide explain \(RuntimeCode.sagaMisfit.rawValue)")
+      help: "put the steps back until those instances have ended · or say migrate = function(state, step) "
+        + "… return state, \"STEP\" end, and each goes on with that step · or pin = true, and they end by "
+        + "their old code · moontide explain \(RuntimeCode.sagaMisfit.rawValue)")
   }
 
   private func refusal(_ text: String, help: String) -> Diagnostic {

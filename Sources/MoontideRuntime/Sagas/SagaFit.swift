@@ -43,8 +43,10 @@ struct SagaFit {
   }
 
   private static func stage(of steps: [SagaStepState], _ plan: SagaPlan) -> Int {
-    plan.stages.firstIndex { stage in
-      stage.contains { steps[$0].phase == .idle || steps[$0].phase == .waiting }
+    // What a migration passed over is given up and not waited for.
+    let passed: [SagaStepState.Phase] = [.succeeded, .skipped, .abandoned]
+    return plan.stages.firstIndex { stage in
+      !stage.allSatisfy { passed.contains(steps[$0].phase) }
     } ?? plan.stages.count
   }
 

@@ -126,8 +126,9 @@ extension SagaPass {
     let meta = record.envelope.meta
     let id = Array(batch.bytes[record.envelope.id.indices])
     let trace = found?.trace ?? (isEvent ? SagaRouter.field("correlationid", batch.bytes, meta) ?? id : id)
+    let isResult = record.envelope.kind == .result
     let eventDepth =
-      isEvent
+      isEvent || isResult
       ? SagaRouter.field("causationdepth", batch.bytes, meta)
         .flatMap { Int(String(decoding: $0, as: UTF8.self)) } ?? 0 : nil
     let depth = found?.depth ?? eventDepth ?? 0
@@ -135,8 +136,9 @@ extension SagaPass {
       record, in: batch, topic: known?.name ?? .events, key: item.key,
       time: EventTime(microseconds: moment.microseconds), trace: trace,
       // A process that is no line of steps has no end of its own: its chain is that of its events.
-      depth: code.saga.plan.steps.isEmpty ? max(depth, eventDepth ?? 0) : depth, ordinal: stage.made.count,
-      effects: stage.effects.count)
+      // Effects that follow from results of effects are a chain too.
+      depth: code.saga.plan.steps.isEmpty || isResult ? max(depth, eventDepth ?? 0) : depth,
+      ordinal: stage.made.count, effects: stage.effects.count)
     var instance: SagaInstance
     if let found {
       instance = found

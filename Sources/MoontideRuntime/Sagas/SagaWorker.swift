@@ -123,13 +123,13 @@ public final class SagaWorker: Worker {
   }
 
   private func publish() throws(WorkerStop) {
-    // Another try of a compensation is waited for like that of a parked instance.
+    // Another try of a compensation, and a migration, is waited for like that of a parked instance.
     var retries = 0
     do throws(StoreError) { retries = try lane.store.nextTimer(.wall) == nil ? 0 : 1 } catch {
       throw lane.stop(error)
     }
     lane.status.held = lane.parked.held
-    lane.status.retrying = lane.parked.retrying + retries
+    lane.status.retrying = lane.parked.retrying + retries + lane.unfit.count
     lane.status.parkedDead = lane.parked.entries.count - lane.parked.retrying
     board.publish(lane.status)
   }
