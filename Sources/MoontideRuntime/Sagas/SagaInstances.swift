@@ -1,8 +1,8 @@
 import MoontideCore
 
-/// The instances that a transaction has touched, over those that are kept. A value: what fails is dropped by
-/// not putting it in.
-struct SagaInstances {
+/// The instances that a transaction has touched, over those that are kept: what fails is dropped by not
+/// putting it in. A class, so that asking it for each record copies nothing.
+final class SagaInstances {
   private let store: any SagaStore
   private let coding: SagaCoding
   /// Of older scripts by which instances end, by version.
@@ -75,7 +75,7 @@ struct SagaInstances {
   }
 
   /// - Parameter ids: of the commands that it sent since.
-  mutating func put(_ instance: SagaInstance, sent ids: [[UInt8]]) {
+  func put(_ instance: SagaInstance, sent ids: [[UInt8]]) {
     let key = ByteKey(instance.key)
     let before = changed.updateValue(instance, forKey: key)
     if before == nil {
@@ -90,7 +90,7 @@ struct SagaInstances {
   }
 
   /// The next timer of event time that is due, the earliest first; each is given once.
-  mutating func nextDue(through microseconds: Int64) throws(SagaStoreFault) -> SagaTimerRow? {
+  func nextDue(through microseconds: Int64) throws(SagaStoreFault) -> SagaTimerRow? {
     let due: DueTimers.Due?
     do throws(StoreError) { due = try clockwork.next(through: microseconds, changed) } catch {
       throw .store(error)

@@ -9,7 +9,7 @@ final class SagaPass {
   let batch: RecordBatch
   /// Today's script first.
   private var routers: [SagaRouter]
-  var instances: SagaInstances
+  let instances: SagaInstances
   var parked: ParkedKeys
   private var transaction: (any EffectTransaction)?
   private var eventTime: Int64
