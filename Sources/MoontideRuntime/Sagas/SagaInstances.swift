@@ -24,8 +24,8 @@ struct SagaInstances {
     leastDue = try store.nextTimer(.event) ?? .max
   }
 
-  /// How many were touched.
-  var count: Int { order.count }
+  /// How many of those that were touched have ended.
+  var ended: Int { changed.values.count { $0.hasEnded } }
 
   func find(_ key: [UInt8]) throws(SagaStoreFault) -> SagaInstance? {
     if let known = changed[key] { return known }
