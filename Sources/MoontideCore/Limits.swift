@@ -150,6 +150,11 @@ public enum Limits {
   public static let sagaPinnedVersionsMax = 16
   /// What a saga's file keeps of one version of its script; far more than people write.
   public static let sagaSourcesBytesMax = 16 << 20
+  /// Instances that ended and are kept whole, for people and for what comes late; of others the correlation
+  /// value stays, so that none begins a second time.
+  public static let sagasKeptMax = 100_000
+  /// How many more there are before they are made smaller: all commands that were ever sent are gone through.
+  public static let sagasCompactedMin = 10_000
   /// Steps that a refused script is told of by name; the others are counted.
   public static let sagaStepsTold = 8
   /// Timers that fire before the next record is looked at; more fire before the one after it.

@@ -22,6 +22,10 @@ public enum SagaChange: Sendable {
   case forget(except: [String])
   /// These instances stand by that version of the script.
   case stamp([[UInt8]], version: String)
+  /// Of instances that ended more than `kept` ago nothing is kept but their correlation value and how they
+  /// ended; done when there are `least` more. One whose command has no outcome yet, or whose compensation may
+  /// be owed a second call, stays whole.
+  case compact(kept: Int, least: Int)
   /// The firing of a timer is on its way through the log.
   case announced(key: [UInt8], ordinal: UInt64)
 }

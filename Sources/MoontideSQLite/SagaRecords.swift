@@ -3,7 +3,8 @@ public import MoontideCore
 /// Reads and writes what a saga's file has beside that of a consumer.
 ///
 /// Format version 1:
-/// - `_mt_sagas`: one row an instance; `status` as people see it, `ended` 0 or 1, `began` and `changed`
+/// - `_mt_sagas`: one row an instance; `status` as people see it, `ended` 0 or 1, or 2 where
+///   little of it is kept, `began` and `changed`
 ///   positions, `time` event time of the last change in microseconds, `state` as `StateCodec` reads it,
 ///   `body` a JSON object;
 /// - `_mt_timers`: one row a timer that is set; `clock` 1 event time, 2 the time of day; `due` microseconds;

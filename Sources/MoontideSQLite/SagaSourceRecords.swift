@@ -3,11 +3,12 @@ public import MoontideCore
 /// Reads and writes the sources of scripts by which instances of a saga may have to end.
 ///
 /// `_mt_sources`: one row a file; `module` is empty for a handler file. A file of a saga that has no such
-/// table gets one when it is opened.
+/// table gets one when it is opened. Also writes what concerns instances without reading them.
 struct SagaSourceRecords {
   static let sql = """
     create table if not exists _mt_sources(version text, module text, path text, text blob not null,
       primary key(version, module, path)) without rowid;
+    create index if not exists _mt_sagas_ended on _mt_sagas(changed) where ended = 1;
     """
 
   let connection: Connection
@@ -67,6 +68,7 @@ struct SagaSourceRecords {
         update.bind(2, text: version)
         try update.finish()
       }
+    case .compact(let kept, let least): try compact(kept: kept, least: least)
     case .announced(let key, let ordinal):
       let update = try connection.statement(
         "update _mt_timers set announced = 1 where key = ?1 and ordinal = ?2")
@@ -74,6 +76,26 @@ struct SagaSourceRecords {
       update.bind(2, Int64(bitPattern: ordinal))
       try update.finish()
     }
+  }
+
+  /// `ended` is 2 of those that were made smaller, until something comes for them.
+  private func compact(kept: Int, least: Int) throws(StoreError) {
+    let ended = try connection.integer("select count(*) from _mt_sagas where ended = 1") ?? 0
+    guard ended >= Int64(kept + least) else { return }
+    let update = try connection.statement(
+      """
+      update _mt_sagas set ended = 2, state = x'', body = cast('{"stage":0,"steps":[]}' as blob)
+      where key in (select key from _mt_sagas where ended = 1
+        and instr(body, cast('"pending":' as blob)) = 0 and instr(body, cast('"blind":true' as blob)) = 0
+        order by changed limit ?1)
+      """)
+    update.bind(1, ended - Int64(kept))
+    try update.finish()
+    try connection.run(
+      """
+      delete from _mt_sent where exists
+        (select 1 from _mt_sagas where _mt_sagas.key = _mt_sent.key and ended = 2)
+      """)
   }
 }
 

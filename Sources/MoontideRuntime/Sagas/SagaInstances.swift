@@ -25,8 +25,8 @@ final class SagaInstances {
     clockwork = try DueTimers(store)
   }
 
-  /// How many were touched.
-  var count: Int { order.count }
+  /// How many of those that were touched have ended.
+  var ended: Int { changed.values.count { $0.hasEnded } }
 
   func find(_ key: [UInt8]) throws(SagaStoreFault) -> SagaInstance? {
     if let known = known(key) { return known }

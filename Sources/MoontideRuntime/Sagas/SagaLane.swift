@@ -10,6 +10,8 @@ final class SagaLane {
   var old: [String: SagaCode] = [:]
   /// Open instances for `migrate`, the last one first.
   var unfit: [[UInt8]] = []
+  /// Instances that ended since older ones were made smaller.
+  var endedSince = 0
   /// What is to be written once about the instances that were open at the start.
   var arrivals: [SagaChange] = []
   let log: any EventLog

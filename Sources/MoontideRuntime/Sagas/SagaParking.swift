@@ -136,6 +136,17 @@ extension SagaPass {
 
   // MARK: What people decide
 
+  /// Carries out a decision that the log does not have.
+  func rehearse(_ decision: Decision) throws(WorkerStop) {
+    do throws(WorkerStop) {
+      try carryOut(decision)
+      try commit(at: nil)
+    } catch {
+      try rollback()
+      throw error
+    }
+  }
+
   /// Puts dead records back on their way; `again` tries them, in the order of their instance.
   func carryOut(_ decision: Decision) throws(WorkerStop) {
     for position in decision.positions {

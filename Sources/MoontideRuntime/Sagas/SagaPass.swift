@@ -285,6 +285,11 @@ final class SagaPass {
   func commit(at reached: Position?) throws(WorkerStop) {
     if counts.unknown > 0 { try write(.unknown(counts.unknown)) }
     for row in instances.rows { try write(.saga(row)) }
+    let ended = lane.endedSince + instances.ended
+    if ended >= Limits.sagasCompactedMin / 10, instances.ended > 0 {
+      try write(
+        .sagaChange(.compact(kept: Limits.sagasKeptMax, least: Limits.sagasCompactedMin)))
+    }
     let retired = lane.retired(by: instances)
     if !retired.isEmpty {
       let kept = lane.oldCodes.map(\.version).filter { !retired.contains($0) }
@@ -311,6 +316,7 @@ final class SagaPass {
       self.transaction = nil
     }
     lane.note(instances, retired: retired)
+    lane.endedSince = ended >= Limits.sagasCompactedMin / 10 ? 0 : ended
     if let reached {
       lane.selection.advance(to: reached)
       lane.eventTime = eventTime

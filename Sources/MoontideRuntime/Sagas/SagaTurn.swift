@@ -41,7 +41,9 @@ struct SagaTurn {
       }
       try follow(&machine)
     }
-    machine.take(input)
+    // An event whose own function ended the instance did not come late.
+    let isEnd = !instance.hasEnded && machine.instance.hasEnded
+    if !isEnd { machine.take(input) }
     var asked = 0
     while let action = machine.next() {
       asked += 1

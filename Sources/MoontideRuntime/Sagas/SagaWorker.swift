@@ -66,6 +66,20 @@ public final class SagaWorker: Worker {
     } catch { _ = stopped(error) }
   }
 
+  /// Carries out decisions as if they stood at the end of the log, and tries what they put on its way again,
+  /// nothing else. For a copy of a saga's file.
+  public func rehearse(_ decisions: [Decision]) throws(Diagnostic) {
+    do throws(WorkerStop) {
+      while !lane.unfit.isEmpty { try SagaPass(lane, retryBatch).migrate() }
+      for decision in decisions {
+        lane.rulings.add(decision, at: Position(.max))
+        try SagaPass(lane, retryBatch).rehearse(decision)
+      }
+      while try SagaPass(lane, retryBatch).retry() {}
+      try publish()
+    } catch { throw error.diagnostic }
+  }
+
   /// Handles the next batch; false when nothing is there.
   private func advance() throws(WorkerStop) -> Bool {
     let end = lane.log.durableEnd
