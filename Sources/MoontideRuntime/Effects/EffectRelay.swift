@@ -136,7 +136,7 @@ public final class EffectRelay: Worker {
 
   private func begin() throws(WorkerStop) -> Bool {
     var begun = false
-    while inFlight.count < Limits.effectsAtOncePerHandler, let entry = queue.next(at: now) {
+    while inFlight.count < Limits.effectsAtOncePerHandler, !notes.isFull, let entry = queue.next(at: now) {
       if let later = hold(entry) {
         queue.later(entry.place, at: later)
         continue

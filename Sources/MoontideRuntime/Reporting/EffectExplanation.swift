@@ -22,6 +22,14 @@ extension CodeExplanation {
           + "would do (a 4xx of a server). The handler's on_result was told, with ok = false; later effects "
           + "of the same key went on. The key of the effect stays the same, whoever tries it again.",
         help: "moontide effects show KEY tells what came back; moontide effects retry KEY performs it again.")
+    case .effectVariableUnset:
+      .init(
+        "a variable that effects refer to is not set",
+        what: "The settings allow effects to refer to it as ctx.env.NAME, and the process that performs them "
+          + "has no value for it, or one that is not UTF-8 or too long. An effect that needs it is given up: "
+          + "no other try would change that.",
+        help: "Stop the run, set the variable and start it again; moontide effects retry performs those that "
+          + "were given up. One that nothing needs is taken out of env in moontide.lua.")
     default: nil
     }
   }
