@@ -77,7 +77,7 @@ final class SagaLane {
     for var key in ledger.parked {
       let topic = key.topic == .instances ? Self.place : topics.first { $0.name == key.topic }?.id
       guard let topic else { continue }
-      if definition.exhausted == .halt { key.status = .retrying }
+      if definition.exhausted == .halt, key.status == .dead { key.status = .retrying }
       let wait = min(max(.zero, .microseconds(key.dueMicroseconds - now)), definition.retry.max)
       parked.add(key, topic: topic, due: surroundings.clock.monotonic + wait)
     }

@@ -10,24 +10,33 @@ struct SagaStage {
 
 /// One record of the log.
 extension SagaPass {
-  /// False when the record does not concern the saga, or waits behind a parked instance.
-  func handle(_ stored: Record, isRetry: Bool) throws(SagaFailure) -> Bool {
+  /// False when the record does not concern the saga.
+  /// - Parameter inHand: the parked key whose first record it is; it waits behind any other.
+  func handle(_ stored: Record, inHand: Int? = nil) throws(SagaFailure) -> Bool {
     failing = nil
+    failingTimer = nil
     var record = stored
     if lane.rulings.mayRule(record.position), let ruling = lane.rulings[record.position] {
       switch ruling {
       case .skip:
         if record.envelope.kind == .event { counts.skipped += 1 }
+        if record.envelope.kind == .timer,
+          case .fired(let key, let ordinal)? = TimerRecord(record, in: batch)?.event
+        {
+          do throws(WorkerStop) { try setAside(key, ordinal) } catch { throw .stop(error) }
+        }
         return true
       case .correct(let data): record = HandlerLane.corrected(record, data, in: batch)
       }
     }
     guard let found = try items(record) else { return false }
-    if !isRetry, !parked.isEmpty {
+    if !parked.isEmpty {
       for item in found.items {
-        let part = ByteRange(start: 0, count: item.key.count)
-        guard let index = parked.find(item.key, part, topic: SagaLane.place) else { continue }
-        do throws(WorkerStop) { try hold(stored, behind: index) } catch { throw .stop(error) }
+        guard let index = parkedIndex(item.key), index != inHand else { continue }
+        do throws(WorkerStop) {
+          if case .timer(let ordinal) = item.input, try seat(stored, ordinal, at: index) { return true }
+          try hold(stored, behind: index)
+        } catch { throw .stop(error) }
         return true
       }
     }
@@ -35,6 +44,7 @@ extension SagaPass {
     stage.unknown = found.unknown
     for item in found.items {
       failing = item.key
+      if case .timer(let ordinal) = item.input { failingTimer = ordinal }
       guard let moment = try moment(of: record, item, stage) else { continue }
       try turn(item, in: batch, &stage, at: moment)
     }

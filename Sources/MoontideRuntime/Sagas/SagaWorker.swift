@@ -124,8 +124,8 @@ public final class SagaWorker: Worker {
       throw lane.stop(error)
     }
     lane.status.held = lane.parked.held
-    lane.status.retrying = lane.parked.retrying + retries
-    lane.status.parkedDead = lane.parked.entries.count - lane.parked.retrying
+    lane.status.retrying = lane.parked.retrying + lane.parked.awaiting + retries
+    lane.status.parkedDead = lane.parked.entries.count - lane.parked.retrying - lane.parked.awaiting
     board.publish(lane.status)
   }
 
