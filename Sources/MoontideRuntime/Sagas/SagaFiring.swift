@@ -7,14 +7,7 @@ extension SagaPass {
   /// Moves event time on to the record, and fires what that makes due. False when more is due than one pass
   /// takes: the record is for the next one.
   func advance(to record: Record) throws(WorkerStop) -> Bool {
-    var time = Int64.min
-    switch record.envelope.kind {
-    case .event: time = record.envelope.timeMicroseconds
-    case .timer:
-      if case .advanced(let until)? = TimerRecord(record, in: batch)?.event { time = until }
-    default: break
-    }
-    if time > eventTime { eventTime = time }
+    if let time = SagaLane.eventTime(of: record, in: batch), time > eventTime { eventTime = time }
     return try fire(at: record.position, before: record.position)
   }
 

@@ -129,6 +129,14 @@ extension SagaPass {
     let due = lane.due(afterAttempt: key.attempts)
     key.dueMicroseconds = due.microseconds
     key.status = plan == .park ? .retrying : .dead
+    // It was parked by the key of its event, since nobody knew whose it is.
+    if key.topic != .instances, let instance = failing, parkedIndex(instance) == nil {
+      try moveOn(index)
+      key.topic = .instances
+      key.key = instance
+      try write(.parked(key))
+      return parked.add(key, topic: SagaLane.place, due: due.monotonic)
+    }
     parked.update(index, to: key, due: due.monotonic)
     try write(.parked(key))
   }

@@ -90,19 +90,26 @@ final class SagaPass {
 
   /// The time of day has reached timers: their firings go to the log, where the saga meets them. Returns
   /// whether there were any.
-  func announce(through microseconds: Int64) throws(WorkerStop) -> Bool {
+  /// - Parameter hasGoneBack: whether the time of day may be before one that it was. Tries that are further
+  ///   away than any try is set are due then: else they would wait until it comes there again.
+  func announce(at now: Int64, hasGoneBack: Bool) throws(WorkerStop) -> Bool {
     var timers: [SagaTimerRow] = []
+    let far = now.addingSaturated(Int64(lane.saga.plan.retry.max / .microseconds(1)))
     do throws(StoreError) {
-      timers = try lane.store.timers(.wall, through: microseconds, limit: Limits.sagaFiringsMax)
+      timers = try lane.store.timers(
+        .wall, through: hasGoneBack ? .max : now, limit: hasGoneBack ? .max : Limits.sagaFiringsMax)
+      timers.removeAll { $0.dueMicroseconds > now && $0.dueMicroseconds <= far }
       if !lane.saga.followsEventTime {
-        timers += try lane.store.timers(.event, through: microseconds, limit: Limits.sagaFiringsMax)
+        timers += try lane.store.timers(.event, through: now, limit: Limits.sagaFiringsMax)
       }
     } catch { throw lane.stop(error) }
     timers.removeAll { $0.announcement != .none }
     if timers.isEmpty { return false }
     timers.sort { ($0.dueMicroseconds, $0.ordinal) < ($1.dueMicroseconds, $1.ordinal) }
     do throws(WorkerStop) {
-      for timer in timers { try announce(timer, as: .byClock, cause: lane.status.position) }
+      for timer in timers.prefix(Limits.sagaFiringsMax) {
+        try announce(timer, as: .byClock, cause: lane.status.position)
+      }
       try commit(at: nil)
     } catch {
       try rollback()
@@ -136,7 +143,10 @@ final class SagaPass {
     switch record.envelope.kind {
     case .event:
       guard lane.selection.takes(record) else { return false }
-      if !parked.isEmpty, let index = parked.find(batch.bytes, record.envelope.key, topic: record.topic) {
+      if !parked.isEmpty, let index = parked.find(batch.bytes, record.envelope.key, topic: record.topic),
+        lane.subscriptions.concerns(
+          lane.subscriptions.route(batch.bytes, record.envelope.type), version: record.envelope.version)
+      {
         try hold(record, behind: index)
         return true
       }

@@ -100,7 +100,8 @@ extension SagaPass {
       if timer.clock == .wall, lane.saga.followsEventTime {
         return SagaMoment(record.position, instance.microseconds)
       }
-      return SagaMoment(record.position, timer.due)
+      // As the log has it: another try is due by the time of day, which a replay does not meet again.
+      return SagaMoment(record.position, record.envelope.timeMicroseconds)
     case .outcome(let id, _):
       guard let command = instance.pending.first(where: { $0.id == id }) else { return nil }
       let time = lane.saga.followsEventTime ? command.microseconds : record.recordedMicroseconds
@@ -128,6 +129,9 @@ extension SagaPass {
       stage.unknown += 1
       return
     }
+    if found != nil, item.begins, item.reaction == nil, case .event(let type) = input {
+      input = .startAgain(type: type)
+    }
     let meta = record.envelope.meta
     let id = Array(batch.bytes[record.envelope.id.indices])
     let trace = found?.trace ?? (isEvent ? SagaRouter.field("correlationid", batch.bytes, meta) ?? id : id)
@@ -139,8 +143,9 @@ extension SagaPass {
     lane.host.begin(
       record, in: batch, topic: known?.name ?? .events, key: item.key,
       time: EventTime(microseconds: moment.microseconds), trace: trace,
-      // A process that is no line of steps has no end of its own: its chain is that of its events.
-      depth: lane.saga.plan.steps.isEmpty ? max(depth, eventDepth ?? 0) : depth, ordinal: stage.made.count)
+      // What `on` sends may lead to events for `on` without an end: its chain is that of its events.
+      depth: lane.saga.plan.steps.isEmpty || item.reaction != nil ? max(depth, eventDepth ?? 0) : depth,
+      ordinal: stage.made.count)
     var instance: SagaInstance
     if let found {
       instance = found
