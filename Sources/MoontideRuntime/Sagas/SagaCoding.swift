@@ -27,11 +27,13 @@ struct SagaCoding {
       trace: instance.trace, began: instance.began, changed: instance.changed,
       changedMicroseconds: instance.microseconds, reason: instance.why?.reason ?? "",
       scriptVersion: scriptVersion, state: instance.state, body: body(instance),
-      timers: instance.timers.map { timer in
-        SagaTimerRow(
-          key: instance.key, ordinal: timer.ordinal, purpose: text(timer.purpose), clock: timer.clock,
-          dueMicroseconds: timer.due, isAnnounced: timer.isAnnounced)
-      }, sent: sent)
+      timers: instance.timers.map { row($0, of: instance.key) }, sent: sent)
+  }
+
+  func row(_ timer: SagaTimer, of key: [UInt8]) -> SagaTimerRow {
+    SagaTimerRow(
+      key: key, ordinal: timer.ordinal, purpose: text(timer.purpose), clock: timer.clock,
+      dueMicroseconds: timer.due, announcement: timer.announcement)
   }
 
   private func body(_ instance: SagaInstance) -> [UInt8] {
@@ -164,7 +166,7 @@ struct SagaCoding {
       instance.timers.append(
         SagaTimer(
           ordinal: timer.ordinal, purpose: purpose, due: timer.dueMicroseconds,
-          isAnnounced: timer.isAnnounced))
+          announcement: timer.announcement))
     }
     return instance
   }

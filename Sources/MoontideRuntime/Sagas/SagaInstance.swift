@@ -180,7 +180,7 @@ public struct SagaTimer: Sendable, Hashable {
   public var ordinal: UInt64
   public var purpose: Purpose
   public var due: Int64
-  public var isAnnounced = false
+  public var announcement = TimerAnnouncement.none
 
   /// What makes it fire.
   public var clock: SagaTimerRow.Clock {

@@ -54,7 +54,7 @@ struct SagaInstances {
       sent[instance.key, default: []] += ids
       for id in ids { senders[id] = instance.key }
     }
-    for timer in instance.timers where timer.clock == .event && !timer.isAnnounced {
+    for timer in instance.timers where timer.isOfEventTime {
       leastDue = min(leastDue, timer.due)
     }
   }
@@ -72,7 +72,7 @@ struct SagaInstances {
     var least = Int64.max
     for key in order {
       guard let instance = changed[key] else { continue }
-      for timer in coding.row(instance, sent: []).timers where timer.clock == .event && !timer.isAnnounced {
+      for timer in coding.row(instance, sent: []).timers where timer.isOfEventTime {
         if timer.dueMicroseconds <= microseconds { timers.append(timer) }
         least = min(least, timer.dueMicroseconds)
       }
@@ -98,6 +98,21 @@ struct SagaInstances {
   /// What is to be written.
   var rows: [SagaRow] {
     order.compactMap { key in changed[key].map { coding.row($0, sent: sent[key] ?? []) } }
+  }
+}
+
+extension SagaTimer {
+  /// Whether event time fires it.
+  fileprivate var isOfEventTime: Bool {
+    if case .waits = announcement { return false }
+    return clock == .event
+  }
+}
+
+extension SagaTimerRow {
+  fileprivate var isOfEventTime: Bool {
+    if case .waits = announcement { return false }
+    return clock == .event
   }
 }
 

@@ -82,8 +82,10 @@ struct SagaRouter {
         } catch { throw .script(error) }
       }
     }
-    if key == nil { key = try caused(event, in: batch, instances) }
-    if key == nil, route.begins {
+    if key == nil, !route.begins {
+      key = try caused(event, in: batch, instances)
+    } else if key == nil {
+      // Not by causation: what caused it may have begun others too, and it is to begin one of its own.
       guard lane.saga.correlations.isEmpty else {
         throw .script(
           LuaFault(

@@ -77,7 +77,7 @@ final class SagaLane {
     for var key in ledger.parked {
       let topic = key.topic == .instances ? Self.place : topics.first { $0.name == key.topic }?.id
       guard let topic else { continue }
-      if definition.exhausted == .halt { key.status = .retrying }
+      if definition.exhausted == .halt, key.status == .dead { key.status = .retrying }
       let wait = min(max(.zero, .microseconds(key.dueMicroseconds - now)), definition.retry.max)
       parked.add(key, topic: topic, due: surroundings.clock.monotonic + wait)
     }
@@ -92,11 +92,22 @@ final class SagaLane {
     var at = Position.start
     while at < end {
       at = try log.read(from: at, records: Limits.readRecordsMax, bytes: Limits.readBytesMax, into: batch)
-      for record in batch.records where record.position < end && record.envelope.kind == .event {
-        time = max(time, record.envelope.timeMicroseconds)
+      for record in batch.records where record.position < end {
+        if let moved = Self.eventTime(of: record, in: batch) { time = max(time, moved) }
       }
     }
     return time
+  }
+
+  /// Where a record moves event time to; nil when it does not.
+  static func eventTime(of record: Record, in batch: RecordBatch) -> Int64? {
+    switch record.envelope.kind {
+    case .event: return record.envelope.timeMicroseconds
+    case .timer:
+      guard case .advanced(let until)? = TimerRecord(record, in: batch)?.event else { return nil }
+      return until
+    default: return nil
+    }
   }
 
   /// Refuses a script that lacks steps on which instances stand.

@@ -13,6 +13,9 @@ struct SagaMachine {
   let random: UInt64
   var instance: SagaInstance
   var actions: [SagaAction] = []
+  /// Whether a stage may be done. Looked at when nothing is left to ask, so that what the script wishes for
+  /// the same input comes first.
+  private var isUnsettled = false
 
   init(
     _ plan: SagaPlan, _ instance: SagaInstance, at moment: SagaMoment, wall: Int64 = 0, random: UInt64 = 0
@@ -28,7 +31,13 @@ struct SagaMachine {
   }
 
   /// The next thing to ask of the script, or nil.
-  mutating func next() -> SagaAction? { actions.isEmpty ? nil : actions.removeFirst() }
+  mutating func next() -> SagaAction? {
+    while actions.isEmpty, isUnsettled {
+      isUnsettled = false
+      settleStage()
+    }
+    return actions.isEmpty ? nil : actions.removeFirst()
+  }
 
   mutating func take(_ input: SagaInput) {
     instance.changed = moment.position
@@ -36,6 +45,7 @@ struct SagaMachine {
     switch input {
     case .start: begin()
     case .event(let type): takeEvent(type)
+    case .startAgain(let type): takeEvent(type, isStart: true)
     case .outcome(let id, let verdict): takeOutcome(id, verdict)
     case .timer(let ordinal): fire(ordinal)
     case .retry: tryAgain()
@@ -85,19 +95,26 @@ struct SagaMachine {
 
   private mutating func begin() {
     // A saga without steps goes on until it says ctx.complete().
-    if plan.steps.isEmpty { return }
-    beginStage()
+    isUnsettled = !plan.steps.isEmpty
   }
 
-  /// Begins the stage that the instance has come to, or completes it behind the last.
-  private mutating func beginStage() {
+  /// Begins what is to begin in the stage that the instance has come to, goes on behind one that is done, and
+  /// completes it behind the last.
+  private mutating func settleStage() {
+    guard instance.status == .running else { return }
     guard instance.stage < plan.stages.count else { return complete() }
+    // A script that was edited may have brought steps into a stage that runs.
     for step in plan.stages[instance.stage] {
       // An early failure of a step beside it has turned the saga around.
       guard instance.status == .running, instance.steps[step].phase == .idle else { continue }
       begin(step)
     }
-    settleStage()
+    let isDone = plan.stages[instance.stage].allSatisfy { step in
+      instance.steps[step].phase == .succeeded || instance.steps[step].phase == .skipped
+    }
+    guard instance.status == .running, isDone else { return }
+    instance.stage += 1
+    isUnsettled = true
   }
 
   private mutating func begin(_ step: Int) {
@@ -125,17 +142,7 @@ struct SagaMachine {
   private mutating func finish(_ step: Int, as phase: SagaStepState.Phase, _ result: Position?) {
     set(step, phase, result: result)
     dropTimers { $0 == .step(step) }
-    settleStage()
-  }
-
-  private mutating func settleStage() {
-    guard instance.status == .running, instance.stage < plan.stages.count else { return }
-    let isDone = plan.stages[instance.stage].allSatisfy { step in
-      instance.steps[step].phase == .succeeded || instance.steps[step].phase == .skipped
-    }
-    guard isDone else { return }
-    instance.stage += 1
-    beginStage()
+    isUnsettled = true
   }
 
   private mutating func complete() {
@@ -154,7 +161,7 @@ struct SagaMachine {
 
   // MARK: Events
 
-  private mutating func takeEvent(_ type: String) {
+  private mutating func takeEvent(_ type: String, isStart: Bool = false) {
     if let step = find(type, \.succeedsOn, in: [.waiting]) {
       return finish(step, as: .succeeded, moment.position)
     }
@@ -166,7 +173,7 @@ struct SagaMachine {
     if let step = doubtful(type) { return set(step, .failed) }
     if instance.hasEnded { return note(.late, type) }
     if instance.status == .running, keepEarly(type) { return }
-    if isOfSteps(type) { note(.ignored, type) }
+    if isStart || isOfSteps(type) { note(.ignored, type) }
   }
 
   private func find(

@@ -11,9 +11,9 @@ final class SagaPass {
   var instances: SagaInstances
   var parked: ParkedKeys
   private var transaction: (any EffectTransaction)?
-  private var eventTime: Int64
+  var eventTime: Int64
   /// Timers that fired in this pass: what they set may be due at once, without an end.
-  private var fired = 0
+  var fired = 0
   var counts = Counts()
   /// By how much the count of dead letters changes.
   var dead = 0
@@ -23,6 +23,8 @@ final class SagaPass {
   var end: Position?
   /// The correlation value of the instance that the record which failed was about; nil when it is not known.
   var failing: [UInt8]?
+  /// The timer of that instance whose function was called.
+  var failingTimer: UInt64?
 
   /// What is added to the saga's counts.
   struct Counts {
@@ -73,7 +75,7 @@ final class SagaPass {
       }
       if tries > 0 {
         // What they set may be due by what others have said meanwhile.
-        _ = try fire(at: lane.status.position)
+        _ = try fire(at: lane.status.position, before: lane.status.position)
         try commit(at: nil)
       } else {
         lane.parked = parked
@@ -88,18 +90,26 @@ final class SagaPass {
 
   /// The time of day has reached timers: their firings go to the log, where the saga meets them. Returns
   /// whether there were any.
-  func announce(through microseconds: Int64) throws(WorkerStop) -> Bool {
+  /// - Parameter hasGoneBack: whether the time of day may be before one that it was. Tries that are further
+  ///   away than any try is set are due then: else they would wait until it comes there again.
+  func announce(at now: Int64, hasGoneBack: Bool) throws(WorkerStop) -> Bool {
     var timers: [SagaTimerRow] = []
+    let far = now.addingSaturated(Int64(lane.saga.plan.retry.max / .microseconds(1)))
     do throws(StoreError) {
-      timers = try lane.store.timers(.wall, through: microseconds, limit: Limits.sagaFiringsMax)
+      timers = try lane.store.timers(
+        .wall, through: hasGoneBack ? .max : now, limit: hasGoneBack ? .max : Limits.sagaFiringsMax)
+      timers.removeAll { $0.dueMicroseconds > now && $0.dueMicroseconds <= far }
       if !lane.saga.followsEventTime {
-        timers += try lane.store.timers(.event, through: microseconds, limit: Limits.sagaFiringsMax)
+        timers += try lane.store.timers(.event, through: now, limit: Limits.sagaFiringsMax)
       }
     } catch { throw lane.stop(error) }
+    timers.removeAll { $0.announcement != .none }
     if timers.isEmpty { return false }
     timers.sort { ($0.dueMicroseconds, $0.ordinal) < ($1.dueMicroseconds, $1.ordinal) }
     do throws(WorkerStop) {
-      for timer in timers { try announce(timer, at: lane.status.position) }
+      for timer in timers.prefix(Limits.sagaFiringsMax) {
+        try announce(timer, as: .byClock, cause: lane.status.position)
+      }
       try commit(at: nil)
     } catch {
       try rollback()
@@ -121,89 +131,11 @@ final class SagaPass {
       if try take(record) { handled += 1 }
       if let end { return end }
       // Timers that the record set may be due already.
-      _ = try fire(at: record.position)
+      _ = try fire(at: record.position, before: record.position.next)
+      if halt != nil { return record.position.next }
       if handled & 15 == 15, lane.surroundings.clock.monotonic > deadline { return record.position.next }
     }
     return next
-  }
-
-  /// Moves event time on to the record, and fires what that makes due. False when more is due than one pass
-  /// takes: the record is for the next one.
-  private func advance(to record: Record) throws(WorkerStop) -> Bool {
-    var time = Int64.min
-    switch record.envelope.kind {
-    case .event: time = record.envelope.timeMicroseconds
-    case .timer:
-      if case .advanced(let until)? = TimerRecord(record, in: batch)?.event { time = until }
-    default: break
-    }
-    if time > eventTime { eventTime = time }
-    return try fire(at: record.position)
-  }
-
-  /// Whether all that is due was fired.
-  private func fire(at position: Position) throws(WorkerStop) -> Bool {
-    while true {
-      let due: (timers: [SagaTimerRow], more: Bool)
-      do throws(SagaStoreFault) { due = try instances.due(through: eventTime) } catch {
-        throw lane.stop(error)
-      }
-      if due.timers.isEmpty { return !due.more }
-      for timer in due.timers { try fire(timer, at: position) }
-      fired += due.timers.count
-      if due.more || fired >= Limits.sagaFiringsMax { return false }
-    }
-  }
-
-  private func fire(_ timer: SagaTimerRow, at position: Position) throws(WorkerStop) {
-    guard parked.find(timer.key, ByteRange(start: 0, count: timer.key.count), topic: SagaLane.place) == nil
-    else { return try announce(timer, at: position) }
-    var stage = SagaStage()
-    let (record, bytes) = Self.record(of: timer, lane.saga.identityName, at: position)
-    do throws(SagaFailure) {
-      try turn(
-        SagaItem(key: timer.key, input: .timer(timer.ordinal), record: record), in: bytes, &stage,
-        at: SagaMoment(position, timer.dueMicroseconds))
-    } catch {
-      switch error {
-      case .stop(let stop): throw stop
-      case .script:
-        // Met again as a record of the log, it is parked there as any other.
-        try lane.renewProgramIfSpent()
-        return try announce(timer, at: position)
-      }
-    }
-    try put(stage)
-    try write(.emit(TimerRecord.firing(timer, of: lane.saga.identityName, cause: position)))
-    counts.emitted += 1
-  }
-
-  private func announce(_ timer: SagaTimerRow, at position: Position) throws(WorkerStop) {
-    let found: SagaInstance?
-    do throws(SagaStoreFault) { found = try instances.find(timer.key) } catch { throw lane.stop(error) }
-    guard var instance = found,
-      let index = instance.timers.firstIndex(where: { $0.ordinal == timer.ordinal })
-    else { return }
-    instance.timers[index].isAnnounced = true
-    instances.put(instance, sent: [])
-    try write(.emit(TimerRecord.firing(timer, of: lane.saga.identityName, cause: position)))
-    counts.emitted += 1
-  }
-
-  /// The firing as a record, before it is in the log.
-  private static func record(of timer: SagaTimerRow, _ saga: String, at position: Position)
-    -> (Record, RecordBatch)
-  {
-    let firing = TimerRecord.firing(timer, of: saga, cause: position)
-    let drafts = DraftBatch()
-    firing.draft(topic: TopicID(0), into: drafts)
-    let batch = RecordBatch()
-    batch.bytes = drafts.bytes + Array(repeating: 0, count: Limits.parserPaddingBytes)
-    let record = Record(
-      position: position, offset: Offset(0), topic: TopicID(0), partition: 0, recordedMicroseconds: 0,
-      envelope: drafts.drafts[0].envelope)
-    batch.records = [record]
-    return (record, batch)
   }
 
   /// Whether the record was one for the saga.
@@ -211,7 +143,10 @@ final class SagaPass {
     switch record.envelope.kind {
     case .event:
       guard lane.selection.takes(record) else { return false }
-      if !parked.isEmpty, let index = parked.find(batch.bytes, record.envelope.key, topic: record.topic) {
+      if !parked.isEmpty, let index = parked.find(batch.bytes, record.envelope.key, topic: record.topic),
+        lane.subscriptions.concerns(
+          lane.subscriptions.route(batch.bytes, record.envelope.type), version: record.envelope.version)
+      {
         try hold(record, behind: index)
         return true
       }
@@ -231,7 +166,7 @@ final class SagaPass {
       }
     default: return false
     }
-    do throws(SagaFailure) { return try handle(record, isRetry: false) } catch {
+    do throws(SagaFailure) { return try handle(record) } catch {
       switch error {
       case .stop(let stop): throw stop
       case .script(let fault):

@@ -10,24 +10,33 @@ struct SagaStage {
 
 /// One record of the log.
 extension SagaPass {
-  /// False when the record does not concern the saga, or waits behind a parked instance.
-  func handle(_ stored: Record, isRetry: Bool) throws(SagaFailure) -> Bool {
+  /// False when the record does not concern the saga.
+  /// - Parameter inHand: the parked key whose first record it is; it waits behind any other.
+  func handle(_ stored: Record, inHand: Int? = nil) throws(SagaFailure) -> Bool {
     failing = nil
+    failingTimer = nil
     var record = stored
     if lane.rulings.mayRule(record.position), let ruling = lane.rulings[record.position] {
       switch ruling {
       case .skip:
         if record.envelope.kind == .event { counts.skipped += 1 }
+        if record.envelope.kind == .timer,
+          case .fired(let key, let ordinal)? = TimerRecord(record, in: batch)?.event
+        {
+          do throws(WorkerStop) { try setAside(key, ordinal) } catch { throw .stop(error) }
+        }
         return true
       case .correct(let data): record = HandlerLane.corrected(record, data, in: batch)
       }
     }
     guard let found = try items(record) else { return false }
-    if !isRetry, !parked.isEmpty {
+    if !parked.isEmpty {
       for item in found.items {
-        let part = ByteRange(start: 0, count: item.key.count)
-        guard let index = parked.find(item.key, part, topic: SagaLane.place) else { continue }
-        do throws(WorkerStop) { try hold(stored, behind: index) } catch { throw .stop(error) }
+        guard let index = parkedIndex(item.key), index != inHand else { continue }
+        do throws(WorkerStop) {
+          if case .timer(let ordinal) = item.input, try seat(stored, ordinal, at: index) { return true }
+          try hold(stored, behind: index)
+        } catch { throw .stop(error) }
         return true
       }
     }
@@ -35,6 +44,7 @@ extension SagaPass {
     stage.unknown = found.unknown
     for item in found.items {
       failing = item.key
+      if case .timer(let ordinal) = item.input { failingTimer = ordinal }
       guard let moment = try moment(of: record, item, stage) else { continue }
       try turn(item, in: batch, &stage, at: moment)
     }
@@ -90,7 +100,8 @@ extension SagaPass {
       if timer.clock == .wall, lane.saga.followsEventTime {
         return SagaMoment(record.position, instance.microseconds)
       }
-      return SagaMoment(record.position, timer.due)
+      // As the log has it: another try is due by the time of day, which a replay does not meet again.
+      return SagaMoment(record.position, record.envelope.timeMicroseconds)
     case .outcome(let id, _):
       guard let command = instance.pending.first(where: { $0.id == id }) else { return nil }
       let time = lane.saga.followsEventTime ? command.microseconds : record.recordedMicroseconds
@@ -118,6 +129,9 @@ extension SagaPass {
       stage.unknown += 1
       return
     }
+    if found != nil, item.begins, item.reaction == nil, case .event(let type) = input {
+      input = .startAgain(type: type)
+    }
     let meta = record.envelope.meta
     let id = Array(batch.bytes[record.envelope.id.indices])
     let trace = found?.trace ?? (isEvent ? SagaRouter.field("correlationid", batch.bytes, meta) ?? id : id)
@@ -129,8 +143,9 @@ extension SagaPass {
     lane.host.begin(
       record, in: batch, topic: known?.name ?? .events, key: item.key,
       time: EventTime(microseconds: moment.microseconds), trace: trace,
-      // A process that is no line of steps has no end of its own: its chain is that of its events.
-      depth: lane.saga.plan.steps.isEmpty ? max(depth, eventDepth ?? 0) : depth, ordinal: stage.made.count)
+      // What `on` sends may lead to events for `on` without an end: its chain is that of its events.
+      depth: lane.saga.plan.steps.isEmpty || item.reaction != nil ? max(depth, eventDepth ?? 0) : depth,
+      ordinal: stage.made.count)
     var instance: SagaInstance
     if let found {
       instance = found

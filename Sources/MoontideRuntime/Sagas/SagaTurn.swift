@@ -33,9 +33,13 @@ struct SagaTurn {
       try scripted { () throws(LuaFault) in
         try program.state.react(program.reactions[reaction], &machine.instance.state, occasion)
       }
+      machine.take(input)
+      // What it wishes stands on what the event says to the steps: `ctx.compensate` has the result of the
+      // step that it completes.
       try follow(&machine)
+    } else {
+      machine.take(input)
     }
-    machine.take(input)
     var asked = 0
     while let action = machine.next() {
       asked += 1
@@ -82,7 +86,13 @@ struct SagaTurn {
           function, &machine.instance.state, why: fields.map { (name: $0.0, text: $0.1) }, occasion)
       }
     case .timer(let name):
-      guard let function = program.timers[name] else { return [] }
+      guard let function = program.timers[name] else {
+        throw .script(
+          LuaFault(
+            kind: .runtime,
+            message: "the timer \"\(name)\" fires, and the saga no longer has a function of that name in `timers`",
+            path: definition.handler.path, line: definition.handler.place.line))
+      }
       try scripted { () throws(LuaFault) in
         try state.fire(function, &machine.instance.state, occasion)
       }
@@ -95,6 +105,7 @@ struct SagaTurn {
     machine.sentFreely(host.takeSent())
     for wish in host.takeWishes() {
       switch wish {
+      case .timer(_, .some) where machine.instance.hasEnded || machine.instance.status == .completing: break
       case .timer(let name, let delay?):
         machine.setTimer(.named(name), after: delay)
         let set = machine.instance.timers.count
