@@ -101,7 +101,7 @@ struct SagaRecords {
       timers.append(
         SagaTimerRow(
           key: read.bytes(0), ordinal: UInt64(bitPattern: read.integer(1)), purpose: read.text(2),
-          clock: clock, dueMicroseconds: read.integer(4), 
+          clock: clock, dueMicroseconds: read.integer(4),
           announcement: TimerAnnouncement(stored: read.integer(5))))
     }
     read.reset()

@@ -85,6 +85,8 @@ extension SagaPass {
     guard let record = batch.records.first, record.position == entry.key.position else {
       return try moveOn(index)
     }
+    isAsked = entry.key.attempts >= lane.definition.retry.attempts
+    defer { isAsked = false }
     do throws(SagaFailure) {
       // A firing waits in its own place.
       if entry.key.topic == .instances, record.envelope.kind != .timer {

@@ -25,6 +25,8 @@ final class SagaPass {
   var failing: [UInt8]?
   /// The timer of that instance whose function was called.
   var failingTimer: UInt64?
+  /// Whether a person asks for the record again that is handled.
+  var isAsked = false
 
   /// What is added to the saga's counts.
   struct Counts {

@@ -161,10 +161,54 @@ extension SagaPass {
       definition: lane.saga, program: lane.program, host: lane.host, occasion: occasion, moment: moment,
       wall: lane.surroundings.clock.now.microseconds, random: lane.surroundings.randomness.next(),
       result: { [self] (position, step) throws(SagaFailure) in try result(position, step) })
+    try count(input, of: &instance, record, at: moment)
     instance = try turn.run(input, on: instance, reaction: item.reaction)
     let made = lane.host.made
-    stage.changed.append((instance, made.filter { $0.topic == .commands }.map(\.id)))
+    let ids = made.filter { $0.topic == .commands }.map(\.id)
+    try check(ids, stage)
+    stage.changed.append((instance, ids))
     stage.made += made
+  }
+
+  /// A timer that sets itself anew behind its own due time catches up with the time that went by, and may
+  /// never do so.
+  private func count(
+    _ input: SagaInput, of instance: inout SagaInstance, _ record: Record, at moment: SagaMoment
+  ) throws(SagaFailure) {
+    guard case .timer = input else { return instance.firings = 0 }
+    let now = lane.saga.followsEventTime ? eventTime : max(eventTime, record.recordedMicroseconds)
+    let late = now.subtractingReportingOverflow(moment.microseconds)
+    guard !late.overflow, late.partialValue > Int64(Limits.sagaLateMax / .microseconds(1)) else {
+      return instance.firings = 0
+    }
+    if isAsked { instance.firings = 0 }
+    instance.firings += 1
+    guard instance.firings > Limits.sagaFiringsInRowMax else { return }
+    throw .script(
+      LuaFault(
+        kind: .runtime,
+        message:
+          "its timers fired \(Limits.sagaFiringsInRowMax) times in a row to catch up with the time that went "
+          + "by: a delay is too short for that, or a timer has to stop",
+        path: lane.definition.path, line: lane.definition.place.line))
+  }
+
+  /// No command of the saga has the id of another one.
+  private func check(_ ids: [[UInt8]], _ stage: SagaStage) throws(SagaFailure) {
+    for id in ids {
+      var isKnown = stage.changed.contains { $0.sent.contains(id) }
+      if !isKnown {
+        do throws(SagaStoreFault) { isKnown = try instances.key(ofCommand: id) != nil } catch {
+          throw .stop(lane.stop(error))
+        }
+      }
+      guard isKnown else { continue }
+      let refusal = SagaHost.sentTwice(id)
+      throw .script(
+        LuaFault(
+          kind: .refused(code: refusal.code), message: refusal.message, path: lane.definition.path,
+          line: lane.definition.place.line))
+    }
   }
 
   /// The event, or the outcome, that said that a step was done, as scripts see it today.
