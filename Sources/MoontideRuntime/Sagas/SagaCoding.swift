@@ -9,11 +9,12 @@ import MoontideJSON
 /// | member | what |
 /// | --- | --- |
 /// | `stage` | how many stages are done |
-/// | `steps` | `{ name, phase, since, result, early, early_type, tries, blind, owes }` of each |
-/// | `pending` | `{ id, for, time }` of each command without outcome; `for` as in `purpose` |
+/// | `steps` | of each `{ name, phase, since, result, early, early_type, tries, refused, blind, owes }` and its call |
+/// | `pending` | `{ id, for, time, place }` of each command without outcome; `for` as in `purpose` |
+/// | `count`, `accepted`, `code`, `text` | how the call of `completed` or `compensated` stands |
 /// | `notes` | `{ kind, text, position }` |
 /// | `why` | `{ reason, step, code, text }` |
-/// | `depth`, `timers_set`, `tries`, `concluded`, `stuck_in`, `migrations` | as in `SagaInstance` |
+/// | `depth`, `timers_set`, `firings`, `tries`, `concluded`, `stuck_in`, `migrations` | as in `SagaInstance` |
 struct SagaCoding {
   let plan: SagaPlan
   let scriptVersion: String
@@ -29,11 +30,13 @@ struct SagaCoding {
       trace: instance.trace, began: instance.began, changed: instance.changed,
       changedMicroseconds: instance.microseconds, reason: instance.why?.reason ?? "",
       scriptVersion: scriptVersion, state: instance.state, body: body(instance),
-      timers: instance.timers.map { timer in
-        SagaTimerRow(
-          key: instance.key, ordinal: timer.ordinal, purpose: text(timer.purpose), clock: timer.clock,
-          dueMicroseconds: timer.due, isAnnounced: timer.isAnnounced)
-      }, sent: sent)
+      timers: instance.timers.map { row($0, of: instance.key) }, sent: sent)
+  }
+
+  func row(_ timer: SagaTimer, of key: [UInt8]) -> SagaTimerRow {
+    SagaTimerRow(
+      key: key, ordinal: timer.ordinal, purpose: text(timer.purpose), clock: timer.clock,
+      dueMicroseconds: timer.due, announcement: timer.announcement)
   }
 
   private func body(_ instance: SagaInstance) -> [UInt8] {
@@ -48,11 +51,12 @@ struct SagaCoding {
           "pending",
           .array(
             instance.pending.map { command in
-              .object([
-                .init("id", .string(String(decoding: command.id, as: UTF8.self))),
-                .init("for", .string(text(command.purpose))),
-                .init("time", .integer(command.microseconds)),
-              ])
+              .object(
+                [
+                  .init("id", .string(String(decoding: command.id, as: UTF8.self))),
+                  .init("for", .string(text(command.purpose))),
+                  .init("time", .integer(command.microseconds)),
+                ] + (command.place > 0 ? [.init("place", .integer(Int64(command.place)))] : []))
             })))
     }
     if !instance.notes.isEmpty {
@@ -77,6 +81,8 @@ struct SagaCoding {
           ])))
     }
     if instance.tries > 0 { members.append(.init("tries", .integer(Int64(instance.tries)))) }
+    members += Self.members(instance.call)
+    if instance.firings > 0 { members.append(.init("firings", .integer(Int64(instance.firings)))) }
     if instance.hasConcluded { members.append(.init("concluded", .boolean(true))) }
     if instance.migrations > 0 {
       members.append(.init("migrations", .integer(Int64(bitPattern: instance.migrations))))
@@ -100,9 +106,32 @@ struct SagaCoding {
       members += [.init("early", Self.json(position)), .init("early_type", .string(type))]
     }
     if step.tries > 0 { members.append(.init("tries", .integer(Int64(step.tries)))) }
+    members += Self.members(step.call)
+    if step.isRefused { members.append(.init("refused", .boolean(true))) }
     if step.isBlind { members.append(.init("blind", .boolean(true))) }
     if step.owes { members.append(.init("owes", .boolean(true))) }
     return .object(members)
+  }
+
+  /// Of one command nothing is to be known that its outcome does not say.
+  private static func members(_ call: SagaCall) -> [JSONValue.Member] {
+    guard call.count > 1 else { return [] }
+    var members: [JSONValue.Member] = [
+      .init("count", .integer(Int64(call.count))),
+      .init("accepted", .array(call.accepted.map { .integer(Int64($0)) })),
+    ]
+    if let refusal = call.refusal {
+      members += [.init("code", .string(refusal.code)), .init("text", .string(refusal.text))]
+    }
+    return members
+  }
+
+  private static func call(_ json: JSONValue) -> SagaCall {
+    var call = SagaCall()
+    call.count = Int(number(json["count"]) ?? 0)
+    call.accepted = list(json["accepted"]).compactMap { number($0).map { Int($0) } }
+    call.refusal = json["code"]?.text.map { .init(code: $0, text: json["text"]?.text ?? "") }
+    return call
   }
 
   private static func json(_ position: Position) -> JSONValue { .integer(Int64(bitPattern: position.value)) }
@@ -170,6 +199,8 @@ struct SagaCoding {
     instance.changed = row.changed
     instance.timersSet = UInt64(bitPattern: Self.number(body["timers_set"]) ?? 0)
     instance.tries = Int(Self.number(body["tries"]) ?? 0)
+    instance.call = Self.call(body)
+    instance.firings = Int(Self.number(body["firings"]) ?? 0)
     instance.hasConcluded = body["concluded"] == .boolean(true)
     instance.stuckIn = body["stuck_in"]?.text.flatMap { SagaInstance.Status(rawValue: $0) }
     if let why = body["why"] {
@@ -180,7 +211,9 @@ struct SagaCoding {
     for command in Self.list(body["pending"]) {
       guard let id = command["id"]?.text, let purpose = purpose(command["for"]?.text ?? "") else { continue }
       instance.pending.append(
-        .init(id: Array(id.utf8), purpose: purpose, microseconds: Self.number(command["time"]) ?? 0))
+        .init(
+          id: Array(id.utf8), purpose: purpose, place: Int(Self.number(command["place"]) ?? 0),
+          microseconds: Self.number(command["time"]) ?? 0))
     }
     for note in Self.list(body["notes"]) {
       guard let kind = note["kind"]?.text.flatMap({ SagaInstance.Note.Kind(rawValue: $0) }) else { continue }
@@ -195,7 +228,7 @@ struct SagaCoding {
       instance.timers.append(
         SagaTimer(
           ordinal: timer.ordinal, purpose: purpose, due: timer.dueMicroseconds,
-          isAnnounced: timer.isAnnounced))
+          announcement: timer.announcement))
     }
     return instance
   }
@@ -212,6 +245,8 @@ struct SagaCoding {
       step.early = json["early_type"]?.text.map { .failure(early, type: $0) } ?? .success(early)
     }
     step.tries = Int(number(json["tries"]) ?? 0)
+    step.call = call(json)
+    step.isRefused = json["refused"] == .boolean(true)
     step.isBlind = json["blind"] == .boolean(true)
     step.owes = json["owes"] == .boolean(true)
     return step

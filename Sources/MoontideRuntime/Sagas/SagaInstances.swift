@@ -76,7 +76,7 @@ struct SagaInstances {
       sent[instance.key, default: []] += ids
       for id in ids { senders[id] = instance.key }
     }
-    for timer in instance.timers where timer.clock == .event && !timer.isAnnounced {
+    for timer in instance.timers where timer.isOfEventTime {
       leastDue = min(leastDue, timer.due)
     }
   }
@@ -94,7 +94,7 @@ struct SagaInstances {
     var least = Int64.max
     for key in order {
       guard let instance = changed[key] else { continue }
-      for timer in row(instance).timers where timer.clock == .event && !timer.isAnnounced {
+      for timer in row(instance).timers where timer.isOfEventTime {
         if timer.dueMicroseconds <= microseconds { timers.append(timer) }
         least = min(least, timer.dueMicroseconds)
       }
@@ -124,6 +124,21 @@ struct SagaInstances {
 
   private func row(_ instance: SagaInstance, sent: [[UInt8]] = []) -> SagaRow {
     (old[instance.version] ?? coding).row(instance, sent: sent)
+  }
+}
+
+extension SagaTimer {
+  /// Whether event time fires it.
+  fileprivate var isOfEventTime: Bool {
+    if case .waits = announcement { return false }
+    return clock == .event
+  }
+}
+
+extension SagaTimerRow {
+  fileprivate var isOfEventTime: Bool {
+    if case .waits = announcement { return false }
+    return clock == .event
   }
 }
 
