@@ -9,12 +9,12 @@ import MoontideJSON
 /// | member | what |
 /// | --- | --- |
 /// | `stage` | how many stages are done |
-/// | `steps` | of each `{ name, phase, since, result, early, early_type, tries, refused, blind, owes }` and its call |
+/// | `steps` | `{ name, phase, since, result, early, early_type, tries, refused, blind, owes }`, its call |
 /// | `pending` | `{ id, for, time, place }` of each command without outcome; `for` as in `purpose` |
 /// | `count`, `accepted`, `code`, `text` | how the call of `completed` or `compensated` stands |
 /// | `notes` | `{ kind, text, position }` |
 /// | `why` | `{ reason, step, code, text }` |
-/// | `depth`, `timers_set`, `firings`, `tries`, `concluded`, `stuck_in`, `migrations` | as in `SagaInstance` |
+/// | `depth`, `timers_set`, `firings`, `tries`, `concluded`, `stuck_in`, `migrations` | as in the instance |
 struct SagaCoding {
   let plan: SagaPlan
   let scriptVersion: String

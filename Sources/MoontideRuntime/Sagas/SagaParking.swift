@@ -96,7 +96,11 @@ extension SagaPass {
     defer { isAsked = false }
     do throws(SagaFailure) {
       let isOfInstance = entry.key.topic == .instances || entry.key.topic == .migrations
-      if isOfInstance { try migrate(entry.key.key) }
+      if isOfInstance {
+        failing = entry.key.key
+        failingTimer = nil
+        try migrate(entry.key.key)
+      }
       // A firing waits in its own place.
       if isOfInstance, record.envelope.kind != .timer, !isMigration {
         try fireWaiting(entry.key.key, before: record.position)
@@ -113,7 +117,7 @@ extension SagaPass {
     try moveOn(index)
   }
 
-  private func moveOn(_ index: Int) throws(WorkerStop) {
+  func moveOn(_ index: Int) throws(WorkerStop) {
     let key = parked.entries[index].key
     let clock = lane.surroundings.clock
     if parked.moveOn(index, nowMicroseconds: clock.now.microseconds, due: clock.monotonic) {
