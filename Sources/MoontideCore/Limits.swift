@@ -140,6 +140,9 @@ public enum Limits {
   /// What the instances of one event may ask for one after another: a step that is done at once leads to the
   /// next, and more than all steps there and back is a loop of ours.
   public static let sagaActionsMax = 1_000
+  /// Instances of a saga that are remembered from one transaction to the next: those under way in a backlog,
+  /// some 25,000 of them, within the goal for RSS.
+  public static let sagaMemoryBytesMax = 32 << 20
   /// Instances that are migrated in one transaction: a kill repeats at most these.
   public static let sagaMigrationsPerCommit = 64
   /// Versions of its script that a saga runs beside today's for instances that end by them: each is a Lua

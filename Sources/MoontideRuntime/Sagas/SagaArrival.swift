@@ -8,15 +8,15 @@ extension SagaLane {
     var census = SagaCensus(saga)
     var fitting: [[UInt8]] = []
     var unfit: [(key: [UInt8], version: String)] = []
-    var after: [UInt8]?
+    var after: SagaRow?
     do throws(StoreError) {
       while true {
-        let rows = try store.openSagas(after: after, limit: Limits.readRecordsMax)
+        let rows = try store.openSagas(except: code.version, after: after, limit: Limits.readRecordsMax)
         guard let last = rows.last else { break }
-        for row in rows where row.scriptVersion != code.version {
+        for row in rows {
           if census.add(row) { unfit.append((row.key, row.scriptVersion)) } else { fitting.append(row.key) }
         }
-        after = last.key
+        after = last
       }
       for version in census.versions.sorted() where saga.pins {
         let sources = try store.sources(ofVersion: version)

@@ -16,19 +16,17 @@ extension SagaPass {
   ///   - position: the record that made it due.
   ///   - next: the first record that comes behind what fires.
   func fire(at position: Position, before next: Position) throws(WorkerStop) -> Bool {
-    while true {
-      let due: (timers: [SagaTimerRow], more: Bool)
-      do throws(SagaStoreFault) { due = try instances.due(through: eventTime) } catch {
+    while fired < Limits.sagaFiringsMax {
+      let due: SagaTimerRow?
+      do throws(SagaStoreFault) { due = try instances.nextDue(through: eventTime) } catch {
         throw lane.stop(error)
       }
-      if due.timers.isEmpty { return !due.more }
-      for timer in due.timers {
-        try fire(timer, at: position, before: next)
-        if halt != nil { return false }
-      }
-      fired += due.timers.count
-      if due.more || fired >= Limits.sagaFiringsMax { return false }
+      guard let due else { return true }
+      try fire(due, at: position, before: next)
+      if halt != nil { return false }
+      fired += 1
     }
+    return false
   }
 
   private func fire(_ timer: SagaTimerRow, at position: Position, before next: Position) throws(WorkerStop) {
@@ -75,7 +73,6 @@ extension SagaPass {
   private func announceUnread(
     _ timer: SagaTimerRow, as announcement: TimerAnnouncement, cause: Position
   ) throws(WorkerStop) {
-    instances.announce(timer)
     try write(.sagaChange(.announced(key: timer.key, ordinal: timer.ordinal, announcement)))
     if timer.announcement == .none { try tell(timer, cause: cause) }
   }

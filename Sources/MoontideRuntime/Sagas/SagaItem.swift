@@ -146,6 +146,11 @@ struct SagaRouter {
   /// A text or a whole number of an object.
   static func field(_ name: String, _ bytes: [UInt8], _ object: ByteRange) -> [UInt8]? {
     guard let written = JSONFields.value(name, bytes, object) else { return nil }
+    if let plain = JSONFields.plainText(bytes, written) { return plain.isEmpty ? nil : plain }
+    // Most numbers are short ones, and written as they are read.
+    if written.count < 18, bytes[written.indices].allSatisfy({ (0x30...0x39).contains($0) }) {
+      return Array(bytes[written.indices])
+    }
     do throws(EnvelopeFault) {
       switch try JSONValue(parsing: Array(bytes[written.indices])) {
       case .string(let text): return text.isEmpty ? nil : Array(text.utf8)

@@ -18,6 +18,7 @@ final class SagaLane {
   let store: any SagaStore
   let surroundings: HandlerSurroundings
   private(set) var selection: LaneSelection
+  let memory = SagaMemory()
   var parked = ParkedKeys()
   var rulings = Rulings()
   var status: HandlerStatus

@@ -9,7 +9,7 @@ final class SagaPass {
   let batch: RecordBatch
   /// Today's script first.
   private var routers: [SagaRouter]
-  var instances: SagaInstances
+  let instances: SagaInstances
   var parked: ParkedKeys
   private var transaction: (any EffectTransaction)?
   var eventTime: Int64
@@ -111,7 +111,7 @@ final class SagaPass {
     } catch { throw lane.stop(error) }
     timers.removeAll { $0.announcement != .none }
     if timers.isEmpty { return false }
-    timers.sort { ($0.dueMicroseconds, $0.ordinal) < ($1.dueMicroseconds, $1.ordinal) }
+    timers.sort { $0.isBefore($1) }
     do throws(WorkerStop) {
       for timer in timers.prefix(Limits.sagaFiringsMax) {
         try announce(timer, as: .byClock, cause: lane.status.position)
@@ -251,8 +251,12 @@ final class SagaPass {
       }
       let transaction = try open()
       CrashPoint.reach(.beforeCommit)
-      do throws(StoreError) { try transaction.commit() } catch { throw lane.stop(error) }
+      do throws(StoreError) { try transaction.commit() } catch {
+        lane.memory.forget()
+        throw lane.stop(error)
+      }
       CrashPoint.reach(.afterCommit)
+      instances.keep()
       self.transaction = nil
     }
     lane.note(instances, retired: retired)

@@ -67,9 +67,7 @@ extension SagaPass {
       do throws(SagaStoreFault) { key = try instances.key(ofCommand: id) } catch {
         throw .stop(lane.stop(error))
       }
-      guard let key, let outcome = CommandOutcome(record, in: batch) else { return nil }
-      let verdict: SagaVerdict =
-        outcome.verdict == .accepted ? .accepted : .refused(code: outcome.code, text: outcome.text)
+      guard let key, let verdict = SagaVerdict(record, in: batch) else { return nil }
       return ([SagaItem(key: key, input: .outcome(id: id, verdict), record: record)], 0)
     case .result:
       let key = Array(batch.bytes[record.envelope.key.indices])
