@@ -167,7 +167,8 @@ struct SecretPattern: Sendable, Hashable {
         guard text[at...].starts(with: Self.entities[1].name) else { break }
         at += Self.entities[1].name.count
       }
-      guard at < text.count, text[at] == UInt8(ascii: "#"), let end = text[at...].prefix(12).firstIndex(of: 0x3b)
+      guard at < text.count, text[at] == UInt8(ascii: "#"),
+        let end = text[at...].prefix(12).firstIndex(of: 0x3b)
       else { return nil }
       var digits = text[(at + 1)..<end]
       let isHex = digits.first.map { $0 | 0x20 == UInt8(ascii: "x") } ?? false
