@@ -30,7 +30,8 @@ import Testing
             env = { TOKEN = token }, stdin = "in " .. token, about = { token = token } })
         else
           ctx.effect("http", { url = ctx.env.HOOK .. "/" .. event.data.how, method = "PUT", timeout = "5s",
-            headers = { Authorization = event.data.how ~= "basic" and "Bearer " .. token or nil, ["X-Token"] = token },
+            headers = { ["X-Token"] = token,
+              Authorization = event.data.how ~= "basic" and "Bearer " .. token or nil },
             json = { token = token, list = { token, "a" .. token .. "b" } }, about = { token = token } })
         end
       end },

@@ -46,7 +46,7 @@ import Testing
 
     init(_ seed: UInt64) { self.seed = seed }
 
-    /// The first two requests of a key may go wrong; what happens to the others is told by seed, key and time.
+    /// The first two requests of a key may go wrong: seed, key and number tell how.
     func answer(_ request: SmallServer.Request, _ times: Int) -> SmallServer.Answer {
       let key = request.headers["idempotency-key"] ?? ""
       var hash = seed
@@ -114,8 +114,8 @@ import Testing
     return rig
   }
 
-  /// What the server saw, in the order of the connections, is right: a body and a path for each key, a key for
-  /// each effect, one order for each key of events. Returns the effects by key.
+  /// What the server saw, in the order of the connections, is right: a body and a path for each key, a key
+  /// for each effect, one order for each key of events. Returns the effects by key.
   private func judge(_ rig: Rig) throws -> [String: Part] {
     var parts: [String: Part] = [:]
     var last: [String: Part] = [:]

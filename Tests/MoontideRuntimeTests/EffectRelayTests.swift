@@ -198,7 +198,8 @@ struct EffectRelayTests {
       "handlers/c.lua": """
       consumer "c" { from = "start", on = { A = function(event, ctx)
         ctx.effect("http", { url = "http://h/", about = event.data })
-      end }, on_result = function(result, ctx) ctx.emit { type = "R", data = { n = #result.data.about.t } } end }
+      end },
+      on_result = function(result, ctx) ctx.emit { type = "R", data = { n = #result.data.about.t } } end }
       """
     ])
     let text = String(repeating: "x", count: 900_000)

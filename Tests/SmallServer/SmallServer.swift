@@ -11,8 +11,8 @@ package final class SmallServer: Sendable {
     /// By names in lower case.
     package var headers: [String: String]
     package var body: String
-    /// Which connection it came on, in the order in which they were made: requests that are long on their way may
-    /// be read later than ones that were sent after them.
+    /// Which connection it came on, in the order in which they were made: requests that are long on their
+    /// way may be read later than ones that were sent after them.
     package var connection: Int
   }
 

@@ -1,6 +1,6 @@
-/// A text that must not be seen, found in whatever way a server or a program writes it: as it is, in letters of
-/// another case, escaped in JSON (RFC 8259, 7), in a URL (RFC 3986, 2.1) or in HTML, each also more than once,
-/// and any mixture of these: what is escaped is up to who writes.
+/// A text that must not be seen, found in whatever way a server or a program writes it: as it is, in letters
+/// of another case, escaped in JSON (RFC 8259, 7), in a URL (RFC 3986, 2.1) or in HTML, each also more than
+/// once, and in any mixture of these: what is escaped is up to who writes.
 struct SecretPattern: Sendable, Hashable {
   private let units: [Unit]
   /// What stands in its place.
