@@ -44,7 +44,7 @@ struct ProjectCheck {
 
   private static func summary(_ catalog: ProjectCatalog) -> String {
     let kinds = Dictionary(grouping: catalog.definitions, by: \.kind).mapValues(\.count)
-    var counts = [HandlerKind.projection, .consumer].compactMap { kind in
+    var counts = [HandlerKind.projection, .consumer, .saga].compactMap { kind in
       kinds[kind].map { "\($0) \(kind.rawValue)\($0 == 1 ? "" : "s")" }
     }
     let deciders = catalog.deciders.count

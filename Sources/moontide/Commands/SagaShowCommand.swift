@@ -117,8 +117,8 @@ struct SagaShowCommand: ParsableCommand {
     let width = parts["steps"]?.map { $0[0].count }.max() ?? 0
     for step in parts["steps"] ?? [] {
       let name = step[0] + String(repeating: " ", count: max(0, width - step[0].count))
-      var line = "  \(marks[step[1]] ?? " ") \(name)"
       let word = words[step[1]] ?? step[1]
+      var line = "  \(marks[step[1]] ?? " ") \(word.isEmpty ? step[0] : name)"
       if !word.isEmpty { line += "  \(word) since \(step[2])" }
       if !step[3].isEmpty { line += ", result #\(step[3])" }
       if !step[4].isEmpty { line += ", \(step[4]) tries refused" }
