@@ -74,8 +74,8 @@ static int set_options(mt_running *running, const mt_http_request *request) {
   SET(CURLOPT_NOSIGNAL, 1L);
   SET(CURLOPT_PROTOCOLS_STR, "http,https");
   SET(CURLOPT_FOLLOWLOCATION, 0L);
-  // A server that answers twice leaves an answer on the connection that the next request would take for its own:
-  // what nobody has done would count as done. Sessions of TLS are kept instead, which is what costs.
+  // A server that answers twice leaves an answer on the connection, which the next request would take for its
+  // own: what nobody has done would count as done. Sessions of TLS are kept instead: they are what costs.
   SET(CURLOPT_FORBID_REUSE, 1L);
   SET(CURLOPT_SHARE, running->owner->share);
 #if LIBCURL_VERSION_NUM >= 0x075700

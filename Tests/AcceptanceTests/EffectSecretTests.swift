@@ -30,7 +30,8 @@ import Testing
             env = { TOKEN = token }, stdin = "in " .. token, about = { token = token } })
         else
           ctx.effect("http", { url = ctx.env.HOOK .. "/" .. event.data.how, method = "PUT", timeout = "5s",
-            headers = { Authorization = event.data.how ~= "basic" and "Bearer " .. token or nil, ["X-Token"] = token },
+            headers = { ["X-Token"] = token,
+              Authorization = event.data.how ~= "basic" and "Bearer " .. token or nil },
             json = { token = token, list = { token, "a" .. token .. "b" } }, about = { token = token } })
         end
       end },
@@ -63,21 +64,24 @@ import Testing
   private static func percent(_ text: String) -> String {
     text.utf8.map { byte in
       let scalar = Unicode.Scalar(byte)
-      return scalar.properties.isAlphabetic && byte < 128 ? String(scalar) : String(format: "%%%02x", Int(byte))
+      return scalar.properties.isAlphabetic && byte < 128
+        ? String(scalar) : String(format: "%%%02x", Int(byte))
     }.joined()
   }
 
   /// Gives back all that it was given, in the form that the path asks for.
   private static func echo(_ request: SmallServer.Request) -> SmallServer.Answer {
     let given = request.headers["authorization"] ?? ""
-    let all = request.path + "|" + request.headers.map { "\($0): \($1)" }.joined(separator: "|") + request.body
+    let all =
+      request.path + "|" + request.headers.map { "\($0): \($1)" }.joined(separator: "|") + request.body
     let how = request.path.split(separator: "/").last.map(String.init) ?? ""
     switch how {
     case "plain": return .init(200, headers: ["X-Echo: \(given)", "Location: /x?\(given)"], body: all)
     case "json":
       let quoted = all.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")
       return .init(
-        200, headers: ["Content-Type: application/json"], body: "{\"all\":\"\(quoted.replacing("/", with: "\\/"))\"}")
+        200, headers: ["Content-Type: application/json"],
+        body: "{\"all\":\"\(quoted.replacing("/", with: "\\/"))\"}")
     case "percent": return .init(500, body: Self.percent(all))
     case "base64": return .init(404, body: Data(all.utf8).base64EncodedString())
     case "moved": return .init(302, headers: ["Location: http://other/?token=\(given)"])
@@ -140,16 +144,23 @@ import Testing
     let path = rig.project.path
     let keys = try rig.project.query("select key from sys.effects").map { $0[0].description }
     #expect(keys.count == rig.all.count + 4)
-    var commands = keys.flatMap { [["effects", "show", path, $0], ["effects", "show", path, $0, "--json"]] }
+    var commands = keys.flatMap {
+      [["effects", "show", path, $0], ["effects", "show", path, $0, "--json"]]
+    }
     commands += [
-      ["effects", "ls", path, "--all"], ["effects", "ls", path, "--json"], ["effects", "retry", path, "nobody"],
+      ["effects", "ls", path, "--all"], ["effects", "ls", path, "--json"],
+      ["effects", "retry", path, "nobody"],
       ["effects", "retry", path, "--all"], ["query", path, "select * from sys.effects", "--json"],
-      ["query", path, "select * from sys.events", "--json"], ["query", path, "select * from told", "-o", "line"],
-      ["query", path, "select * from sys.dead_letters", "--json"], ["dead", "ls", path], ["dead", "ls", path, "--json"],
+      ["query", path, "select * from sys.events", "--json"],
+      ["query", path, "select * from told", "-o", "line"],
+      ["query", path, "select * from sys.dead_letters", "--json"], ["dead", "ls", path],
+      ["dead", "ls", path, "--json"],
       ["dead", "show", path, "d-1", "-v"], ["dead", "show", path, "d-2", "-v"], ["dead", "export", path],
-      ["dead", "retry", path, "--all", "--dry-run", "-v"], ["events", "cat", path], ["events", "export", path],
+      ["dead", "retry", path, "--all", "--dry-run", "-v"], ["events", "cat", path],
+      ["events", "export", path],
       ["events", "export", path, "--output", path + "/exported"], ["events", "show", path, "#0", "--json"],
-      ["events", "stats", path], ["handlers", path, "--json"], ["lag", path], ["doctor", path, "--json"], ["check", path],
+      ["events", "stats", path], ["handlers", path, "--json"], ["lag", path], ["doctor", path, "--json"],
+      ["check", path],
       ["backup", path, path + "/backup.tar"], ["projection", "verify", path, "told"],
       ["run", path, "--once", "-v", "--metrics-file", path + "/metrics.prom"],
     ]
@@ -186,7 +197,9 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: rig.project.path + "/out.log"))
   }
 
-  @Test func `a secret is in no file and no output while it is on the wire, and when the process dies`() throws {
+  @Test func `a secret is in no file and no output while it is on the wire, and when the process dies`()
+    throws
+  {
     let rig = try rig { request in request.path.hasSuffix("plain") ? .hanging : Self.echo(request) }
     defer { rig.server.stop() }
     let settings = try rig.environment.map { name, value in
@@ -196,16 +209,20 @@ import Testing
     defer {
       for name in rig.environment.keys { Binary.cleanUp(URL(fileURLWithPath: rig.project.path + "-" + name)) }
     }
-    let live = try LiveRun(["run", rig.project.path, "-v"], limits: settings.sorted().joined(separator: "; "))
+    let live = try LiveRun(
+      ["run", rig.project.path, "-v"], limits: settings.sorted().joined(separator: "; "))
     try LiveRun.wait("all requests") { Set(rig.server.requests.map(\.path)).count == rig.all.count }
     try LiveRun.wait("the programs") {
-      try rig.project.query("select count(*) from sys.effects where kind = 'exec' and ended is not null")[0][0]
-        .description == "4"
+      try rig.project.query("select count(*) from sys.effects where kind = 'exec' and ended is not null")[0][
+        0
+      ]
+      .description == "4"
     }
     try expectNoTraceInFiles(rig, "while it runs")
     let path = rig.project.path
     for command in [
-      ["effects", "ls", path], ["effects", "ls", path, "--all", "--json"], ["dead", "ls", path], ["handlers", path],
+      ["effects", "ls", path], ["effects", "ls", path, "--all", "--json"], ["dead", "ls", path],
+      ["handlers", path],
       ["doctor", path], ["query", path, "select * from sys.effects", "--json"],
     ] {
       let outcome = try Binary.run(command, environment: rig.environment)

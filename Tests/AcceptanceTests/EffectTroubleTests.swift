@@ -46,7 +46,7 @@ import Testing
 
     init(_ seed: UInt64) { self.seed = seed }
 
-    /// The first two requests of a key may go wrong; what happens to the others is told by seed, key and time.
+    /// The first two requests of a key may go wrong: seed, key and number tell how.
     func answer(_ request: SmallServer.Request, _ times: Int) -> SmallServer.Answer {
       let key = request.headers["idempotency-key"] ?? ""
       var hash = seed
@@ -114,8 +114,8 @@ import Testing
     return rig
   }
 
-  /// What the server saw, in the order of the connections, is right: a body and a path for each key, a key for
-  /// each effect, one order for each key of events. Returns the effects by key.
+  /// What the server saw, in the order of the connections, is right: a body and a path for each key, a key
+  /// for each effect, one order for each key of events. Returns the effects by key.
   private func judge(_ rig: Rig) throws -> [String: Part] {
     var parts: [String: Part] = [:]
     var last: [String: Part] = [:]
@@ -134,7 +134,8 @@ import Testing
     return parts
   }
 
-  @Test func `whatever the server does and whenever it dies, each effect is carried out under one key, in order`()
+  @Test
+  func `whatever the server does and whenever it dies, each effect is carried out under one key, in order`()
     throws
   {
     let rig = try rig()
@@ -151,7 +152,8 @@ import Testing
     try runKilled(kills)
     try rig.run(["run", path, "--once", "-q"])
     var parts = try judge(rig)
-    #expect(Set(parts.values) == Set(rig.parts.filter { !rig.isHeld($0.n) }), "what waits behind a failure waits")
+    #expect(
+      Set(parts.values) == Set(rig.parts.filter { !rig.isHeld($0.n) }), "what waits behind a failure waits")
     try expectNothingMore(rig, "another run") { try rig.run(["run", path, "--once", "-q"]) }
     // A rehearsal on a copy has no effects.
     try rig.project.write(Self.handlers(isMended: true), to: "handlers/mails.lua")
@@ -171,7 +173,9 @@ import Testing
     #expect(Set(parts.values) == Set(rig.parts) && parts.count == rig.parts.count)
     #expect(rig.trouble.answered.withLock { $0 } == Set(parts.keys), "each was answered well at least once")
     let all = "\(rig.parts.count)"
-    #expect(try rig.project.query("select count(*), sum(ok) from mailed").map(\.description) == ["[\(all), \(all)]"])
+    #expect(
+      try rig.project.query("select count(*), sum(ok) from mailed").map(\.description) == ["[\(all), \(all)]"]
+    )
     let ledger = try rig.project.query("select key from sys.effects where state = 'done'")
     #expect(Set(ledger.map { $0[0].description }) == Set(parts.keys))
     try expectNothingMoreByAnything(rig)
@@ -187,9 +191,13 @@ import Testing
   private func expectNothingMoreByAnything(_ rig: Rig) throws {
     let (path, files) = (rig.project.path, FileManager.default)
     let rows = try rig.project.query("select * from mailed order by id")
-    try expectNothingMore(rig, "a verified read model") { try rig.run(["projection", "verify", path, "mailed"]) }
+    try expectNothingMore(rig, "a verified read model") {
+      try rig.run(["projection", "verify", path, "mailed"])
+    }
     try files.removeItem(atPath: path + "/data/readmodels")
-    try expectNothingMore(rig, "a read model that was made anew") { try rig.run(["run", path, "--once", "-q"]) }
+    try expectNothingMore(rig, "a read model that was made anew") {
+      try rig.run(["run", path, "--once", "-q"])
+    }
     try expectNothingMore(rig, "a redrive of nothing") {
       _ = try Binary.run(["dead", "retry", path, "--all"], environment: rig.environment())
     }
@@ -198,7 +206,8 @@ import Testing
       .replacing("db.mailed:put {", with: "db.mailed:put { ")
     try rig.project.write(edited, to: "handlers/mails.lua")
     try expectNothingMore(rig, "edited scripts") { try rig.run(["run", path, "--once", "-q"]) }
-    for ending in ["", "-wal", "-shm"] where files.fileExists(atPath: path + "/data/handlers/mails.sqlite\(ending)") {
+    for ending in ["", "-wal", "-shm"]
+    where files.fileExists(atPath: path + "/data/handlers/mails.sqlite\(ending)") {
       try files.removeItem(atPath: path + "/data/handlers/mails.sqlite\(ending)")
     }
     try expectNothingMore(rig, "a ledger that was lost, under edited scripts") {

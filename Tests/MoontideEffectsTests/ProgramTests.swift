@@ -80,7 +80,8 @@ import Testing
 
   @Test func `what a program leaves running in a session of its own keeps nobody waiting`() throws {
     let rig = try PerformerRig(programs: ["daemon": "daemon.sh"], variables: ["PATH=/usr/bin:/bin"])
-    try rig.script("daemon.sh", "setsid sh -c 'echo $$ > pid; exec sleep 1000' & while [ ! -s pid ]; do :; done")
+    try rig.script(
+      "daemon.sh", "setsid sh -c 'echo $$ > pid; exec sleep 1000' & while [ ! -s pid ]; do :; done")
     let began = ContinuousClock.now
     let outcome = try rig.perform(.exec, #"{"program":"daemon","timeout":"60s"}"#)
     #expect(outcome.verdict == .done, "\(outcome)")
@@ -105,11 +106,13 @@ import Testing
     try rig.script("show.sh", #"for a in "$@"; do echo "[$a]"; done"#)
     let outcome = try rig.perform(
       .exec, #"{"program":"show","args":["-rf","--","","`id`","a\nb","ü"]}"#)
-    #expect(outcome.text == #""status":0,"stdout":"[-rf]\n[--]\n[]\n[`id`]\n[a\nb]\n[ü]\n""#, "\(outcome.text)")
+    #expect(
+      outcome.text == #""status":0,"stdout":"[-rf]\n[--]\n[]\n[`id`]\n[a\nb]\n[ü]\n""#, "\(outcome.text)")
     // More than the system takes is no fault that passes.
     let long = String(repeating: "x", count: 200_000)
     let refused = try rig.perform(.exec, #"{"program":"show","args":["\#(long)"]}"#)
-    #expect(refused.verdict == .refused && refused.error == "the program cannot be started: Argument list too long")
+    #expect(
+      refused.verdict == .refused && refused.error == "the program cannot be started: Argument list too long")
   }
 
   @Test func `lines go to the ends of their files in order, each its own`() throws {

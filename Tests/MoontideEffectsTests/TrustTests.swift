@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import MoontideCore
 import MoontideRuntime
 import Testing
@@ -19,7 +20,8 @@ import Testing
       openssl,
       [
         "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", rig.root + "/key.pem", "-out",
-        rig.root + "/cert.pem", "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+        rig.root + "/cert.pem", "-days", "2", "-subj", "/CN=localhost", "-addext",
+        "subjectAltName=DNS:localhost",
       ], output: nil)
     made.waitUntilExit()
     try #require(made.terminationStatus == 0)
@@ -27,10 +29,14 @@ import Testing
     let output = Pipe()
     let server = try Self.start(
       openssl,
-      ["s_server", "-accept", "127.0.0.1:0", "-key", rig.root + "/key.pem", "-cert", rig.root + "/cert.pem", "-www"],
+      [
+        "s_server", "-accept", "127.0.0.1:0", "-key", rig.root + "/key.pem", "-cert", rig.root + "/cert.pem",
+        "-www",
+      ],
       output: output)
     defer {
-      server.terminate()
+      // Children begin with what the threads of tests block.
+      kill(server.processIdentifier, SIGKILL)
       server.waitUntilExit()
     }
     let port = try #require(Self.port(output))

@@ -46,7 +46,9 @@ struct SecretVaultTests {
   }
 
   @Test func `what is a secret in a URL is one beside it, and what is none is not`() {
-    let vault = SecretVault(["URL"]) { _ in "https://bob:p%40ss@h.example/services/T0AAA/X9f8e7d6c5b4a3/in?sig=a1b2c3d4e5f6&v=2" }
+    let vault = SecretVault(["URL"]) { _ in
+      "https://bob:p%40ss@h.example/services/T0AAA/X9f8e7d6c5b4a3/in?sig=a1b2c3d4e5f6&v=2"
+    }
     for form in ["p@ss", "p%40ss", "X9f8e7d6c5b4a3", "a1b2c3d4e5f6", "Ym9iOnBAc3M="] {
       let shown = vault.redacted("Cannot POST /services/\(form)/in")
       #expect(!shown.contains(form) && shown.contains("${URL}"), "\(shown)")
@@ -76,7 +78,8 @@ struct SecretVaultTests {
     let letters = Array(#"\\%%&&+u0022s3cr/et"x;#amp25"#.utf8)
     for _ in 0..<200 {
       let bytes = (0..<Int.random(in: 0...60, using: &random)).map { _ in
-        Bool.random(using: &random) ? letters.randomElement(using: &random)! : UInt8.random(in: 0...255, using: &random)
+        Bool.random(using: &random)
+          ? letters.randomElement(using: &random)! : UInt8.random(in: 0...255, using: &random)
       }
       let shown = vault.redacted(bytes)
       #expect(shown.count <= bytes.count * 2 + 8, "\(bytes)")

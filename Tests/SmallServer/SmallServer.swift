@@ -11,8 +11,8 @@ package final class SmallServer: Sendable {
     /// By names in lower case.
     package var headers: [String: String]
     package var body: String
-    /// Which connection it came on, in the order in which they were made: requests that are long on their way may
-    /// be read later than ones that were sent after them.
+    /// Which connection it came on, in the order in which they were made: requests that are long on their
+    /// way may be read later than ones that were sent after them.
     package var connection: Int
   }
 
@@ -77,6 +77,7 @@ package final class SmallServer: Sendable {
   package let port: UInt16
   private let listener: Int32
   private let seen = Mutex<[Request]>([])
+  private let isOpen = Mutex(true)
   private let answer: @Sendable (Request, _ times: Int) -> Answer
 
   /// - Parameter answer: `times` is how often that Idempotency-Key came, this one included.
@@ -109,10 +110,12 @@ package final class SmallServer: Sendable {
 
   package struct Failure: Error { package var text: String }
 
-  /// Ends the thread; the port answers no more.
+  /// Ends the thread; the port answers no more. May be called again.
   package func stop() {
-    shutdown(listener, Int32(SHUT_RDWR))
-    close(listener)
+    isOpen.withLock { isOpen in
+      // The thread closes it: by then nobody else may have its number.
+      if isOpen { shutdown(listener, Int32(SHUT_RDWR)) }
+    }
   }
 
   package var url: String { "http://127.0.0.1:\(port)" }
@@ -122,7 +125,13 @@ package final class SmallServer: Sendable {
     var number = 0
     while true {
       let connection = Glibc.accept(listener, nil, nil)
-      if connection < 0 { return }
+      if connection < 0 {
+        isOpen.withLock { isOpen in
+          isOpen = false
+          close(listener)
+        }
+        return
+      }
       number += 1
       let job = Unmanaged.passRetained(Job(server: self, connection: connection, number: number))
       var thread = pthread_t()

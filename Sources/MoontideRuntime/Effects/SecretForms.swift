@@ -47,8 +47,8 @@ struct SecretForms {
     return String(validating: bytes, as: UTF8.self) ?? String(text)
   }
 
-  /// What of it a text in base64 (RFC 4648, 4 and 5) holds for sure, by the three places at which it can begin,
-  /// and as the end of such a text.
+  /// What of it a text in base64 (RFC 4648, 4 and 5) holds for sure, by the three places at which it can
+  /// begin, and as the end of such a text.
   private static func base64(_ text: String) -> [String] {
     let bytes = Array(text.utf8)
     return (0...2).flatMap { lead -> [String] in

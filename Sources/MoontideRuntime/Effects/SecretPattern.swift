@@ -1,6 +1,6 @@
-/// A text that must not be seen, found in whatever way a server or a program writes it: as it is, in letters of
-/// another case, escaped in JSON (RFC 8259, 7), in a URL (RFC 3986, 2.1) or in HTML, each also more than once,
-/// and any mixture of these: what is escaped is up to who writes.
+/// A text that must not be seen, found in whatever way a server or a program writes it: as it is, in letters
+/// of another case, escaped in JSON (RFC 8259, 7), in a URL (RFC 3986, 2.1) or in HTML, each also more than
+/// once, and in any mixture of these: what is escaped is up to who writes.
 struct SecretPattern: Sendable, Hashable {
   private let units: [Unit]
   /// What stands in its place.
@@ -167,7 +167,8 @@ struct SecretPattern: Sendable, Hashable {
         guard text[at...].starts(with: Self.entities[1].name) else { break }
         at += Self.entities[1].name.count
       }
-      guard at < text.count, text[at] == UInt8(ascii: "#"), let end = text[at...].prefix(12).firstIndex(of: 0x3b)
+      guard at < text.count, text[at] == UInt8(ascii: "#"),
+        let end = text[at...].prefix(12).firstIndex(of: 0x3b)
       else { return nil }
       var digits = text[(at + 1)..<end]
       let isHex = digits.first.map { $0 | 0x20 == UInt8(ascii: "x") } ?? false

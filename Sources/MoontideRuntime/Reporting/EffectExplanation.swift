@@ -1,3 +1,5 @@
+import MoontideCore
+
 extension CodeExplanation {
   /// The texts of what is told about effects.
   static func ofEffect(_ code: RuntimeCode) -> CodeExplanation? {
@@ -30,6 +32,15 @@ extension CodeExplanation {
           + "no other try would change that.",
         help: "Stop the run, set the variable and start it again; moontide effects retry performs those that "
           + "were given up. One that nothing needs is taken out of env in moontide.lua.")
+    case .effectTargetRests:
+      .init(
+        "a target of effects is left alone for a while",
+        what:
+          "\(Limits.circuitFailures) tries failed one behind the other because nobody answered in time or "
+          + "the target said that it cannot now, or it asked for it (Retry-After). Then one try goes through, "
+          + "and opens the way again or doubles the rest, up to half a minute. Effects only "
+          + "wait: how often each is tried is up to the handler's retry.",
+        help: "moontide effects ls shows what waits. Mend the target; nothing is to be done here.")
     default: nil
     }
   }

@@ -16,8 +16,10 @@ private struct Fault: Hashable {
       name = "\(kind) of \(who) at \(place.file):\(place.line)"
     } else {
       // Why an effect was given up differs from one to the next: whom it went to is what they have in common.
-      let end = problem.title.firstRange(of: " was given up")?.lowerBound ?? problem.title.endIndex
-      name = "\(kind): \(problem.title[..<end])"
+      let ends = [" was given up", " is left alone"].compactMap {
+        problem.title.firstRange(of: $0)?.upperBound
+      }
+      name = "\(kind): \(problem.title[..<(ends.first ?? problem.title.endIndex)])"
     }
   }
 }
