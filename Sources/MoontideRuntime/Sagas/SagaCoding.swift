@@ -9,7 +9,7 @@ import MoontideJSON
 /// | member | what |
 /// | --- | --- |
 /// | `stage` | how many stages are done |
-/// | `steps` | of each `{ name, phase, since, result, early, early_type, tries, refused, blind, owes }` and its call |
+/// | `steps` | of each what `SagaStepState` has, some by shorter names, and its call |
 /// | `pending` | `{ id, for, time, place }` of each command without outcome; `for` as in `purpose` |
 /// | `count`, `accepted`, `code`, `text` | how the call of `completed` or `compensated` stands |
 /// | `notes` | `{ kind, text, position }` |
@@ -108,9 +108,8 @@ struct SagaCoding {
     return .object(members)
   }
 
-  /// Of one command nothing is to be known that its outcome does not say.
   private static func members(_ call: SagaCall) -> [JSONValue.Member] {
-    guard call.count > 1 else { return [] }
+    guard call.count > 0 else { return [] }
     var members: [JSONValue.Member] = [
       .init("count", .integer(Int64(call.count))),
       .init("accepted", .array(call.accepted.map { .integer(Int64($0)) })),
