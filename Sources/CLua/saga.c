@@ -86,6 +86,21 @@ static void push_why(lua_State *L) {
   }
 }
 
+/// Whether what a function returned is no state but what `events.Type { … }` makes: it is not the state that
+/// the function got, and has a type and data where that has none.
+static int is_event(lua_State *L, int index, int state) {
+  if (lua_type(L, index) != LUA_TTABLE || lua_rawequal(L, index, state)) return 0;
+  int top = lua_gettop(L);
+  lua_pushliteral(L, "type");
+  int fits = lua_rawget(L, index) == LUA_TSTRING;
+  lua_pushliteral(L, "data");
+  fits &= lua_rawget(L, index) == LUA_TTABLE;
+  lua_pushliteral(L, "type");
+  fits &= lua_type(L, state) == LUA_TTABLE && lua_rawget(L, state) == LUA_TNIL;
+  lua_settop(L, top);
+  return fits;
+}
+
 static int initial(lua_State *L, const mt_saga_call *from) {
   if (from->function == 0) {
     lua_newtable(L);
@@ -185,6 +200,8 @@ static int call_saga(lua_State *L) {
       lua_settop(L, 2);
     } else if (lua_type(L, 3) != LUA_TTABLE || mt_is_command(L, 3)) {
       return luaL_error(L, "a saga's function returns nothing or the state; commands are sent by ctx.send");
+    } else if (is_event(L, 3, 2)) {
+      return luaL_error(L, "a saga's function returns nothing or the state; events are emitted by ctx.emit");
     } else {
       lua_replace(L, 2);
     }

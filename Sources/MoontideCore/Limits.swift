@@ -159,6 +159,11 @@ public enum Limits {
   public static let sagaStepsTold = 8
   /// Timers that fire before the next record is looked at; more fire before the one after it.
   public static let sagaFiringsMax = 4_096
+  /// Timers of one instance that fire late one after the other, with nothing else between, before it is
+  /// parked: hourly ones through a year without events are fewer; one that is due at once again has no end.
+  public static let sagaFiringsInRowMax = 10_000
+  /// A timer that fires later than this after it was due is catching up.
+  public static let sagaLateMax = Duration.seconds(60)
   /// A batch of slow events is committed early, so that stopping never waits long.
   public static let batchTimeMax = Duration.seconds(1)
   /// Sampled calls after which older ones count half, so that figures follow the present.

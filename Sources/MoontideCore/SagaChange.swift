@@ -27,5 +27,5 @@ public enum SagaChange: Sendable {
   /// be owed a second call, stays whole.
   case compact(kept: Int, least: Int)
   /// The firing of a timer is on its way through the log.
-  case announced(key: [UInt8], ordinal: UInt64)
+  case announced(key: [UInt8], ordinal: UInt64, TimerAnnouncement)
 }

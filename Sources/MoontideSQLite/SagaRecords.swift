@@ -8,7 +8,8 @@ public import MoontideCore
 ///   positions, `time` event time of the last change in microseconds, `state` as `StateCodec` reads it,
 ///   `body` a JSON object;
 /// - `_mt_timers`: one row a timer that is set; `clock` 1 event time, 2 the time of day; `due` microseconds;
-///   `announced` 1 when its firing is on its way through the log;
+///   `announced` as `TimerAnnouncement` says: 1 when the time of day sent its firing on its way through the
+///   log, from 2 on when it waits with what is parked;
 /// - `_mt_sent`: whose command an id is;
 /// - in `_mt_counts`: `event_time`, the running maximum of event time, and `unknown`.
 struct SagaRecords {
@@ -21,7 +22,7 @@ struct SagaRecords {
     create index _mt_sagas_trace on _mt_sagas(trace);
     create table _mt_timers(key blob, ordinal integer, purpose text not null, clock integer not null,
       due integer not null, announced integer not null, primary key(key, ordinal)) without rowid;
-    create index _mt_timers_due on _mt_timers(clock, due) where announced = 0;
+    create index _mt_timers_due on _mt_timers(clock, due) where announced < 2;
     create table _mt_sent(id blob primary key, key blob not null) without rowid;
     """
 
@@ -119,7 +120,7 @@ struct SagaRecords {
     let read = try connection.statement(
       """
       select \(Self.timerColumns) from _mt_timers
-      where announced = 0 and clock = ?1 and due <= ?2 order by due, key, ordinal limit ?3
+      where announced < 2 and clock = ?1 and due <= ?2 order by due, key, ordinal limit ?3
       """)
     read.bind(1, Int64(clock.rawValue))
     read.bind(2, microseconds)
@@ -131,7 +132,7 @@ struct SagaRecords {
     let read = try connection.statement(
       """
       select \(Self.timerColumns) from _mt_timers
-      where announced = 0 and clock = 1 and (due, key, ordinal) > (?1, ?2, ?3)
+      where announced < 2 and clock = 1 and (due, key, ordinal) > (?1, ?2, ?3)
       order by due, key, ordinal limit ?4
       """)
     read.bind(1, last?.dueMicroseconds ?? .min)
@@ -150,7 +151,8 @@ struct SagaRecords {
       timers.append(
         SagaTimerRow(
           key: read.bytes(0), ordinal: UInt64(bitPattern: read.integer(1)), purpose: read.text(2),
-          clock: clock, dueMicroseconds: read.integer(4), isAnnounced: read.integer(5) != 0))
+          clock: clock, dueMicroseconds: read.integer(4),
+          announcement: TimerAnnouncement(stored: read.integer(5))))
     }
     read.reset()
     return timers
@@ -158,7 +160,7 @@ struct SagaRecords {
 
   func nextTimer(_ clock: SagaTimerRow.Clock) throws(StoreError) -> Int64? {
     let read = try connection.fixed(
-      "select due from _mt_timers where announced = 0 and clock = ?1 order by due limit 1")
+      "select due from _mt_timers where announced < 2 and clock = ?1 order by due limit 1")
     defer { read.reset() }
     read.bind(1, Int64(clock.rawValue))
     return try read.step() ? read.integer(0) : nil
@@ -245,7 +247,7 @@ struct SagaRecords {
     insert.bind(3, text: timer.purpose)
     insert.bind(4, Int64(timer.clock.rawValue))
     insert.bind(5, timer.dueMicroseconds)
-    insert.bind(6, timer.isAnnounced ? 1 : 0)
+    insert.bind(6, timer.announcement.stored)
     try insert.finish()
   }
 

@@ -69,11 +69,12 @@ struct SagaSourceRecords {
         try update.finish()
       }
     case .compact(let kept, let least): try compact(kept: kept, least: least)
-    case .announced(let key, let ordinal):
+    case .announced(let key, let ordinal, let announcement):
       let update = try connection.statement(
-        "update _mt_timers set announced = 1 where key = ?1 and ordinal = ?2")
+        "update _mt_timers set announced = ?3 where key = ?1 and ordinal = ?2")
       update.bind(1, blob: key)
       update.bind(2, Int64(bitPattern: ordinal))
+      update.bind(3, announcement.stored)
       try update.finish()
     }
   }

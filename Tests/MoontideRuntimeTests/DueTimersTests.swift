@@ -40,7 +40,7 @@ struct DueTimersTests {
   private func first(_ instances: [[UInt8]: SagaInstance], through end: Int64) -> String? {
     let coding = SagaCoding(plan: plan, scriptVersion: "1")
     let all = instances.values.flatMap { instance in
-      instance.timers.filter { !$0.isAnnounced && $0.due <= end }.map { coding.row($0, of: instance.key) }
+      instance.timers.filter { $0.isOfEventTime && $0.due <= end }.map { coding.row($0, of: instance.key) }
     }
     return all.min { $0.isBefore($1) }.map(name)
   }
@@ -74,7 +74,7 @@ struct DueTimersTests {
       switch number(4) {
       case 0: set(&touched, Int64(now + number(50)))
       case 1: if !touched.timers.isEmpty { touched.timers.remove(at: number(touched.timers.count)) }
-      case 2: if !touched.timers.isEmpty { touched.timers[0].isAnnounced = true }
+      case 2: if !touched.timers.isEmpty { touched.timers[0].announcement = .waits(Position(1)) }
       default: break
       }
       put(touched)

@@ -69,7 +69,7 @@ struct SagaTables {
       .text(saga), .text(String(decoding: timer.key, as: UTF8.self)), .text(timer.purpose),
       .text(EventTime(microseconds: timer.dueMicroseconds).description),
       .integer(timer.dueMicroseconds), .text(timer.clock == .event ? "event" : "wall"),
-      .integer(timer.isAnnounced ? 1 : 0), .text(row.status),
+      .integer(timer.announcement == .none ? 0 : 1), .text(row.status),
     ]
   }
 }

@@ -43,7 +43,7 @@ struct DueTimers {
   /// An instance has changed.
   /// - Parameter before: as it was when it changed last in this pass.
   mutating func note(_ instance: SagaInstance, before: SagaInstance?) {
-    for timer in instance.timers where timer.clock == .event && !timer.isAnnounced {
+    for timer in instance.timers where timer.isOfEventTime {
       if let before, before.timers.contains(timer) { continue }
       push(Entry(due: timer.due, key: instance.key, ordinal: timer.ordinal))
       least = min(least, timer.due)
@@ -89,7 +89,7 @@ struct DueTimers {
   private mutating func nextSet(_ changed: [ByteKey: SagaInstance]) -> Entry? {
     while let first = set.first {
       let isSet = changed[ByteKey(first.key)]?.timers.contains {
-        $0.ordinal == first.ordinal && !$0.isAnnounced
+        $0.ordinal == first.ordinal && $0.isOfEventTime
       }
       if isSet == true { return first }
       pop()

@@ -20,6 +20,8 @@ enum SagaInput: Sendable, Hashable {
   case start
   /// An event of its correlation value; `microseconds` is in the moment.
   case event(type: String)
+  /// Another event of a type that begins instances, of which its own has no function to take it.
+  case startAgain(type: String)
   case outcome(id: [UInt8], SagaVerdict)
   /// The timer of that ordinal.
   case timer(UInt64)

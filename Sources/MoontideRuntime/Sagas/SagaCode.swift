@@ -54,6 +54,11 @@ final class SagaCode {
     } catch { return nil }
   }
 
+  func concerns(_ record: Record, in batch: RecordBatch) -> Bool {
+    subscriptions.concerns(
+      subscriptions.route(batch.bytes, record.envelope.type), version: record.envelope.version)
+  }
+
   /// A state that tripped a budget is thrown away.
   func renewIfSpent() throws(WorkerStop) {
     guard program.state.isSpent else { return }

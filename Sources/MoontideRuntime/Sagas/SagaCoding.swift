@@ -9,11 +9,12 @@ import MoontideJSON
 /// | member | what |
 /// | --- | --- |
 /// | `stage` | how many stages are done |
-/// | `steps` | `{ name, phase, since, result, early, early_type, tries, blind, owes }` of each |
-/// | `pending` | `{ id, for, time }` of each command without outcome; `for` as in `purpose` |
+/// | `steps` | of each what `SagaStepState` has, some by shorter names, and its call |
+/// | `pending` | `{ id, for, time, place }` of each command without outcome; `for` as in `purpose` |
+/// | `count`, `accepted`, `code`, `text` | how the call of `completed` or `compensated` stands |
 /// | `notes` | `{ kind, text, position }` |
 /// | `why` | `{ reason, step, code, text }` |
-/// | `depth`, `timers_set`, `tries`, `concluded`, `stuck_in`, `migrations` | as in `SagaInstance` |
+/// | `depth`, `timers_set`, `firings`, `tries`, `concluded`, `stuck_in`, `migrations` | as in the instance |
 struct SagaCoding {
   let plan: SagaPlan
   let scriptVersion: String
@@ -36,7 +37,7 @@ struct SagaCoding {
   func row(_ timer: SagaTimer, of key: [UInt8]) -> SagaTimerRow {
     SagaTimerRow(
       key: key, ordinal: timer.ordinal, purpose: text(timer.purpose), clock: timer.clock,
-      dueMicroseconds: timer.due, isAnnounced: timer.isAnnounced)
+      dueMicroseconds: timer.due, announcement: timer.announcement)
   }
 
   private func body(_ instance: SagaInstance) -> [UInt8] {
@@ -52,6 +53,7 @@ struct SagaCoding {
         json.text(command.id)
         json.text("for", text(command.purpose))
         json.integer("time", command.microseconds)
+        if command.place > 0 { json.integer("place", Int64(command.place)) }
       }
     }
     if !instance.notes.isEmpty {
@@ -71,6 +73,8 @@ struct SagaCoding {
       json.endObject()
     }
     if instance.tries > 0 { json.integer("tries", Int64(instance.tries)) }
+    Self.write(instance.call, to: &json)
+    if instance.firings > 0 { json.integer("firings", Int64(instance.firings)) }
     if instance.hasConcluded { json.truth("concluded") }
     if instance.migrations > 0 { json.integer("migrations", Int64(bitPattern: instance.migrations)) }
     if let before = instance.stuckIn { json.text("stuck_in", before.rawValue) }
@@ -91,8 +95,31 @@ struct SagaCoding {
       json.text("early_type", type)
     }
     if step.tries > 0 { json.integer("tries", Int64(step.tries)) }
+    write(step.call, to: &json)
+    if step.isRefused { json.truth("refused") }
     if step.isBlind { json.truth("blind") }
     if step.owes { json.truth("owes") }
+  }
+
+  private static func write(_ call: SagaCall, to json: inout JSONComposer) {
+    guard call.count > 0 else { return }
+    json.integer("count", Int64(call.count))
+    json.name("accepted")
+    json.beginArray()
+    for place in call.accepted { json.integer(Int64(place)) }
+    json.endArray()
+    if let refusal = call.refusal {
+      json.text("code", refusal.code)
+      json.text("text", refusal.text)
+    }
+  }
+
+  private static func call(_ json: JSONValue) -> SagaCall {
+    var call = SagaCall()
+    call.count = Int(number(json["count"]) ?? 0)
+    call.accepted = list(json["accepted"]).compactMap { number($0).map { Int($0) } }
+    call.refusal = json["code"]?.text.map { .init(code: $0, text: json["text"]?.text ?? "") }
+    return call
   }
 
   func text(_ purpose: SagaTimer.Purpose) -> String {
@@ -158,6 +185,8 @@ struct SagaCoding {
     instance.changed = row.changed
     instance.timersSet = UInt64(bitPattern: Self.number(body["timers_set"]) ?? 0)
     instance.tries = Int(Self.number(body["tries"]) ?? 0)
+    instance.call = Self.call(body)
+    instance.firings = Int(Self.number(body["firings"]) ?? 0)
     instance.hasConcluded = body["concluded"] == .boolean(true)
     instance.stuckIn = body["stuck_in"]?.text.flatMap { SagaInstance.Status(rawValue: $0) }
     if let why = body["why"] {
@@ -168,7 +197,9 @@ struct SagaCoding {
     for command in Self.list(body["pending"]) {
       guard let id = command["id"]?.text, let purpose = purpose(command["for"]?.text ?? "") else { continue }
       instance.pending.append(
-        .init(id: Array(id.utf8), purpose: purpose, microseconds: Self.number(command["time"]) ?? 0))
+        .init(
+          id: Array(id.utf8), purpose: purpose, place: Int(Self.number(command["place"]) ?? 0),
+          microseconds: Self.number(command["time"]) ?? 0))
     }
     for note in Self.list(body["notes"]) {
       guard let kind = note["kind"]?.text.flatMap({ SagaInstance.Note.Kind(rawValue: $0) }) else { continue }
@@ -183,7 +214,7 @@ struct SagaCoding {
       instance.timers.append(
         SagaTimer(
           ordinal: timer.ordinal, purpose: purpose, due: timer.dueMicroseconds,
-          isAnnounced: timer.isAnnounced))
+          announcement: timer.announcement))
     }
     return instance
   }
@@ -200,6 +231,8 @@ struct SagaCoding {
       step.early = json["early_type"]?.text.map { .failure(early, type: $0) } ?? .success(early)
     }
     step.tries = Int(number(json["tries"]) ?? 0)
+    step.call = call(json)
+    step.isRefused = json["refused"] == .boolean(true)
     step.isBlind = json["blind"] == .boolean(true)
     step.owes = json["owes"] == .boolean(true)
     return step

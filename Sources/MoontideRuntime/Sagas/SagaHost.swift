@@ -101,7 +101,8 @@ final class SagaHost: LuaHost {
   }
 
   /// The commands that a step returned; gives their ids.
-  func take(_ commands: [RowBuffer]) throws(LuaFault) -> [[UInt8]] {
+  /// - Parameter done: places of those that are not sent again.
+  func take(_ commands: [RowBuffer], without done: [Int] = []) throws(LuaFault) -> [[UInt8]] {
     guard commands.count <= Limits.sagaCommandsMax else {
       throw LuaFault(
         kind: .refused(code: RuntimeCode.emitTooMany.rawValue),
@@ -109,7 +110,9 @@ final class SagaHost: LuaHost {
     }
     var ids: [[UInt8]] = []
     do throws(HostRefusal) {
-      for fields in commands { ids.append(try command(fields)) }
+      for (place, fields) in commands.enumerated() where !done.contains(place) {
+        ids.append(try command(fields))
+      }
     } catch {
       throw LuaFault(kind: .refused(code: error.code), message: error.message)
     }
@@ -127,8 +130,20 @@ final class SagaHost: LuaHost {
 
   private func command(_ fields: RowBuffer) throws(HostRefusal) -> [UInt8] {
     let command = try emission().command(fields)
+    if made.contains(where: { $0.topic == .commands && $0.id == command.id }) {
+      throw Self.sentTwice(command.id)
+    }
     made.append(command)
     return command.id
+  }
+
+  /// A command that was sent before has its outcome, and gets no other: whoever waits for one waits for ever.
+  static func sentTwice(_ id: [UInt8]) -> HostRefusal {
+    HostRefusal(
+      code: RuntimeCode.emitRefused.rawValue,
+      message:
+        "a command of the id \(String(decoding: id, as: UTF8.self)) was sent before: leave `id` out, or "
+        + "make it anew for each try")
   }
 
   // MARK: What `ctx` asks
@@ -165,7 +180,7 @@ final class SagaHost: LuaHost {
       }
       guard arguments.cells[1].kind != .absent else { return wishes.append(.timer(name, nil)) }
       let text = arguments.text(1) ?? ""
-      guard let delay = DurationText.parse(text) else {
+      guard let delay = DurationText.parse(text), delay > .zero else {
         throw HostRefusal(
           code: RuntimeCode.emitRefused.rawValue,
           message:

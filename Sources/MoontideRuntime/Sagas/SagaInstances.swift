@@ -125,6 +125,14 @@ final class SagaInstances {
   private func coding(of instance: SagaInstance) -> SagaCoding { old[instance.version] ?? coding }
 }
 
+extension SagaTimer {
+  /// Whether event time fires it.
+  var isOfEventTime: Bool {
+    if case .waits = announcement { return false }
+    return clock == .event
+  }
+}
+
 /// Why an instance cannot be had.
 enum SagaStoreFault: Error {
   case store(StoreError)

@@ -59,7 +59,7 @@ struct SagaRouter {
       items.append(
         SagaItem(
           key: key, input: .event(type: type), record: event.record, reaction: route.reaction,
-          begins: route.begins && !isOld))
+          begins: route.begins))
     }
     return (items, unknown)
   }
@@ -99,8 +99,10 @@ struct SagaRouter {
         } catch { throw .script(error) }
       }
     }
-    if key == nil { key = try caused(event, in: batch, instances) }
-    if key == nil, route.begins {
+    if key == nil, !route.begins {
+      key = try caused(event, in: batch, instances)
+    } else if key == nil {
+      // Not by causation: what caused it may have begun others too, and it is to begin one of its own.
       guard code.saga.correlations.isEmpty else {
         throw .script(
           LuaFault(

@@ -68,6 +68,11 @@ final class SagaLane {
   /// Older scripts in an order that does not depend on hashes.
   var oldCodes: [SagaCode] { old.values.sorted { $0.version < $1.version } }
 
+  /// Whether today's script, or an older one that still runs, listens to events of that type and version.
+  func concerns(_ record: Record, in batch: RecordBatch) -> Bool {
+    oldCodes.contains { $0.concerns(record, in: batch) } || code.concerns(record, in: batch)
+  }
+
   /// The definition with the topics of older scripts too.
   private var listening: HandlerDefinition {
     var definition = saga.handler
@@ -102,7 +107,7 @@ final class SagaLane {
       let isInstance = key.topic == .instances || key.topic == .migrations
       let topic = isInstance ? Self.place : topics.first { $0.name == key.topic }?.id
       guard let topic else { continue }
-      if definition.exhausted == .halt { key.status = .retrying }
+      if definition.exhausted == .halt, key.status == .dead { key.status = .retrying }
       let wait = min(max(.zero, .microseconds(key.dueMicroseconds - now)), definition.retry.max)
       parked.add(key, topic: topic, due: surroundings.clock.monotonic + wait)
     }
@@ -116,11 +121,22 @@ final class SagaLane {
     var at = Position.start
     while at < end {
       at = try log.read(from: at, records: Limits.readRecordsMax, bytes: Limits.readBytesMax, into: batch)
-      for record in batch.records where record.position < end && record.envelope.kind == .event {
-        time = max(time, record.envelope.timeMicroseconds)
+      for record in batch.records where record.position < end {
+        if let moved = Self.eventTime(of: record, in: batch) { time = max(time, moved) }
       }
     }
     return time
+  }
+
+  /// Where a record moves event time to; nil when it does not.
+  static func eventTime(of record: Record, in batch: RecordBatch) -> Int64? {
+    switch record.envelope.kind {
+    case .event: return record.envelope.timeMicroseconds
+    case .timer:
+      guard case .advanced(let until)? = TimerRecord(record, in: batch)?.event else { return nil }
+      return until
+    default: return nil
+    }
   }
 
   func stop(_ error: StoreError) -> WorkerStop { .store(error, handler: title) }

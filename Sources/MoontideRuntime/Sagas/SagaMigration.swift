@@ -9,7 +9,10 @@ extension SagaPass {
     let keys = lane.unfit.suffix(Limits.sagaMigrationsPerCommit).reversed()
     do throws(WorkerStop) {
       for key in keys where halt == nil {
-        do throws(SagaFailure) { try migrate(key) } catch {
+        do throws(SagaFailure) {
+          try migrate(key)
+          do throws(WorkerStop) { try letGo(key) } catch { throw .stop(error) }
+        } catch {
           switch error {
           case .stop(let stop): throw stop
           case .script(let fault):
@@ -79,6 +82,18 @@ extension SagaPass {
     do throws(WorkerStop) { try put(stage) } catch { throw .stop(error) }
   }
 
+  /// An instance that awaits the firing of a timer which the script no longer has waits for nothing.
+  private func letGo(_ key: [UInt8]) throws(WorkerStop) {
+    guard let index = parkedIndex(key), parked.entries[index].key.status == .awaiting else { return }
+    let found: SagaInstance?
+    do throws(SagaStoreFault) { found = try instances.find(key) } catch { throw lane.stop(error) }
+    let isAwaited = found?.timers.contains { timer in
+      if case .waits = timer.announcement { return true }
+      return false
+    }
+    if isAwaited != true { try moveOn(index) }
+  }
+
   private static func moved(
     _ move: SagaMove, _ target: LuaSagaTarget, _ lane: SagaLane
   ) throws(LuaFault) -> SagaInstance {
@@ -117,8 +132,8 @@ extension SagaPass {
     do throws(LogError) { _ = try lane.log.read(from: row.began, records: 1, bytes: 1, into: batch) } catch {
       throw .log(error, handler: lane.title)
     }
-    // Without the event there is no dead letter to write.
-    guard let record = batch.records.first, record.position == row.began else {
+    // Without the event there is no dead letter to write; and what is parked already has no second place.
+    guard let record = batch.records.first, record.position == row.began, parkedIndex(key) == nil else {
       throw .halt(lane.misfit(row).adding("note", fault.message))
     }
     failing = key

@@ -16,7 +16,7 @@ extension SagaPass {
     parked.hold(record.position, at: index)
   }
 
-  private func stopFull(_ what: String, _ position: Position) {
+  func stopFull(_ what: String, _ position: Position) {
     halt = Diagnostic(
       code: RuntimeCode.heldTooMany.rawValue, "\(lane.title) stopped: \(what), the bound",
       at: lane.definition.place,
@@ -92,9 +92,20 @@ extension SagaPass {
     }
     let isMigration = try lane.isMigration(entry.key)
     failingCode = lane.code
+    isAsked = entry.key.attempts >= lane.definition.retry.attempts
+    defer { isAsked = false }
     do throws(SagaFailure) {
-      if isMigration || entry.key.topic == .instances { try migrate(entry.key.key) }
-      if !isMigration { _ = try handle(record, isRetry: true) }
+      let isOfInstance = entry.key.topic == .instances || entry.key.topic == .migrations
+      if isOfInstance {
+        failing = entry.key.key
+        failingTimer = nil
+        try migrate(entry.key.key)
+      }
+      // A firing waits in its own place.
+      if isOfInstance, record.envelope.kind != .timer, !isMigration {
+        try fireWaiting(entry.key.key, before: record.position)
+      }
+      if !isMigration { _ = try handle(record, inHand: index) }
     } catch {
       switch error {
       case .stop(let stop): throw stop
@@ -106,7 +117,7 @@ extension SagaPass {
     try moveOn(index)
   }
 
-  private func moveOn(_ index: Int) throws(WorkerStop) {
+  func moveOn(_ index: Int) throws(WorkerStop) {
     let key = parked.entries[index].key
     let clock = lane.surroundings.clock
     if parked.moveOn(index, nowMicroseconds: clock.now.microseconds, due: clock.monotonic) {
@@ -116,6 +127,7 @@ extension SagaPass {
     } else {
       parked.remove(index)
       try write(.unparked(topic: key.topic, key: key.key))
+      if key.topic == .instances || key.topic == .migrations { try release(key.key) }
     }
   }
 
@@ -126,10 +138,21 @@ extension SagaPass {
     if plan == .deadAndGoOn, try lane.isMigration(key) { plan = .deadAndHold }
     try tell(
       fault, record, key.key, plan, attempts: key.attempts, held: parked.entries[index].heldCount)
-    if plan == .deadAndGoOn { return try moveOn(index) }
+    if plan == .deadAndGoOn {
+      if let instance = failing, let timer = failingTimer { try setAside(instance, timer) }
+      return try moveOn(index)
+    }
     let due = lane.due(afterAttempt: key.attempts)
     key.dueMicroseconds = due.microseconds
     key.status = plan == .park ? .retrying : .dead
+    // It was parked by the key of its event, since nobody knew whose it is.
+    if key.topic != .instances, let instance = failing, parkedIndex(instance) == nil {
+      try moveOn(index)
+      key.topic = .instances
+      key.key = instance
+      try write(.parked(key))
+      return parked.add(key, topic: SagaLane.place, due: due.monotonic)
+    }
     parked.update(index, to: key, due: due.monotonic)
     try write(.parked(key))
   }
@@ -152,7 +175,9 @@ extension SagaPass {
     for position in decision.positions {
       let code: String?
       do throws(StoreError) { code = try lane.store.deadCode(position) } catch { throw lane.stop(error) }
-      if let index = parked.entries.firstIndex(where: { $0.key.position == position }) {
+      if let index = parked.entries.firstIndex(where: {
+        $0.key.position == position && $0.key.status != .awaiting
+      }) {
         var key = parked.entries[index].key
         if key.status == .dead, code != nil { dead -= 1 }
         key.status = .retrying

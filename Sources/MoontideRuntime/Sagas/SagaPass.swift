@@ -12,9 +12,9 @@ final class SagaPass {
   let instances: SagaInstances
   var parked: ParkedKeys
   private var transaction: (any EffectTransaction)?
-  private var eventTime: Int64
+  var eventTime: Int64
   /// Timers that fired in this pass: what they set may be due at once, without an end.
-  private var fired = 0
+  var fired = 0
   var counts = Counts()
   /// By how much the count of dead letters changes.
   var dead = 0
@@ -26,6 +26,10 @@ final class SagaPass {
   var failing: [UInt8]?
   /// The script by which it failed.
   var failingCode: SagaCode
+  /// The timer of that instance whose function was called.
+  var failingTimer: UInt64?
+  /// Whether a person asks for the record again that is handled.
+  var isAsked = false
 
   /// What is added to the saga's counts.
   struct Counts {
@@ -77,7 +81,7 @@ final class SagaPass {
       }
       if tries > 0 {
         // What they set may be due by what others have said meanwhile.
-        _ = try fire(at: lane.status.position)
+        _ = try fire(at: lane.status.position, before: lane.status.position)
         try commit(at: nil)
       } else {
         lane.parked = parked
@@ -92,18 +96,26 @@ final class SagaPass {
 
   /// The time of day has reached timers: their firings go to the log, where the saga meets them. Returns
   /// whether there were any.
-  func announce(through microseconds: Int64) throws(WorkerStop) -> Bool {
+  /// - Parameter hasGoneBack: whether the time of day may be before one that it was. Tries that are further
+  ///   away than any try is set are due then: else they would wait until it comes there again.
+  func announce(at now: Int64, hasGoneBack: Bool) throws(WorkerStop) -> Bool {
     var timers: [SagaTimerRow] = []
+    let far = now.addingSaturated(Int64(lane.saga.plan.retry.max / .microseconds(1)))
     do throws(StoreError) {
-      timers = try lane.store.timers(.wall, through: microseconds, limit: Limits.sagaFiringsMax)
+      timers = try lane.store.timers(
+        .wall, through: hasGoneBack ? .max : now, limit: hasGoneBack ? .max : Limits.sagaFiringsMax)
+      timers.removeAll { $0.dueMicroseconds > now && $0.dueMicroseconds <= far }
       if !lane.saga.followsEventTime {
-        timers += try lane.store.timers(.event, through: microseconds, limit: Limits.sagaFiringsMax)
+        timers += try lane.store.timers(.event, through: now, limit: Limits.sagaFiringsMax)
       }
     } catch { throw lane.stop(error) }
+    timers.removeAll { $0.announcement != .none }
     if timers.isEmpty { return false }
     timers.sort { $0.isBefore($1) }
     do throws(WorkerStop) {
-      for timer in timers { try announce(timer, at: lane.status.position) }
+      for timer in timers.prefix(Limits.sagaFiringsMax) {
+        try announce(timer, as: .byClock, cause: lane.status.position)
+      }
       try commit(at: nil)
     } catch {
       try rollback()
@@ -125,81 +137,11 @@ final class SagaPass {
       if try take(record) { handled += 1 }
       if let end { return end }
       // Timers that the record set may be due already.
-      _ = try fire(at: record.position)
+      _ = try fire(at: record.position, before: record.position.next)
+      if halt != nil { return record.position.next }
       if handled & 15 == 15, lane.surroundings.clock.monotonic > deadline { return record.position.next }
     }
     return next
-  }
-
-  /// Moves event time on to the record, and fires what that makes due. False when more is due than one pass
-  /// takes: the record is for the next one.
-  private func advance(to record: Record) throws(WorkerStop) -> Bool {
-    var time = Int64.min
-    switch record.envelope.kind {
-    case .event: time = record.envelope.timeMicroseconds
-    case .timer:
-      if case .advanced(let until)? = TimerRecord(record, in: batch)?.event { time = until }
-    default: break
-    }
-    if time > eventTime { eventTime = time }
-    return try fire(at: record.position)
-  }
-
-  /// Whether all that is due was fired.
-  private func fire(at position: Position) throws(WorkerStop) -> Bool {
-    while fired < Limits.sagaFiringsMax {
-      let due: SagaTimerRow?
-      do throws(SagaStoreFault) { due = try instances.nextDue(through: eventTime) } catch {
-        throw lane.stop(error)
-      }
-      guard let due else { return true }
-      try fire(due, at: position)
-      fired += 1
-    }
-    return false
-  }
-
-  private func fire(_ timer: SagaTimerRow, at position: Position) throws(WorkerStop) {
-    guard parked.find(timer.key, ByteRange(start: 0, count: timer.key.count), topic: SagaLane.place) == nil
-    else { return try announce(timer, at: position) }
-    var stage = SagaStage()
-    let firing = TimerRecord.firing(timer, of: lane.saga.identityName, cause: position)
-    let (record, bytes) = Self.record(of: firing, at: position)
-    do throws(SagaFailure) {
-      try turn(
-        SagaItem(key: timer.key, input: .timer(timer.ordinal), record: record), in: bytes, &stage,
-        at: SagaMoment(position, timer.dueMicroseconds))
-    } catch {
-      switch error {
-      case .stop(let stop): throw stop
-      case .script:
-        // Met again as a record of the log, it is parked there as any other.
-        try lane.renewProgramIfSpent()
-        return try announce(timer, at: position)
-      }
-    }
-    try put(stage)
-    try write(.emit(firing))
-    counts.emitted += 1
-  }
-
-  private func announce(_ timer: SagaTimerRow, at position: Position) throws(WorkerStop) {
-    let found: SagaInstance?
-    do throws(SagaStoreFault) { found = try instances.find(timer.key) } catch {
-      guard case .misfit = error else { throw lane.stop(error) }
-      // It waits for its migration, and meets the firing behind that.
-      try write(.sagaChange(.announced(key: timer.key, ordinal: timer.ordinal)))
-      try write(.emit(TimerRecord.firing(timer, of: lane.saga.identityName, cause: position)))
-      counts.emitted += 1
-      return
-    }
-    guard var instance = found,
-      let index = instance.timers.firstIndex(where: { $0.ordinal == timer.ordinal })
-    else { return }
-    instance.timers[index].isAnnounced = true
-    instances.put(instance, sent: [])
-    try write(.emit(TimerRecord.firing(timer, of: lane.saga.identityName, cause: position)))
-    counts.emitted += 1
   }
 
   /// A firing and the like as a record, before it is in the log.
@@ -220,7 +162,9 @@ final class SagaPass {
     switch record.envelope.kind {
     case .event:
       guard lane.selection.takes(record) else { return false }
-      if !parked.isEmpty, let index = parked.find(batch.bytes, record.envelope.key, topic: record.topic) {
+      if !parked.isEmpty, let index = parked.find(batch.bytes, record.envelope.key, topic: record.topic),
+        lane.concerns(record, in: batch)
+      {
         try hold(record, behind: index)
         return true
       }
@@ -240,7 +184,7 @@ final class SagaPass {
       }
     default: return false
     }
-    do throws(SagaFailure) { return try handle(record, isRetry: false) } catch {
+    do throws(SagaFailure) { return try handle(record) } catch {
       switch error {
       case .stop(let stop): throw stop
       case .script(let fault):

@@ -11,24 +11,33 @@ struct SagaStage {
 
 /// One record of the log.
 extension SagaPass {
-  /// False when the record does not concern the saga, or waits behind a parked instance.
-  func handle(_ stored: Record, isRetry: Bool) throws(SagaFailure) -> Bool {
+  /// False when the record does not concern the saga.
+  /// - Parameter inHand: the parked key whose first record it is; it waits behind any other.
+  func handle(_ stored: Record, inHand: Int? = nil) throws(SagaFailure) -> Bool {
     failing = nil
+    failingTimer = nil
     var record = stored
     if lane.rulings.mayRule(record.position), let ruling = lane.rulings[record.position] {
       switch ruling {
       case .skip:
         if record.envelope.kind == .event { counts.skipped += 1 }
+        if record.envelope.kind == .timer,
+          case .fired(let key, let ordinal)? = TimerRecord(record, in: batch)?.event
+        {
+          do throws(WorkerStop) { try setAside(key, ordinal) } catch { throw .stop(error) }
+        }
         return true
       case .correct(let data): record = HandlerLane.corrected(record, data, in: batch)
       }
     }
     guard let found = try items(record) else { return false }
-    if !isRetry, !parked.isEmpty {
+    if !parked.isEmpty {
       for item in found.items {
-        let part = ByteRange(start: 0, count: item.key.count)
-        guard let index = parked.find(item.key, part, topic: SagaLane.place) else { continue }
-        do throws(WorkerStop) { try hold(stored, behind: index) } catch { throw .stop(error) }
+        guard let index = parkedIndex(item.key), index != inHand else { continue }
+        do throws(WorkerStop) {
+          if case .timer(let ordinal) = item.input, try seat(stored, ordinal, at: index) { return true }
+          try hold(stored, behind: index)
+        } catch { throw .stop(error) }
         return true
       }
     }
@@ -36,6 +45,7 @@ extension SagaPass {
     stage.unknown = found.unknown
     for item in found.items {
       failing = item.key
+      if case .timer(let ordinal) = item.input { failingTimer = ordinal }
       guard let moment = try moment(of: record, item, stage) else { continue }
       try turn(item, in: batch, &stage, at: moment)
     }
@@ -93,7 +103,8 @@ extension SagaPass {
       if timer.clock == .wall, lane.saga.followsEventTime {
         return SagaMoment(record.position, instance.microseconds)
       }
-      return SagaMoment(record.position, timer.due)
+      // As the log has it: another try is due by the time of day, which a replay does not meet again.
+      return SagaMoment(record.position, record.envelope.timeMicroseconds)
     case .outcome(let id, _):
       guard let command = instance.pending.first(where: { $0.id == id }) else { return nil }
       let time = lane.saga.followsEventTime ? command.microseconds : record.recordedMicroseconds
@@ -123,6 +134,9 @@ extension SagaPass {
       stage.unknown += 1
       return
     }
+    if found != nil, item.begins, item.reaction == nil, case .event(let type) = input {
+      input = .startAgain(type: type)
+    }
     let meta = record.envelope.meta
     let id = Array(batch.bytes[record.envelope.id.indices])
     let trace = found?.trace ?? (isEvent ? SagaRouter.field("correlationid", batch.bytes, meta) ?? id : id)
@@ -135,9 +149,10 @@ extension SagaPass {
     code.host.begin(
       record, in: batch, topic: known?.name ?? .events, key: item.key,
       time: EventTime(microseconds: moment.microseconds), trace: trace,
-      // A process that is no line of steps has no end of its own: its chain is that of its events.
-      // Effects that follow from results of effects are a chain too.
-      depth: code.saga.plan.steps.isEmpty || isResult ? max(depth, eventDepth ?? 0) : depth,
+      // What `on` sends may lead to events for `on` without an end: its chain is that of its events; and so
+      // may effects that follow from results of effects.
+      depth: code.saga.plan.steps.isEmpty || isResult || item.reaction != nil
+        ? max(depth, eventDepth ?? 0) : depth,
       ordinal: stage.made.count, effects: stage.effects.count)
     var instance: SagaInstance
     if let found {
@@ -151,9 +166,12 @@ extension SagaPass {
         instance.version = code.version
       } catch { throw .script(error) }
     }
+    try count(input, of: &instance, record, at: moment)
     instance = try self.turn(code, occasion, moment).run(input, on: instance, reaction: item.reaction)
     let made = code.host.made
-    stage.changed.append((instance, made.filter { $0.topic == .commands }.map(\.id)))
+    let ids = made.filter { $0.topic == .commands }.map(\.id)
+    try check(ids, stage)
+    stage.changed.append((instance, ids))
     stage.made += made
     stage.effects += code.host.effects
   }
@@ -164,6 +182,47 @@ extension SagaPass {
       definition: code.saga, program: code.program, host: code.host, occasion: occasion, moment: moment,
       wall: lane.surroundings.clock.now.microseconds, random: lane.surroundings.randomness.next(),
       result: { [self] (position, step) throws(SagaFailure) in try result(position, step, code) })
+  }
+
+  /// A timer that sets itself anew behind its own due time catches up with the time that went by, and may
+  /// never do so.
+  private func count(
+    _ input: SagaInput, of instance: inout SagaInstance, _ record: Record, at moment: SagaMoment
+  ) throws(SagaFailure) {
+    guard case .timer = input else { return instance.firings = 0 }
+    let now = lane.saga.followsEventTime ? eventTime : max(eventTime, record.recordedMicroseconds)
+    let late = now.subtractingReportingOverflow(moment.microseconds)
+    guard !late.overflow, late.partialValue > Int64(Limits.sagaLateMax / .microseconds(1)) else {
+      return instance.firings = 0
+    }
+    if isAsked { instance.firings = 0 }
+    instance.firings += 1
+    guard instance.firings > Limits.sagaFiringsInRowMax else { return }
+    throw .script(
+      LuaFault(
+        kind: .runtime,
+        message:
+          "its timers fired \(Limits.sagaFiringsInRowMax) times in a row to catch up with the time that went "
+          + "by: a delay is too short for that, or a timer has to stop",
+        path: lane.definition.path, line: lane.definition.place.line))
+  }
+
+  /// No command of the saga has the id of another one.
+  private func check(_ ids: [[UInt8]], _ stage: SagaStage) throws(SagaFailure) {
+    for id in ids {
+      var isKnown = stage.changed.contains { $0.sent.contains(id) }
+      if !isKnown {
+        do throws(SagaStoreFault) { isKnown = try instances.key(ofCommand: id) != nil } catch {
+          throw .stop(lane.stop(error))
+        }
+      }
+      guard isKnown else { continue }
+      let refusal = SagaHost.sentTwice(id)
+      throw .script(
+        LuaFault(
+          kind: .refused(code: refusal.code), message: refusal.message, path: lane.definition.path,
+          line: lane.definition.place.line))
+    }
   }
 
   /// The event, or the outcome, that said that a step was done, as scripts see it today.
