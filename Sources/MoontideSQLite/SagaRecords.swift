@@ -224,11 +224,12 @@ struct SagaRecords {
     try insert.finish()
   }
 
-  /// What no index is over.
+  /// Of an open instance that stays open, by the same version.
   private func update(_ row: SagaRow) throws(StoreError) {
     let update = try connection.fixed(
       """
-      update _mt_sagas set status = ?2, changed = ?3, time = ?4, reason = ?5, state = ?6, body = ?7 where key = ?1
+      update _mt_sagas set status = ?2, changed = ?3, time = ?4, reason = ?5, state = ?6, body = ?7
+      where key = ?1
       """)
     update.bind(1, blob: row.key)
     update.bind(2, text: row.status)
