@@ -8,7 +8,7 @@ struct TimerRace {
 
   private static let sizes = [1_000, 10_000, 100_000]
   private static let kinds = [
-    (Tick.start, "to begin"), (Tick.idle, "a step, nothing due"), (Tick.due, "a step, one due"),
+    (Tick.start, "to begin"), (Tick.idle, "nothing due"), (Tick.due, "one timer due"),
   ]
 
   /// What is measured of a saga that waits.
@@ -37,7 +37,7 @@ struct TimerRace {
       }
       let figures = runs.map { Figure.median($0) }
       for (size, figure) in zip(Self.sizes, figures) {
-        report.add("open instances: \(name)", "moontide: \(size) of them", figure)
+        report.add("open instances, \(name)", "moontide: \(size) of them", figure)
       }
       let (few, many) = (figures[0], figures[figures.count - 1])
       switch tick {
