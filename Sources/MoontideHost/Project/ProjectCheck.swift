@@ -36,6 +36,11 @@ struct ProjectCheck {
       do throws(Diagnostic) { view = try look(loaded.catalog, &problems) } catch {
         problems.append(error.asWarning("what is stored could not be looked at"))
       }
+      do throws(Diagnostic) {
+        problems += try OpenInstances(paths: paths, files: files, catalog: loaded.catalog).problems()
+      } catch {
+        problems.append(error.asWarning("open instances of sagas could not be looked at"))
+      }
     }
     problems += Guidance(loaded.catalog, log: view).diagnostics(
       deciders: Set(loaded.catalog.deciders.flatMap(\.commands)))
