@@ -51,6 +51,9 @@ public struct SagaRow: Sendable, Hashable {
   public var timers: [SagaTimerRow]
   /// Whether they may be others than those that are kept; if not, they are not written.
   public var hasNewTimers = true
+  /// Whether there may be no such instance yet, or one that has ended or stands by another version where this
+  /// one does not: what else changes is written with less work.
+  public var isNewlyPlaced = true
   /// Ids of the commands that it ever sent.
   public var sent: [[UInt8]]
 

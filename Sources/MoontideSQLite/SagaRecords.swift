@@ -186,6 +186,22 @@ struct SagaRecords {
   // MARK: Writing, inside a transaction
 
   func write(_ row: SagaRow) throws(StoreError) {
+    if row.isNewlyPlaced { try put(row) } else { try update(row) }
+    if row.hasNewTimers {
+      let clear = try connection.fixed("delete from _mt_timers where key = ?1")
+      clear.bind(1, blob: row.key)
+      try clear.finish()
+      for timer in row.timers { try write(timer) }
+    }
+    for id in row.sent {
+      let sent = try connection.fixed("insert or ignore into _mt_sent(id, key) values (?1, ?2)")
+      sent.bind(1, blob: id)
+      sent.bind(2, blob: row.key)
+      try sent.finish()
+    }
+  }
+
+  private func put(_ row: SagaRow) throws(StoreError) {
     let insert = try connection.fixed(
       """
       insert into _mt_sagas(key, status, ended, trace, began, changed, time, reason, script_version, state,
@@ -206,18 +222,23 @@ struct SagaRecords {
     insert.bind(10, blob: row.state)
     insert.bind(11, blob: row.body)
     try insert.finish()
-    if row.hasNewTimers {
-      let clear = try connection.fixed("delete from _mt_timers where key = ?1")
-      clear.bind(1, blob: row.key)
-      try clear.finish()
-      for timer in row.timers { try write(timer) }
-    }
-    for id in row.sent {
-      let sent = try connection.fixed("insert or ignore into _mt_sent(id, key) values (?1, ?2)")
-      sent.bind(1, blob: id)
-      sent.bind(2, blob: row.key)
-      try sent.finish()
-    }
+  }
+
+  /// Of an open instance that stays open, by the same version.
+  private func update(_ row: SagaRow) throws(StoreError) {
+    let update = try connection.fixed(
+      """
+      update _mt_sagas set status = ?2, changed = ?3, time = ?4, reason = ?5, state = ?6, body = ?7
+      where key = ?1
+      """)
+    update.bind(1, blob: row.key)
+    update.bind(2, text: row.status)
+    update.bind(3, Int64(row.changed.value))
+    update.bind(4, row.changedMicroseconds)
+    update.bind(5, text: row.reason)
+    update.bind(6, blob: row.state)
+    update.bind(7, blob: row.body)
+    try update.finish()
   }
 
   private func write(_ timer: SagaTimerRow) throws(StoreError) {

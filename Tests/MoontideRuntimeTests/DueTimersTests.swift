@@ -110,6 +110,11 @@ struct DueTimersTests {
     newest.pending = []
     memory.keep(newest)
     #expect(memory.key(ofCommand: Array("command".utf8)) == nil)
+    var ended = newest
+    ended.status = .completed
+    memory.keep(ended)
+    #expect(memory.find(newest.key) == nil, "the file makes it smaller")
+    memory.keep(newest)
     let large = [UInt8](repeating: 1, count: Limits.sagaMemoryBytesMax / 16)
     for number in 0..<64 {
       var other = instance("other \(number)", [])

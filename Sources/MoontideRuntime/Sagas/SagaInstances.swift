@@ -109,7 +109,10 @@ final class SagaInstances {
     order.compactMap { key in
       guard let instance = changed[key] else { return nil }
       var row = coding(of: instance).row(instance, sent: sent[key] ?? [])
-      row.hasNewTimers = memory.find(key.bytes).map { $0.timers != instance.timers } ?? true
+      if let kept = memory.find(key.bytes) {
+        row.hasNewTimers = kept.timers != instance.timers
+        row.isNewlyPlaced = kept.hasEnded != instance.hasEnded || kept.version != instance.version
+      }
       return row
     }
   }

@@ -1,7 +1,8 @@
 import MoontideCore
 
 /// Instances as the saga's file has them, those that changed last: what comes to one soon after needs no
-/// reading. Only what is committed gets in. Owned by the saga's thread.
+/// reading. Only what is committed gets in, and none that has ended: the file makes those smaller by and by,
+/// and what comes late must meet what it has. Owned by the saga's thread.
 final class SagaMemory {
   private var entries: [ByteKey: (instance: SagaInstance, used: UInt64)] = [:]
   /// Whose command waits for its outcome, by the command's id.
@@ -17,10 +18,15 @@ final class SagaMemory {
   /// The file has it like that now.
   func keep(_ instance: SagaInstance) {
     uses += 1
-    if let old = entries.updateValue((instance, uses), forKey: ByteKey(instance.key)) {
+    let key = ByteKey(instance.key)
+    let old =
+      instance.hasEnded
+      ? entries.removeValue(forKey: key) : entries.updateValue((instance, uses), forKey: key)
+    if let old {
       bytes -= Self.cost(old.instance)
       for command in old.instance.pending { senders.removeValue(forKey: ByteKey(command.id)) }
     }
+    if instance.hasEnded { return }
     for command in instance.pending { senders[ByteKey(command.id)] = instance.key }
     bytes += Self.cost(instance)
     if bytes > Limits.sagaMemoryBytesMax { shrink() }
