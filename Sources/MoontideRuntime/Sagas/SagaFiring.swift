@@ -165,7 +165,7 @@ extension SagaPass {
   }
 
   /// Behind every record.
-  private static let never = Position(UInt64(Int64.max - 2))
+  static let never = Position(UInt64(Int64.max - 2))
 
   func parkedIndex(_ key: [UInt8]) -> Int? {
     parked.find(key, ByteRange(start: 0, count: key.count), topic: SagaLane.place)
@@ -177,7 +177,7 @@ extension SagaPass {
     } catch { throw lane.stop(error) }
   }
 
-  private func mark(
+  func mark(
     _ key: [UInt8], _ ordinal: UInt64, _ announcement: TimerAnnouncement
   ) throws(WorkerStop) {
     let found: SagaInstance?
