@@ -7,7 +7,8 @@ public struct SagaCall: Sendable, Hashable {
     public var text: String
   }
 
-  /// How many there are, those included that a try before has done.
+  /// How many there are, those included that a try before has done; 0 for one or none, of which nothing is to
+  /// be known that its outcome does not say.
   public var count = 0
   /// Places, from 0, of those that were accepted: another try leaves them out.
   public var accepted: [Int] = []
@@ -16,7 +17,8 @@ public struct SagaCall: Sendable, Hashable {
 
   /// The function was called: so many of what it returned were sent.
   mutating func begin(sent: Int) {
-    count = sent + accepted.count
+    let all = sent + accepted.count
+    count = all > 1 ? all : 0
     refusal = nil
   }
 
@@ -28,5 +30,5 @@ public struct SagaCall: Sendable, Hashable {
   }
 
   /// The places of those that were sent now, in order.
-  var open: [Int] { (0..<count).filter { !accepted.contains($0) } }
+  var open: [Int] { (0..<max(1, count)).filter { !accepted.contains($0) } }
 }

@@ -9,7 +9,7 @@ import MoontideJSON
 /// | member | what |
 /// | --- | --- |
 /// | `stage` | how many stages are done |
-/// | `steps` | `{ name, phase, since, result, early, early_type, tries, refused, blind, owes }`, its call |
+/// | `steps` | of each what `SagaStepState` has, some by shorter names, and its call |
 /// | `pending` | `{ id, for, time, place }` of each command without outcome; `for` as in `purpose` |
 /// | `count`, `accepted`, `code`, `text` | how the call of `completed` or `compensated` stands |
 /// | `notes` | `{ kind, text, position }` |
@@ -101,9 +101,8 @@ struct SagaCoding {
     if step.owes { json.truth("owes") }
   }
 
-  /// Of one command nothing is to be known that its outcome does not say.
   private static func write(_ call: SagaCall, to json: inout JSONComposer) {
-    guard call.count > 1 else { return }
+    guard call.count > 0 else { return }
     json.integer("count", Int64(call.count))
     json.name("accepted")
     json.beginArray()

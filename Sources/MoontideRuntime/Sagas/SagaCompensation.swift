@@ -62,6 +62,7 @@ extension SagaMachine {
   mutating func compensated(_ step: Int) {
     guard isCompensatingStep(step) else { return }
     set(step, .compensated)
+    instance.steps[step].call = SagaCall()
     instance.steps[step].tries = 0
     if instance.status == .stuck { instance.status = .compensating }
     compensateNext()
@@ -136,6 +137,7 @@ extension SagaMachine {
   mutating func answeredCompensation(_ step: Int) {
     guard let refusal = instance.steps[step].call.refusal else { return compensated(step) }
     guard instance.steps[step].phase == .compensating else { return }
+    instance.steps[step].call.refusal = nil
     instance.steps[step].tries += 1
     let tries = instance.steps[step].tries
     if tries < plan.retry.attempts { return setRetry(step, tries: tries) }
@@ -149,6 +151,7 @@ extension SagaMachine {
       return purpose == .completion ? end(.completed) : concluded()
     }
     guard instance.status == .completing || instance.status == .concluding else { return }
+    instance.call.refusal = nil
     instance.tries += 1
     if instance.tries < plan.retry.attempts { return setRetry(nil, tries: instance.tries) }
     stick("\(instance.status == .completing ? "completed" : "compensated"): \(refusal.code)", refusal.text)
