@@ -114,6 +114,42 @@ static int initial(lua_State *L, const mt_saga_call *from) {
   return 0;
 }
 
+/// The function is on the stack, and below it the state. It returns the state or nothing, then where the
+/// instance goes on: a step, false for behind the last, or nothing.
+static int migrate(lua_State *L) {
+  mt_lua *state = mt_self(L);
+  const mt_rows *given = &state->result;
+  for (size_t i = 0; i < 2; i++) {
+    if (given->cells[i].count == 0) {
+      lua_pushnil(L);
+    } else {
+      mt_push_cell(L, given, &given->cells[i]);
+    }
+  }
+  lua_call(L, 3, 2);
+  // Without one it changed the state that it was given.
+  if (!lua_isnil(L, 3)) {
+    if (lua_type(L, 3) != LUA_TTABLE || mt_is_command(L, 3)) {
+      return luaL_error(
+          L, "migrate returns the state, then the step to go on with: return state, \"name of a step\"");
+    }
+    lua_pushvalue(L, 3);
+    lua_replace(L, 2);
+  }
+  if (lua_type(L, 4) == LUA_TSTRING) {
+    mt_cell_from(L, 4, &state->arguments, "migrate");
+  } else if (lua_isboolean(L, 4) && !lua_toboolean(L, 4)) {
+    lua_pushinteger(L, 0);
+    mt_cell_from(L, lua_gettop(L), &state->arguments, "migrate");
+  } else if (!lua_isnil(L, 4)) {
+    return luaL_error(
+        L, "migrate returns the name of the step to go on with, false for behind the last, or nothing, "
+           "not a %s", luaL_typename(L, 4));
+  }
+  keep_state(L, 2);
+  return 0;
+}
+
 static int call_saga(lua_State *L) {
   mt_lua *state = mt_self(L);
   const mt_saga_call *from = lua_touserdata(L, 1);
@@ -133,6 +169,7 @@ static int call_saga(lua_State *L) {
   lua_pushvalue(L, 2);
   int arguments = 1;
   switch (from->shape) {
+  case MT_SAGA_MIGRATE: return migrate(L);
   case MT_SAGA_UNDO:
     if (from->has_event) {
       mt_push_event(state, L);

@@ -112,6 +112,8 @@ public enum EffectEntry: Sendable {
   case eventTime(Int64)
   /// Of a saga: events that belong to no instance, added to their count.
   case unknown(UInt64)
+  /// Of a saga: the sources of its script, and what is known of instances without reading them.
+  case sagaChange(SagaChange)
 }
 
 public struct TopicPartition: Hashable, Sendable, Comparable {

@@ -12,11 +12,17 @@ public protocol SagaStore: EffectStore {
   /// that waits with what is parked.
   func timers(_ clock: SagaTimerRow.Clock, through microseconds: Int64, limit: Int) throws(StoreError)
     -> [SagaTimerRow]
+  /// Timers of event time behind `last` in the order of `SagaTimerRow.isBefore`, at most `limit`; nil: from
+  /// the first on. None that waits with what is parked.
+  func timers(after last: SagaTimerRow?, limit: Int) throws(StoreError) -> [SagaTimerRow]
   /// When the earliest timer of that clock is due; nil without one. Those that wait with what is parked are
   /// left out.
   func nextTimer(_ clock: SagaTimerRow.Clock) throws(StoreError) -> Int64?
-  /// All instances that have not ended, by correlation value, from `after` on (exclusive), at most `limit`.
-  func openSagas(after key: [UInt8]?, limit: Int) throws(StoreError) -> [SagaRow]
+  /// Instances that have not ended and do not stand by that version of the script, by version and correlation
+  /// value, behind `last`, at most `limit`. What stands by it is not gone over.
+  func openSagas(except version: String, after last: SagaRow?, limit: Int) throws(StoreError) -> [SagaRow]
+  /// The sources that make that version of the script; empty when they are not kept.
+  func sources(ofVersion version: String) throws(StoreError) -> [SagaSource]
 }
 
 /// One instance of a saga as it is kept.
@@ -43,6 +49,8 @@ public struct SagaRow: Sendable, Hashable {
   /// Steps, commands on their way and notes, as the runtime writes them: a JSON object.
   public var body: [UInt8]
   public var timers: [SagaTimerRow]
+  /// Whether they may be others than those that are kept; if not, they are not written.
+  public var hasNewTimers = true
   /// Ids of the commands that it ever sent.
   public var sent: [[UInt8]]
 
@@ -96,6 +104,13 @@ public struct SagaTimerRow: Sendable, Hashable {
     self.clock = clock
     self.dueMicroseconds = dueMicroseconds
     self.announcement = announcement
+  }
+
+  /// The order in which timers fire: of time, then of the correlation value, then of setting.
+  public func isBefore(_ other: SagaTimerRow) -> Bool {
+    if dueMicroseconds != other.dueMicroseconds { return dueMicroseconds < other.dueMicroseconds }
+    if key != other.key { return key.lexicographicallyPrecedes(other.key) }
+    return ordinal < other.ordinal
   }
 }
 

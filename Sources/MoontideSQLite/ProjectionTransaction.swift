@@ -166,7 +166,7 @@ final class ProjectionTransaction: EffectTransaction {
     case .count(let applied, let skipped): try bookkeeping.count(applied: applied, skipped: skipped)
     case .dead(let letter): try bookkeeping.dead(letter)
     case .state, .emit, .relayed, .parked, .unparked, .held, .released, .revived, .saga, .eventTime, .unknown,
-      .effect:
+      .effect, .sagaChange:
       throw .refused("a projection has rows, checkpoints and dead letters only")
     }
   }

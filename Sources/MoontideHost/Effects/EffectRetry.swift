@@ -30,7 +30,7 @@ struct EffectRetry {
     let survey = HandlerSurvey(project)
     var chosen: [Chosen] = []
     var known: Set<String> = []
-    for definition in project.catalog.definitions where definition.kind == .consumer {
+    for definition in project.catalog.definitions where definition.kind != .projection {
       known.insert(definition.name)
       let isAll = request.names.isEmpty || request.names.contains(definition.name)
       let all = try survey.ledger(definition) { reader throws(StoreError) in try reader.effects() } ?? []

@@ -15,7 +15,7 @@ extension HandlerSurvey {
   /// Those of all consumers, by handler and number.
   func effects(withRequests: Bool = false) throws(Diagnostic) -> [EffectEntry] {
     var entries: [EffectEntry] = []
-    for definition in catalog.definitions where definition.kind == .consumer {
+    for definition in catalog.definitions where definition.kind != .projection {
       let inFlight = inFlight(definition)
       let effects = try ledger(definition) { reader throws(StoreError) in
         try reader.effects(withRequests: withRequests)

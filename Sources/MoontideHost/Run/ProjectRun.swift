@@ -58,7 +58,7 @@ final class ProjectRun {
       })
     report.commands = counts.commands
     report.deciders = deciders.map(\.summary).sorted { $0.name < $1.name }
-    for definition in definitions where definition.kind == .consumer {
+    for definition in definitions where definition.kind != .projection {
       report.deadEffects += try HandlerSurvey(project).effectCounts(definition)?.dead ?? 0
     }
     try tellStranded(report)
@@ -71,6 +71,10 @@ final class ProjectRun {
     _ started: (any ProjectAccess & Sendable) -> Void
   ) throws(Diagnostic) -> Bool {
     let isReady = try whenPossible(until: stop) { () throws(Diagnostic) in
+      // Before anything runs: a script that cannot go on with its open instances changes nothing.
+      let open = OpenInstances(paths: project.paths, files: project.files, catalog: project.catalog)
+      let problems = try open.problems(of: Set(definitions.map(\.name)))
+      if let refusal = problems.first(where: { $0.severity == .error }) { throw refusal }
       if maintainer == nil { try startMaintainer() }
       for offer in try MendedHandlers(project).offers(definitions) { inbox.put(.problem(offer)) }
     }

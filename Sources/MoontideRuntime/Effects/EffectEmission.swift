@@ -48,3 +48,15 @@ extension Emission {
     HostRefusal(code: RuntimeCode.effectRefused.rawValue, message: message)
   }
 }
+
+extension EffectRules {
+  /// Refuses a name that effects may not refer to by `ctx.env`.
+  func allow(_ name: String) throws(HostRefusal) {
+    if environment.contains(name) { return }
+    let near = Suggestion.nearest(to: name, among: environment).map { "; did you mean ctx.env.\($0)?" }
+    throw HostRefusal(
+      code: RuntimeCode.effectRefused.rawValue,
+      message: "the settings allow no environment variable \(name)"
+        + (near ?? ": moontide.lua names those that effects may refer to, env = { \"\(name)\" }"))
+  }
+}

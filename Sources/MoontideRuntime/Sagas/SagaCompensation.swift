@@ -38,7 +38,7 @@ extension SagaMachine {
   }
 
   /// Goes on with the last step that is not undone; one at a time.
-  private mutating func compensateNext() {
+  mutating func compensateNext() {
     guard instance.status == .compensating,
       !plan.steps.indices.contains(where: { isCompensatingStep($0) })
     else { return }

@@ -16,22 +16,21 @@ extension SagaPass {
   ///   - position: the record that made it due.
   ///   - next: the first record that comes behind what fires.
   func fire(at position: Position, before next: Position) throws(WorkerStop) -> Bool {
-    while true {
-      let due: (timers: [SagaTimerRow], more: Bool)
-      do throws(SagaStoreFault) { due = try instances.due(through: eventTime) } catch {
+    while fired < Limits.sagaFiringsMax {
+      let due: SagaTimerRow?
+      do throws(SagaStoreFault) { due = try instances.nextDue(through: eventTime) } catch {
         throw lane.stop(error)
       }
-      if due.timers.isEmpty { return !due.more }
-      for timer in due.timers {
-        try fire(timer, at: position, before: next)
-        if halt != nil { return false }
-      }
-      fired += due.timers.count
-      if due.more || fired >= Limits.sagaFiringsMax { return false }
+      guard let due else { return true }
+      try fire(due, at: position, before: next)
+      if halt != nil { return false }
+      fired += 1
     }
+    return false
   }
 
   private func fire(_ timer: SagaTimerRow, at position: Position, before next: Position) throws(WorkerStop) {
+    if try isUnfit(timer.key) { return try announceUnread(timer, as: .waits(next), cause: position) }
     // One that fired before it may have stopped it, or moved it on.
     guard let set = try self.timer(timer.key, timer.ordinal) else { return }
     guard parkedIndex(timer.key) == nil else { return try announce(timer, as: .waits(next), cause: position) }
@@ -52,7 +51,8 @@ extension SagaPass {
   /// Calls its function, and puts in what that makes.
   private func carryOut(_ timer: SagaTimerRow, at position: Position) throws(SagaFailure) {
     var stage = SagaStage()
-    let (record, bytes) = Self.record(of: timer, lane.saga.identityName, at: position)
+    let firing = TimerRecord.firing(timer, of: lane.saga.identityName, cause: position)
+    let (record, bytes) = Self.record(of: firing, at: position)
     try turn(
       SagaItem(key: timer.key, input: .timer(timer.ordinal), record: record), in: bytes, &stage,
       at: SagaMoment(position, timer.dueMicroseconds))
@@ -63,30 +63,23 @@ extension SagaPass {
   func announce(
     _ timer: SagaTimerRow, as announcement: TimerAnnouncement, cause: Position
   ) throws(WorkerStop) {
+    if try isUnfit(timer.key) { return try announceUnread(timer, as: announcement, cause: cause) }
     guard let set = try self.timer(timer.key, timer.ordinal) else { return }
     try mark(timer.key, timer.ordinal, announcement)
     if set.announcement == .none { try tell(timer, cause: cause) }
   }
 
+  /// The same for an instance that waits for its migration: it meets the firing behind that.
+  private func announceUnread(
+    _ timer: SagaTimerRow, as announcement: TimerAnnouncement, cause: Position
+  ) throws(WorkerStop) {
+    try write(.sagaChange(.announced(key: timer.key, ordinal: timer.ordinal, announcement)))
+    if timer.announcement == .none { try tell(timer, cause: cause) }
+  }
+
   private func tell(_ timer: SagaTimerRow, cause: Position) throws(WorkerStop) {
     try write(.emit(TimerRecord.firing(timer, of: lane.saga.identityName, cause: cause)))
     counts.emitted += 1
-  }
-
-  /// The firing as a record, before it is in the log.
-  private static func record(of timer: SagaTimerRow, _ saga: String, at position: Position)
-    -> (Record, RecordBatch)
-  {
-    let firing = TimerRecord.firing(timer, of: saga, cause: position)
-    let drafts = DraftBatch()
-    firing.draft(topic: TopicID(0), into: drafts)
-    let batch = RecordBatch()
-    batch.bytes = drafts.bytes + Array(repeating: 0, count: Limits.parserPaddingBytes)
-    let record = Record(
-      position: position, offset: Offset(0), topic: TopicID(0), partition: 0, recordedMicroseconds: 0,
-      envelope: drafts.drafts[0].envelope)
-    batch.records = [record]
-    return (record, batch)
   }
 
   // MARK: Timers of parked instances
@@ -138,16 +131,14 @@ extension SagaPass {
       last = timer.ordinal
       failing = key
       failingTimer = timer.ordinal
-      try carryOut(lane.coding.row(timer, of: key), at: record)
+      try carryOut(lane.code(of: instance).coding.row(timer, of: key), at: record)
       failingTimer = nil
     }
   }
 
   /// An instance goes on: its timers that are still on their way through the log need not wait for that.
   func release(_ key: [UInt8]) throws(WorkerStop) {
-    let found: SagaInstance?
-    do throws(SagaStoreFault) { found = try instances.find(key) } catch { throw lane.stop(error) }
-    guard var instance = found else { return }
+    guard var instance = try readable(key) else { return }
     var isChanged = false
     for index in instance.timers.indices {
       guard case .waits(let position) = instance.timers[index].announcement, position != Self.never else {
@@ -172,17 +163,32 @@ extension SagaPass {
   }
 
   private func timer(_ key: [UInt8], _ ordinal: UInt64) throws(WorkerStop) -> SagaTimer? {
-    do throws(SagaStoreFault) {
-      return try instances.find(key)?.timers.first { $0.ordinal == ordinal }
-    } catch { throw lane.stop(error) }
+    try readable(key)?.timers.first { $0.ordinal == ordinal }
+  }
+
+  /// The instance; nil when there is none, or when it waits for its migration.
+  private func readable(_ key: [UInt8]) throws(WorkerStop) -> SagaInstance? {
+    do throws(SagaStoreFault) { return try instances.find(key) } catch {
+      if case .misfit = error, lane.saga.migrates { return nil }
+      throw lane.stop(error)
+    }
+  }
+
+  /// Whether it waits for its migration.
+  private func isUnfit(_ key: [UInt8]) throws(WorkerStop) -> Bool {
+    guard lane.saga.migrates, parkedIndex(key) != nil else { return false }
+    do throws(SagaStoreFault) { _ = try instances.find(key) } catch {
+      if case .misfit = error { return true }
+      throw lane.stop(error)
+    }
+    return false
   }
 
   func mark(
     _ key: [UInt8], _ ordinal: UInt64, _ announcement: TimerAnnouncement
   ) throws(WorkerStop) {
-    let found: SagaInstance?
-    do throws(SagaStoreFault) { found = try instances.find(key) } catch { throw lane.stop(error) }
-    guard var instance = found, let index = instance.timers.firstIndex(where: { $0.ordinal == ordinal })
+    guard var instance = try readable(key),
+      let index = instance.timers.firstIndex(where: { $0.ordinal == ordinal })
     else { return }
     instance.timers[index].announcement = announcement
     instances.put(instance, sent: [])

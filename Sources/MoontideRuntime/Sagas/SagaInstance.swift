@@ -52,6 +52,8 @@ public struct SagaInstance: Sendable, Hashable {
       case ignored
       /// A command that `ctx.send` sent was rejected or failed.
       case rejected
+      /// It was brought to the steps of an edited script.
+      case migrated
     }
     public var kind: Kind
     public var text: String
@@ -83,6 +85,10 @@ public struct SagaInstance: Sendable, Hashable {
   public var stuckIn: Status?
   /// `compensated` was called and its command accepted: a compensation after it does not call it again.
   public var hasConcluded = false
+  /// The version of the script by which it stands; empty before it is kept.
+  public var version = ""
+  /// How often it was brought to the steps of an edited script.
+  public var migrations: UInt64 = 0
   public var began: Position
   public var changed: Position
   public var microseconds: Int64

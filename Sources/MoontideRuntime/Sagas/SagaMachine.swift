@@ -51,6 +51,8 @@ struct SagaMachine {
     case .retry: tryAgain()
     case .compensate(let reason): giveUp(SagaInstance.Why(reason: reason))
     case .complete: if instance.status == .running { complete() }
+    case .result(let kind): if instance.hasEnded { note(.late, "the result of an effect (\(kind))") }
+    case .migrated: goOn()
     }
   }
 
@@ -130,6 +132,15 @@ struct SagaMachine {
     isUnsettled = !plan.steps.isEmpty
   }
 
+  /// Where its steps were put elsewhere.
+  private mutating func goOn() {
+    switch instance.status {
+    case .running: isUnsettled = !plan.steps.isEmpty
+    case .compensating: compensateNext()
+    default: break
+    }
+  }
+
   /// Begins what is to begin in the stage that the instance has come to, goes on behind one that is done, and
   /// completes it behind the last.
   private mutating func settleStage() {
@@ -141,8 +152,9 @@ struct SagaMachine {
       guard instance.status == .running, instance.steps[step].phase == .idle else { continue }
       begin(step)
     }
+    // While it runs, what is abandoned was passed over by a migration.
     let isDone = plan.stages[instance.stage].allSatisfy { step in
-      instance.steps[step].phase == .succeeded || instance.steps[step].phase == .skipped
+      [.succeeded, .skipped, .abandoned].contains(instance.steps[step].phase)
     }
     guard instance.status == .running, isDone else { return }
     instance.stage += 1

@@ -29,17 +29,21 @@ extension SagaPass {
   }
 
   /// Does with a record that failed for the first time what the policy says.
-  func park(_ fault: LuaFault, _ record: Record) throws(WorkerStop) {
+  ///
+  /// - Parameter place: what it is parked under; nil: as it was handled.
+  func park(_ fault: LuaFault, _ record: Record, at place: TopicName? = nil) throws(WorkerStop) {
     guard parked.entries.count < Limits.parkedKeysMax else {
       end = record.position
       return stopFull("\(Limits.parkedKeysMax) instances are parked", record.position)
     }
     let topic = lane.selection.topics[Int(record.topic.value)].name
     // Without a correlation value it waits by the key of its event.
-    let place = failing == nil ? topic : .instances
+    let place = failing == nil ? topic : place ?? .instances
     let number = failing == nil ? record.topic : SagaLane.place
     let key = failing ?? Array(batch.bytes[record.envelope.key.indices])
-    let plan = FailurePlan.decide(lane.definition, attempts: 1)
+    var plan = FailurePlan.decide(lane.definition, attempts: 1)
+    // An instance that does not fit cannot go on.
+    if plan == .deadAndGoOn, place == .migrations { plan = .deadAndHold }
     try tell(fault, record, key, plan, attempts: 1, held: 0)
     if plan == .halt { end = record.position.next }
     // Its firing is no longer on its way: it is what waits here.
@@ -60,14 +64,15 @@ extension SagaPass {
     _ fault: LuaFault, _ record: Record, _ key: [UInt8], _ plan: FailurePlan, attempts: Int, held: Int
   ) throws(WorkerStop) {
     let topic = lane.selection.topics[Int(record.topic.value)].name
-    var diagnostic = lane.report.failure(
+    let report = failingCode.report
+    var diagnostic = report.failure(
       fault, record: record, in: batch, topic: topic, plan: plan,
-      state: lane.report.outcome(
+      state: report.outcome(
         plan, attempts: attempts, key: String(decoding: key, as: UTF8.self), position: record.position,
         held: held))
     if plan == .park { diagnostic.severity = .warning }
     if plan != .park {
-      var letter = lane.report.deadLetter(fault, record: record, in: batch, topic: topic, attempts: attempts)
+      var letter = report.deadLetter(fault, record: record, in: batch, topic: topic, attempts: attempts)
       letter.key = key
       try write(.dead(letter))
       dead += 1
@@ -89,14 +94,22 @@ extension SagaPass {
     guard let record = batch.records.first, record.position == entry.key.position else {
       return try moveOn(index)
     }
+    let isMigration = try lane.isMigration(entry.key)
+    failingCode = lane.code
     isAsked = entry.key.attempts >= lane.definition.retry.attempts
     defer { isAsked = false }
     do throws(SagaFailure) {
+      let isOfInstance = entry.key.topic == .instances || entry.key.topic == .migrations
+      if isOfInstance {
+        failing = entry.key.key
+        failingTimer = nil
+        try migrate(entry.key.key)
+      }
       // A firing waits in its own place.
-      if entry.key.topic == .instances, record.envelope.kind != .timer {
+      if isOfInstance, record.envelope.kind != .timer, !isMigration {
         try fireWaiting(entry.key.key, before: record.position)
       }
-      _ = try handle(record, inHand: index)
+      if !isMigration { _ = try handle(record, inHand: index) }
     } catch {
       switch error {
       case .stop(let stop): throw stop
@@ -108,7 +121,7 @@ extension SagaPass {
     try moveOn(index)
   }
 
-  private func moveOn(_ index: Int) throws(WorkerStop) {
+  func moveOn(_ index: Int) throws(WorkerStop) {
     let key = parked.entries[index].key
     let clock = lane.surroundings.clock
     if parked.moveOn(index, nowMicroseconds: clock.now.microseconds, due: clock.monotonic) {
@@ -118,14 +131,15 @@ extension SagaPass {
     } else {
       parked.remove(index)
       try write(.unparked(topic: key.topic, key: key.key))
-      if key.topic == .instances { try release(key.key) }
+      if key.topic == .instances || key.topic == .migrations { try release(key.key) }
     }
   }
 
   private func failed(_ fault: LuaFault, _ index: Int, _ record: Record) throws(WorkerStop) {
     var key = parked.entries[index].key
     key.attempts += 1
-    let plan = FailurePlan.decide(lane.definition, attempts: key.attempts)
+    var plan = FailurePlan.decide(lane.definition, attempts: key.attempts)
+    if plan == .deadAndGoOn, try lane.isMigration(key) { plan = .deadAndHold }
     try tell(
       fault, record, key.key, plan, attempts: key.attempts, held: parked.entries[index].heldCount)
     if plan == .deadAndGoOn {
@@ -148,6 +162,17 @@ extension SagaPass {
   }
 
   // MARK: What people decide
+
+  /// Carries out a decision that the log does not have.
+  func rehearse(_ decision: Decision) throws(WorkerStop) {
+    do throws(WorkerStop) {
+      try carryOut(decision)
+      try commit(at: nil)
+    } catch {
+      try rollback()
+      throw error
+    }
+  }
 
   /// Puts dead records back on their way; `again` tries them, in the order of their instance.
   func carryOut(_ decision: Decision) throws(WorkerStop) {

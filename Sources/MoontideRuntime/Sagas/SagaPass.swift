@@ -7,8 +7,9 @@ import MoontideLua
 final class SagaPass {
   let lane: SagaLane
   let batch: RecordBatch
-  var router: SagaRouter
-  var instances: SagaInstances
+  /// Today's script first.
+  private var routers: [SagaRouter]
+  let instances: SagaInstances
   var parked: ParkedKeys
   private var transaction: (any EffectTransaction)?
   var eventTime: Int64
@@ -23,6 +24,8 @@ final class SagaPass {
   var end: Position?
   /// The correlation value of the instance that the record which failed was about; nil when it is not known.
   var failing: [UInt8]?
+  /// The script by which it failed.
+  var failingCode: SagaCode
   /// The timer of that instance whose function was called.
   var failingTimer: UInt64?
   /// Whether a person asks for the record again that is handled.
@@ -40,10 +43,11 @@ final class SagaPass {
   init(_ lane: SagaLane, _ batch: RecordBatch) throws(WorkerStop) {
     self.lane = lane
     self.batch = batch
-    router = SagaRouter(lane)
+    routers = ([lane.code] + lane.oldCodes).map { SagaRouter(lane, $0) }
+    failingCode = lane.code
     parked = lane.parked
     eventTime = lane.eventTime
-    do throws(StoreError) { instances = try SagaInstances(lane.store, coding: lane.coding) } catch {
+    do throws(StoreError) { instances = try SagaInstances(lane) } catch {
       throw lane.stop(error)
     }
   }
@@ -107,7 +111,7 @@ final class SagaPass {
     } catch { throw lane.stop(error) }
     timers.removeAll { $0.announcement != .none }
     if timers.isEmpty { return false }
-    timers.sort { ($0.dueMicroseconds, $0.ordinal) < ($1.dueMicroseconds, $1.ordinal) }
+    timers.sort { $0.isBefore($1) }
     do throws(WorkerStop) {
       for timer in timers.prefix(Limits.sagaFiringsMax) {
         try announce(timer, as: .byClock, cause: lane.status.position)
@@ -140,19 +144,31 @@ final class SagaPass {
     return next
   }
 
+  /// A firing and the like as a record, before it is in the log.
+  static func record(of event: OutboxEvent, at position: Position) -> (Record, RecordBatch) {
+    let drafts = DraftBatch()
+    event.draft(topic: TopicID(0), into: drafts)
+    let batch = RecordBatch()
+    batch.bytes = drafts.bytes + Array(repeating: 0, count: Limits.parserPaddingBytes)
+    let record = Record(
+      position: position, offset: Offset(0), topic: TopicID(0), partition: 0, recordedMicroseconds: 0,
+      envelope: drafts.drafts[0].envelope)
+    batch.records = [record]
+    return (record, batch)
+  }
+
   /// Whether the record was one for the saga.
   private func take(_ record: Record) throws(WorkerStop) -> Bool {
     switch record.envelope.kind {
     case .event:
       guard lane.selection.takes(record) else { return false }
       if !parked.isEmpty, let index = parked.find(batch.bytes, record.envelope.key, topic: record.topic),
-        lane.subscriptions.concerns(
-          lane.subscriptions.route(batch.bytes, record.envelope.type), version: record.envelope.version)
+        lane.concerns(record, in: batch)
       {
         try hold(record, behind: index)
         return true
       }
-    case .outcome, .timer:
+    case .outcome, .timer, .result:
       guard batch.bytes[record.envelope.source.indices].elementsEqual(lane.saga.identityName.utf8) else {
         return false
       }
@@ -179,6 +195,20 @@ final class SagaPass {
     }
   }
 
+  /// What an event says, by today's script and by older ones; nil when it concerns neither.
+  func routed(_ record: Record) throws(SagaFailure) -> (items: [SagaItem], unknown: Int)? {
+    var found: (items: [SagaItem], unknown: Int)?
+    for index in routers.indices {
+      failingCode = routers[index].code
+      guard let more = try routers[index].items(record, in: batch, instances) else { continue }
+      found = ((found?.items ?? []) + more.items, (found?.unknown ?? 0) + more.unknown)
+    }
+    failingCode = lane.code
+    // What an older script takes is not unknown.
+    if let all = found, routers.count > 1, !all.items.isEmpty { found?.unknown = 0 }
+    return found
+  }
+
   // MARK: The transaction
 
   private func open() throws(WorkerStop) -> any EffectTransaction {
@@ -196,9 +226,19 @@ final class SagaPass {
   }
 
   /// - Parameter reached: how far the log was read; nil: no further.
-  private func commit(at reached: Position?) throws(WorkerStop) {
+  func commit(at reached: Position?) throws(WorkerStop) {
     if counts.unknown > 0 { try write(.unknown(counts.unknown)) }
     for row in instances.rows { try write(.saga(row)) }
+    let ended = lane.endedSince + instances.ended
+    if ended >= Limits.sagasCompactedMin / 10, instances.ended > 0 {
+      try write(
+        .sagaChange(.compact(kept: Limits.sagasKeptMax, least: Limits.sagasCompactedMin)))
+    }
+    let retired = lane.retired(by: instances)
+    if !retired.isEmpty {
+      let kept = lane.oldCodes.map(\.version).filter { !retired.contains($0) }
+      try write(.sagaChange(.forget(except: [lane.code.version] + kept)))
+    }
     let isWritten = transaction != nil || counts.applied + counts.skipped > 0
     if isWritten {
       if counts.applied + counts.skipped > 0 {
@@ -211,10 +251,16 @@ final class SagaPass {
       }
       let transaction = try open()
       CrashPoint.reach(.beforeCommit)
-      do throws(StoreError) { try transaction.commit() } catch { throw lane.stop(error) }
+      do throws(StoreError) { try transaction.commit() } catch {
+        lane.memory.forget()
+        throw lane.stop(error)
+      }
       CrashPoint.reach(.afterCommit)
+      instances.keep()
       self.transaction = nil
     }
+    lane.note(instances, retired: retired)
+    lane.endedSince = ended >= Limits.sagasCompactedMin / 10 ? 0 : ended
     if let reached {
       lane.selection.advance(to: reached)
       lane.eventTime = eventTime
@@ -228,7 +274,7 @@ final class SagaPass {
     for report in reports { lane.surroundings.report(report) }
   }
 
-  private func rollback() throws(WorkerStop) {
+  func rollback() throws(WorkerStop) {
     guard let transaction else { return }
     self.transaction = nil
     do throws(StoreError) { try transaction.rollback() } catch { throw lane.stop(error) }

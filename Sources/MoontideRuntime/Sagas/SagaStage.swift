@@ -5,6 +5,7 @@ import MoontideLua
 struct SagaStage {
   var changed: [(instance: SagaInstance, sent: [[UInt8]])] = []
   var made: [OutboxEvent] = []
+  var effects: [LedgerEffect] = []
   var unknown = 0
 }
 
@@ -59,17 +60,19 @@ extension SagaPass {
 
   private func items(_ record: Record) throws(SagaFailure) -> (items: [SagaItem], unknown: Int)? {
     switch record.envelope.kind {
-    case .event: return try router.items(record, in: batch, instances)
+    case .event: return try routed(record)
     case .outcome:
       let id = Array(batch.bytes[record.envelope.id.indices])
       let key: [UInt8]?
       do throws(SagaStoreFault) { key = try instances.key(ofCommand: id) } catch {
         throw .stop(lane.stop(error))
       }
-      guard let key, let outcome = CommandOutcome(record, in: batch) else { return nil }
-      let verdict: SagaVerdict =
-        outcome.verdict == .accepted ? .accepted : .refused(code: outcome.code, text: outcome.text)
+      guard let key, let verdict = SagaVerdict(record, in: batch) else { return nil }
       return ([SagaItem(key: key, input: .outcome(id: id, verdict), record: record)], 0)
+    case .result:
+      let key = Array(batch.bytes[record.envelope.key.indices])
+      let kind = batch.bytes.text(record.envelope.type)
+      return ([SagaItem(key: key, input: .result(kind), record: record)], 0)
     case .timer:
       guard case .fired(let key, let ordinal)? = TimerRecord(record, in: batch)?.event else { return nil }
       return ([SagaItem(key: key, input: .timer(ordinal), record: record)], 0)
@@ -117,14 +120,16 @@ extension SagaPass {
   ) throws(SagaFailure) {
     let record = item.record
     let isEvent = record.envelope.kind == .event
+    let found: SagaInstance?
+    do throws(SagaStoreFault) { found = try find(item.key, stage) } catch { throw .stop(lane.stop(error)) }
+    let code = found.map { lane.code(of: $0) } ?? lane.code
+    failingCode = code
     let known = isEvent ? lane.selection.topics[Int(record.topic.value)] : nil
     let topic = known?.nameBytes ?? Array(TopicName.timers.text.utf8)
     let seed = known?.seed ?? Digest.zero.adding(lane.saga.identityName)
     let occasion = LuaOccasion(
       record, in: batch, topic: topic, seed: seed, microseconds: moment.microseconds)
     var input = item.input
-    let found: SagaInstance?
-    do throws(SagaStoreFault) { found = try find(item.key, stage) } catch { throw .stop(lane.stop(error)) }
     guard found != nil || item.begins else {
       stage.unknown += 1
       return
@@ -135,39 +140,48 @@ extension SagaPass {
     let meta = record.envelope.meta
     let id = Array(batch.bytes[record.envelope.id.indices])
     let trace = found?.trace ?? (isEvent ? SagaRouter.field("correlationid", batch.bytes, meta) ?? id : id)
+    let isResult = record.envelope.kind == .result
     let eventDepth =
-      isEvent
+      isEvent || isResult
       ? SagaRouter.field("causationdepth", batch.bytes, meta)
         .flatMap { Int(String(decoding: $0, as: UTF8.self)) } ?? 0 : nil
     let depth = found?.depth ?? eventDepth ?? 0
-    lane.host.begin(
+    code.host.begin(
       record, in: batch, topic: known?.name ?? .events, key: item.key,
       time: EventTime(microseconds: moment.microseconds), trace: trace,
-      // What `on` sends may lead to events for `on` without an end: its chain is that of its events.
-      depth: lane.saga.plan.steps.isEmpty || item.reaction != nil ? max(depth, eventDepth ?? 0) : depth,
-      ordinal: stage.made.count)
+      // What `on` sends may lead to events for `on` without an end: its chain is that of its events; and so
+      // may effects that follow from results of effects.
+      depth: code.saga.plan.steps.isEmpty || isResult || item.reaction != nil
+        ? max(depth, eventDepth ?? 0) : depth,
+      ordinal: stage.made.count, effects: stage.effects.count)
     var instance: SagaInstance
     if let found {
       instance = found
     } else {
       input = .start
       do throws(LuaFault) {
-        let state = try lane.program.state.beginSaga(lane.program.initial, occasion)
+        let state = try code.program.state.beginSaga(code.program.initial, occasion)
         instance = SagaInstance(
-          key: item.key, trace: trace, depth: depth, state: state, plan: lane.saga.plan, at: moment)
+          key: item.key, trace: trace, depth: depth, state: state, plan: code.saga.plan, at: moment)
+        instance.version = code.version
       } catch { throw .script(error) }
     }
-    let turn = SagaTurn(
-      definition: lane.saga, program: lane.program, host: lane.host, occasion: occasion, moment: moment,
-      wall: lane.surroundings.clock.now.microseconds, random: lane.surroundings.randomness.next(),
-      result: { [self] (position, step) throws(SagaFailure) in try result(position, step) })
     try count(input, of: &instance, record, at: moment)
-    instance = try turn.run(input, on: instance, reaction: item.reaction)
-    let made = lane.host.made
+    instance = try self.turn(code, occasion, moment).run(input, on: instance, reaction: item.reaction)
+    let made = code.host.made
     let ids = made.filter { $0.topic == .commands }.map(\.id)
     try check(ids, stage)
     stage.changed.append((instance, ids))
     stage.made += made
+    stage.effects += code.host.effects
+  }
+
+  /// What takes one input to an instance by a script.
+  func turn(_ code: SagaCode, _ occasion: LuaOccasion, _ moment: SagaMoment) -> SagaTurn {
+    SagaTurn(
+      definition: code.saga, program: code.program, host: code.host, occasion: occasion, moment: moment,
+      wall: lane.surroundings.clock.now.microseconds, random: lane.surroundings.randomness.next(),
+      result: { [self] (position, step) throws(SagaFailure) in try result(position, step, code) })
   }
 
   /// A timer that sets itself anew behind its own due time catches up with the time that went by, and may
@@ -212,7 +226,9 @@ extension SagaPass {
   }
 
   /// The event, or the outcome, that said that a step was done, as scripts see it today.
-  private func result(_ position: Position, _ step: SagaStep) throws(SagaFailure) -> LuaOccasion {
+  private func result(
+    _ position: Position, _ step: SagaStep, _ code: SagaCode
+  ) throws(SagaFailure) -> LuaOccasion {
     let batch = RecordBatch()
     do throws(LogError) { _ = try lane.log.read(from: position, records: 1, bytes: 1, into: batch) } catch {
       throw .stop(.log(error, handler: lane.title))
@@ -225,7 +241,7 @@ extension SagaPass {
     var seen = record
     if record.envelope.kind == .event {
       do throws(LuaFault) {
-        let events = try lane.program.reading.see(
+        let events = try code.program.reading.see(
           record, in: batch, topic: topic.nameBytes, seed: topic.seed)
         let fitting = events.first {
           step.succeedsOn.contains(batch.bytes.text($0.record.envelope.type))
@@ -245,6 +261,7 @@ extension SagaPass {
   func put(_ stage: SagaStage) throws(WorkerStop) {
     for (instance, sent) in stage.changed { instances.put(instance, sent: sent) }
     for event in stage.made { try write(.emit(event)) }
+    for effect in stage.effects { try write(.effect(.recorded(effect))) }
     counts.emitted += UInt64(stage.made.count)
   }
 }

@@ -29,9 +29,11 @@ struct SagaTurn {
     _ input: SagaInput, on instance: SagaInstance, reaction: Int? = nil
   ) throws(SagaFailure) -> SagaInstance {
     var machine = SagaMachine(definition.plan, instance, at: moment, wall: wall, random: random)
-    if let reaction, !instance.hasEnded {
+    var function = reaction.map { program.reactions[$0] }
+    if case .result = input { function = program.result }
+    if let function, !instance.hasEnded {
       try scripted { () throws(LuaFault) in
-        try program.state.react(program.reactions[reaction], &machine.instance.state, occasion)
+        try program.state.react(function, &machine.instance.state, occasion)
       }
       machine.take(input)
       // What it wishes stands on what the event says to the steps: `ctx.compensate` has the result of the

@@ -41,6 +41,11 @@ public final class SagaWorker: Worker {
     do throws(WorkerStop) {
       // A state may have been left unfit by a step that ended in a full disk.
       try lane.renewProgramIfSpent()
+      if !lane.unfit.isEmpty {
+        try SagaPass(lane, retryBatch).migrate()
+        try publish()
+        return .progressed
+      }
       var retried = false
       if !lane.parked.isEmpty { retried = try SagaPass(lane, retryBatch).retry() }
       let advanced = try advance()
@@ -63,6 +68,20 @@ public final class SagaWorker: Worker {
       try lane.writePlace()
       try publish()
     } catch { _ = stopped(error) }
+  }
+
+  /// Carries out decisions as if they stood at the end of the log, and tries what they put on its way again,
+  /// nothing else. For a copy of a saga's file.
+  public func rehearse(_ decisions: [Decision]) throws(Diagnostic) {
+    do throws(WorkerStop) {
+      while !lane.unfit.isEmpty { try SagaPass(lane, retryBatch).migrate() }
+      for decision in decisions {
+        lane.rulings.add(decision, at: Position(.max))
+        try SagaPass(lane, retryBatch).rehearse(decision)
+      }
+      while try SagaPass(lane, retryBatch).retry() {}
+      try publish()
+    } catch { throw error.diagnostic }
   }
 
   /// Handles the next batch; false when nothing is there.
@@ -128,7 +147,7 @@ public final class SagaWorker: Worker {
   }
 
   private func publish() throws(WorkerStop) {
-    // Another try of a compensation is waited for like that of a parked instance.
+    // Another try of a compensation, and a migration, is waited for like that of a parked instance.
     var retries = 0
     do throws(StoreError) {
       retries = try lane.store.nextTimer(.wall) == nil ? 0 : 1
@@ -140,7 +159,7 @@ public final class SagaWorker: Worker {
       }
     } catch { throw lane.stop(error) }
     lane.status.held = lane.parked.held
-    lane.status.retrying = lane.parked.retrying + lane.parked.awaiting + retries
+    lane.status.retrying = lane.parked.retrying + lane.parked.awaiting + retries + lane.unfit.count
     lane.status.parkedDead = lane.parked.entries.count - lane.parked.retrying - lane.parked.awaiting
     board.publish(lane.status)
   }
