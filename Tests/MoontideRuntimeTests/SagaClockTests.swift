@@ -16,6 +16,7 @@ struct SagaClockTests {
           if command.data.try < 3 then return reject("BUSY") end
           return {}
         end },
+        evolve = { Refunded = function(state) return state end },
       }
       saga "due" {
         starts_on = "Opened", from = "start", \(clock) retry = { attempts = 5, backoff = "5s" },
