@@ -133,8 +133,9 @@ struct SagaTimeTests {
   @Test func `a delay of nothing is refused, and a timer that never catches up is parked`() throws {
     let steps = "steps = { { name = \"a\", succeeds_on = \"Done\", timeout = \"0ms\" } }"
     let refused = try project(
-      "saga \"x\" { starts_on = \"Begun\", from = \"start\", correlate = function(e) return e.key end, \(steps) }"
-    )
+      """
+      saga "x" { starts_on = "Begun", from = "start", correlate = function(e) return e.key end, \(steps) }
+      """)
     #expect(refused.catalog.diagnostics.contains { $0.title.contains("longer than 0") })
     let script = """
       saga "tick" {
