@@ -165,7 +165,8 @@ struct SagaTimeTests {
     let project = try project(
       """
       saga "both" {
-        starts_on = "Begun", from = "start", clock = "event", correlate = function(event) return event.key end,
+        starts_on = "Begun", from = "start", clock = "event",
+        correlate = function(event) return event.key end,
         steps = { { parallel = {
           { name = "a", succeeds_on = "ADone", timeout = "15m" },
           { name = "b", succeeds_on = "BDone", timeout = "30m" },
