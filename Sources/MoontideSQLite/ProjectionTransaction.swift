@@ -123,7 +123,7 @@ final class ProjectionTransaction: EffectTransaction {
           "the statement has \(statement.parameterCount) parameters, got \(arguments.cells.count) values")
       }
       return try arguments.withSpan { (span) throws(StoreError) -> [String] in
-        for index in 0..<span.count { statement.bind(index + 1, span[index], span.bytes) }
+        for index in 0..<span.count { try statement.bind(index + 1, span[index], span.bytes) }
         try statement.readAll(into: result)
         return statement.columnNames
       }

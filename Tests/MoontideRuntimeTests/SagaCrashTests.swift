@@ -121,7 +121,7 @@ struct SagaCrashTests {
 }
 
 /// A saga's store that dies at a crash point.
-private final class MortalSagaStore: SagaStore {
+final class MortalSagaStore: SagaStore {
   private let store: any SagaStore
   private let mortal: MortalStore
 

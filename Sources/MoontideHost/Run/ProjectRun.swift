@@ -58,6 +58,7 @@ final class ProjectRun {
       })
     report.commands = counts.commands
     report.deciders = deciders.map(\.summary).sorted { $0.name < $1.name }
+    for group in groups { report.doneEffects[group.definition.name] = group.effects?.status.done }
     for definition in definitions where definition.kind != .projection {
       report.deadEffects += try HandlerSurvey(project).effectCounts(definition)?.dead ?? 0
     }
@@ -143,6 +144,9 @@ final class ProjectRun {
     let effects = EffectThread(
       project.paths, project.settings.defaults.effects, failed: { inbox.put(.problem($0)) })
     self.effects = effects
+    if let unset = effects.unset, definitions.contains(where: { $0.kind == .consumer }) {
+      try observer.problem(unset)
+    }
     let setting = HandlerGroup.Setting(
       project: project, surroundings: surroundings, bell: bell, progressed: progressed, performer: effects,
       circuits: circuits, patience: options.once ? Limits.circuitPatienceOnce : Limits.circuitPatience)

@@ -24,6 +24,10 @@ extension Emission {
         "the request of an effect has at most \(Limits.effectRequestBytesMax) bytes, not \(request.count)")
     }
     let template = EffectTemplate(request)
+    if known == .log, let name = template.names.min() {
+      throw Self.refused(
+        "log: a line is kept in a file, and ctx.env.\(name) is stored nowhere: leave it out")
+    }
     let checked: EffectRequest
     do throws(EffectRefusal) {
       checked = try EffectRequest(known, template.shown, rules: rules)
