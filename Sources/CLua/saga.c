@@ -101,6 +101,20 @@ static int is_event(lua_State *L, int index, int state) {
   return fits;
 }
 
+/// What a function of `on` or `timers` returned is at 3, the state that it got at 2: leaves the new one
+/// there.
+static void take_state(lua_State *L) {
+  if (lua_isnil(L, 3)) {
+    lua_settop(L, 2);
+  } else if (lua_type(L, 3) != LUA_TTABLE || mt_is_command(L, 3)) {
+    luaL_error(L, "a saga's function returns nothing or the state; commands are sent by ctx.send");
+  } else if (is_event(L, 3, 2)) {
+    luaL_error(L, "a saga's function returns nothing or the state; events are emitted by ctx.emit");
+  } else {
+    lua_replace(L, 2);
+  }
+}
+
 static int initial(lua_State *L, const mt_saga_call *from) {
   if (from->function == 0) {
     lua_newtable(L);
@@ -196,15 +210,7 @@ static int call_saga(lua_State *L) {
   lua_call(L, arguments, 1);
   if (from->shape == MT_SAGA_REACT || from->shape == MT_SAGA_TIMED) {
     // `ctx` has used the arguments for what it was asked.
-    if (lua_isnil(L, 3)) {
-      lua_settop(L, 2);
-    } else if (lua_type(L, 3) != LUA_TTABLE || mt_is_command(L, 3)) {
-      return luaL_error(L, "a saga's function returns nothing or the state; commands are sent by ctx.send");
-    } else if (is_event(L, 3, 2)) {
-      return luaL_error(L, "a saga's function returns nothing or the state; events are emitted by ctx.emit");
-    } else {
-      lua_replace(L, 2);
-    }
+    take_state(L);
   } else {
     take_commands(L, 3);
     lua_settop(L, 2);
