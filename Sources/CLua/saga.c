@@ -164,19 +164,21 @@ static int migrate(lua_State *L) {
   return 0;
 }
 
+static int correlate(lua_State *L, const mt_saga_call *from) {
+  push_function(L, from->function);
+  mt_push_event(mt_self(L), L);
+  lua_call(L, 1, 1);
+  take_correlation(L, lua_gettop(L));
+  return 0;
+}
+
 static int call_saga(lua_State *L) {
   mt_lua *state = mt_self(L);
   const mt_saga_call *from = lua_touserdata(L, 1);
   state->arguments.count = 0;
   state->arguments.text.count = 0;
   if (from->shape == MT_SAGA_INITIAL) return initial(L, from);
-  if (from->shape == MT_SAGA_CORRELATE) {
-    push_function(L, from->function);
-    mt_push_event(state, L);
-    lua_call(L, 1, 1);
-    take_correlation(L, lua_gettop(L));
-    return 0;
-  }
+  if (from->shape == MT_SAGA_CORRELATE) return correlate(L, from);
   // The state stays at 2, to be kept as the function leaves it.
   mt_decode(L, from->before, from->count);
   push_function(L, from->function);
