@@ -4,7 +4,8 @@ import Simulation
 /// Runs simulations outside of the tests, for `scripts/soak` and for one failing seed:
 ///
 ///     simulate [--first SEED] [--seeds N] [--seconds N] [--bug NAME] [--turns N] [--safety] [--trace]
-///     simulate --sweep SEED [--step N] [--recovery N] [--jobs N] [--seconds N] [--at OPERATION] [--bug NAME]
+///       [--scenario NAME]
+///     simulate --sweep SEED [--scenario NAME] [--step N] [--recovery N] [--jobs N] [--seconds N] [--at OPERATION] [--bug NAME]
 ///     simulate --bugs [--seeds N]
 @main
 enum Simulate {
@@ -14,6 +15,11 @@ enum Simulate {
     /// Ends then, whatever seeds are left.
     var seconds: Int?
     var plan = SimulationPlan(seed: 1)
+    /// Nil: each seed in all of them.
+    var scenario: SimulationPlan.Scenario?
+    var scenarios: [SimulationPlan.Scenario] {
+      scenario.map { [$0] } ?? SimulationPlan.Scenario.allCases
+    }
     var sweep: CrashSweep.Plan?
     var step = 1
     var recovery = 1
@@ -47,6 +53,12 @@ enum Simulate {
         guard let bug = PlantedBug(rawValue: name) else { refuse("there is no bug \(name)") }
         settings.plan.bug = bug
       case "--bugs": settings.asksForBugs = true
+      case "--scenario":
+        let name = arguments.popFirst() ?? ""
+        guard let scenario = SimulationPlan.Scenario(rawValue: name) else {
+          refuse("there is no scenario \(name)")
+        }
+        settings.scenario = scenario
       case "--sweep": settings.sweep = CrashSweep.Plan(seed: number(argument))
       case "--step": settings.step = number(argument)
       case "--recovery": settings.recovery = number(argument)
@@ -80,21 +92,24 @@ enum Simulate {
     for seed in settings.first..<settings.first + settings.seeds {
       if let seconds = settings.seconds, ContinuousClock.now - began >= .seconds(seconds) { break }
       plan.seed = seed
-      let outcome = Simulation(plan).run()
       count += 1
-      lives += outcome.lives
-      powerCuts += outcome.powerCuts
-      kills += outcome.kills
-      stops += outcome.stops
-      faults += outcome.faults
-      operations += outcome.operations
-      records += outcome.records
-      for line in outcome.trace where plan.isTracing { print(line) }
+      for scenario in settings.scenarios {
+        plan.scenario = scenario
+        let outcome = Simulation(plan).run()
+        lives += outcome.lives
+        powerCuts += outcome.powerCuts
+        kills += outcome.kills
+        stops += outcome.stops
+        faults += outcome.faults
+        operations += outcome.operations
+        records += outcome.records
+        for line in outcome.trace where plan.isTracing { print(line) }
+        guard !outcome.violations.isEmpty else { continue }
+        failed += 1
+        say("seed \(seed), \(scenario): \(outcome.violations.prefix(2).joined(separator: "\n    "))")
+        say("    again: MOONTIDE_SEED=\(seed) swift test --filter SimulationTests")
+      }
       if count % 100 == 0 { say("… \(count) seeds, \(failed) failed") }
-      guard !outcome.violations.isEmpty else { continue }
-      failed += 1
-      say("seed \(seed): \(outcome.violations.prefix(2).joined(separator: "\n    "))")
-      say("    again: MOONTIDE_SEED=\(seed) swift test --filter SimulationTests")
     }
     print(
       "\(count) seeds in \(ContinuousClock.now - began): \(failed) failed; \(lives) lives, "
@@ -111,6 +126,7 @@ enum Simulate {
     plan.jobs = max(1, settings.jobs)
     plan.only = settings.at
     plan.bug = settings.plan.bug
+    plan.scenario = settings.scenario ?? .accounts
     plan.seconds = settings.seconds
     plan.turns = settings.sweepTurns ?? plan.turns
     let began = ContinuousClock.now
@@ -129,6 +145,7 @@ enum Simulate {
     for bug in PlantedBug.allCases {
       var plan = settings.plan
       plan.bug = bug
+      plan.scenario = bug.scenario
       var found: String?
       for seed in settings.first..<settings.first + settings.seeds where found == nil {
         plan.seed = seed

@@ -1,0 +1,115 @@
+import MoontideCore
+import MoontideHost
+import MoontideRuntime
+import MoontideSQLite
+
+/// A shop whose orders are brought to their end by sagas, over three deciders and the effects of a consumer.
+final class CheckoutScene: Scene {
+  let handlerNames = ["checkout", "reminder", "herald"]
+  let deciderNames = ["order", "stock", "card"]
+  let caches = ["p/.moontide/snapshots/stock.sqlite"]
+  var mayRefuse: () -> Bool = { false }
+  private let plan: SimulationPlan
+  private let disk: SimulatedDisk
+  private let randomness: SeededNumbers
+  private let customers: Customers
+  private let desk: EffectDesk
+  private let lookout: CheckoutLookout
+  private var isMended = false
+
+  init(_ disk: SimulatedDisk, _ numbers: SeededNumbers, _ plan: SimulationPlan) {
+    self.plan = plan
+    self.disk = disk
+    customers = Customers(disk, numbers.fork())
+    desk = EffectDesk(numbers.fork())
+    lookout = CheckoutLookout(desk, customers)
+    randomness = numbers.fork()
+  }
+
+  var catalog: ProjectCatalog {
+    guard let catalog = CheckoutScripts.catalogs[isMended] else { preconditionFailure("no scripts") }
+    return catalog
+  }
+  var recordCount: Int { lookout.witness.records.count }
+
+  func performer(_ clock: SimulatedClock) -> SimulatedPerformer? {
+    SimulatedPerformer(desk, disk, clock, plan.bug)
+  }
+
+  // MARK: What happens
+
+  func act(_ number: Int, _ life: ProcessLife, _ numbers: SeededNumbers) throws(LogError) {
+    switch number {
+    case 0: customers.order()
+    case 1: customers.tend()
+    case 2:
+      try readOn(life)
+      customers.answer(lookout.witness.records, all: false)
+    case 3 where plan.hasPeople && numbers.chance(0.3):
+      try customers.decide(open(life), life.seam)
+    default: if numbers.chance(0.3) { customers.repeatLine() }
+    }
+  }
+
+  /// What somebody outside sees of the log; it costs the process nothing.
+  private func readOn(_ life: ProcessLife) throws(LogError) {
+    try paused { () throws(LogError) in try lookout.witness.readOn(life.seam) }
+  }
+
+  private func paused<Value, Failure: Error>(_ body: () throws(Failure) -> Value) throws(Failure) -> Value {
+    let wasPaused = disk.isPaused
+    disk.isPaused = true
+    defer { disk.isPaused = wasPaused }
+    return try body()
+  }
+
+  /// Instances of the checkout that have not ended.
+  private func open(_ life: ProcessLife) -> [SagaRow] {
+    guard !disk.isDown, let store = life.handlers[0].reacting else { return [] }
+    return paused {
+      do throws(StoreError) { return try store.openSagas(after: nil, limit: 10_000) } catch {
+        preconditionFailure("instances that cannot be read without a fault: \(error)")
+      }
+    }
+  }
+
+  func decide(
+    _ handler: String, _ letters: [Position], all: Bool, _ life: ProcessLife
+  ) throws(Diagnostic) {
+    let some = all ? letters : letters.filter { _ in randomness.chance(0.7) }
+    guard !some.isEmpty else { return }
+    try DecisionWriter(log: life.seam, randomness: randomness).write([(handler, Decision(.retry, some))])
+  }
+
+  func edit(_ numbers: SeededNumbers) { isMended = numbers.chance(0.3) }
+  func mend() { isMended = true }
+  func begins() { lookout.wasMended = lookout.wasMended || isMended }
+  func forgetUnderWay() {}
+  func forgetDerived() {}
+  func finish() { desk.isCalm = true }
+  func sendAgain(to life: ProcessLife) -> Bool { false }
+
+  func moveTimeOn(_ life: ProcessLife, _ clock: SimulatedClock) throws(LogError) -> Bool {
+    if disk.isDown { return false }
+    try readOn(life)
+    if customers.answer(lookout.witness.records, all: true) { return true }
+    let due = paused { lookout.nextTimers(life) }
+    if let event = due.event { try customers.advance(to: event, life.seam) }
+    if let wall = due.wall, wall > clock.now.microseconds {
+      clock.jump(bySeconds: (wall - clock.now.microseconds) / 1_000_000 + 1)
+    }
+    if due.hasEffects { clock.sleep(for: Limits.retryAfterMax) }
+    return due.event != nil || due.wall != nil || due.hasEffects
+  }
+
+  func askAgain(_ life: ProcessLife) throws(LogError) -> Bool {
+    try customers.retry(open(life), life.seam)
+  }
+
+  // MARK: Judging
+
+  func look(at life: ProcessLife, again: Bool) -> [String] { lookout.look(at: life, again: again) }
+  func lookAtRest(_ life: ProcessLife, isMended: Bool) -> [String] {
+    lookout.lookAtRest(life, isMended: isMended)
+  }
+}
