@@ -88,6 +88,7 @@ enum Simulate {
     var (count, faults, records): (UInt64, Int, Int) = (0, 0, 0)
     var (lives, powerCuts, kills, stops, operations) = (0, 0, 0, 0, 0)
     let began = ContinuousClock.now
+    var tally: [String: Int] = [:]
     var plan = settings.plan
     for seed in settings.first..<settings.first + settings.seeds {
       if let seconds = settings.seconds, ContinuousClock.now - began >= .seconds(seconds) { break }
@@ -103,6 +104,7 @@ enum Simulate {
         faults += outcome.faults
         operations += outcome.operations
         records += outcome.records
+        tally.merge(outcome.tally) { $0 + $1 }
         for line in outcome.trace where plan.isTracing { print(line) }
         guard !outcome.violations.isEmpty else { continue }
         failed += 1
@@ -115,6 +117,7 @@ enum Simulate {
       "\(count) seeds in \(ContinuousClock.now - began): \(failed) failed; \(lives) lives, "
         + "\(powerCuts) power cuts, \(kills) kills, \(stops) stops, \(faults) faults, "
         + "\(operations) operations, \(records) records")
+    for (word, times) in tally.sorted(by: { $0.key < $1.key }) { print("  \(times) \(word)") }
     exit(failed == 0 ? 0 : 1)
   }
 

@@ -19,6 +19,7 @@ final class AccountScene: Scene {
     lookout = Lookout(world: world, person: person, bank: bank)
   }
 
+  let tally: [String: Int] = [:]
   var catalog: ProjectCatalog { SimulationScripts.catalog(edition) }
   var recordCount: Int { lookout.witness.records.count }
   var mayRefuse: () -> Bool {

@@ -115,6 +115,10 @@ final class CheckoutLookout {
     return found
   }
 
+  var tally: [String: Int] {
+    orders.tally.merging(["requests": desk.requests, "effects": desk.keys.count]) { $0 + $1 }
+  }
+
   func nextTimers(_ life: ProcessLife) -> Due {
     var due = Due()
     for handler in life.handlers {

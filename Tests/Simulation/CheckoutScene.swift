@@ -30,6 +30,7 @@ final class CheckoutScene: Scene {
     guard let catalog = CheckoutScripts.catalogs[isMended] else { preconditionFailure("no scripts") }
     return catalog
   }
+  var tally: [String: Int] { lookout.tally }
   var recordCount: Int { lookout.witness.records.count }
 
   func performer(_ clock: SimulatedClock) -> SimulatedPerformer? {

@@ -161,6 +161,23 @@ final class OrderOracle {
     if wrong { complain("I8: \(name) came to \(order)") }
   }
 
+  /// What became of the orders, by a word for it.
+  var tally: [String: Int] {
+    var tally = ["orders": orders.count]
+    for order in orders.values {
+      for (word, isOne) in [
+        ("confirmed", order.happened("OrderConfirmed")), ("cancelled", order.happened("OrderCancelled")),
+        ("unwrapped", order.happened("GiftUnwrapped")), ("refunded", order.happened("PaymentRefunded")),
+        ("refunded late", order.sent["Refund"] != nil && order.sent["CancelCharge"] != nil),
+        ("released twice", (order.sent["ReleaseStock"] ?? []).count > 1),
+      ] where isOne { tally[word, default: 0] += 1 }
+    }
+    for (firing, times) in firings {
+      tally[String(firing.drop { $0 != " " }.dropFirst()), default: 0] += times
+    }
+    return tally
+  }
+
   // MARK: At rest
 
   /// Every command is decided, and every one that was written is there.

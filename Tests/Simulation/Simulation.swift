@@ -54,6 +54,7 @@ public final class Simulation {
     outcome.faults = disk.faultCount + disk.flipCount
     outcome.operations = disk.operations
     outcome.records = scene.recordCount
+    outcome.tally = scene.tally
     outcome.trace = disk.trace
     outcome.digest = "\(disk.digest) \(scene.recordCount)"
     return outcome
