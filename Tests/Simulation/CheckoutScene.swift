@@ -17,10 +17,10 @@ final class CheckoutScene: Scene {
   private let lookout: CheckoutLookout
   private var isMended = false
 
-  init(_ disk: SimulatedDisk, _ numbers: SeededNumbers, _ plan: SimulationPlan) {
+  init(_ disk: SimulatedDisk, _ numbers: SeededNumbers, _ clock: SimulatedClock, _ plan: SimulationPlan) {
     self.plan = plan
     self.disk = disk
-    customers = Customers(disk, numbers.fork())
+    customers = Customers(disk, numbers.fork(), clock)
     desk = EffectDesk(numbers.fork())
     lookout = CheckoutLookout(desk, customers)
     randomness = numbers.fork()

@@ -110,7 +110,7 @@ enum CheckoutScripts {
           local asked = command.data
           local charge = { card = asked.card, order = asked.order, cents = asked.cents }
           if state.charges[asked.order] then return {} end
-          if state.paid + asked.cents > 3000 then return events.PaymentFailed(charge) end
+          if state.paid + asked.cents > 5000 then return events.PaymentFailed(charge) end
           if asked.slow then return events.PaymentRequested(charge) end
           charge.payment = "p-" .. asked.order
           return events.PaymentCompleted(charge)
@@ -167,7 +167,7 @@ enum CheckoutScripts {
       correlate = { OrderCreated = "order", StockReserved = "order", ["Payment*"] = "order" },
       initial = function(event) return table.copy(event.data) end,
       steps = {
-        { name = "reserve", succeeds_on = "StockReserved", timeout = "20m",
+        { name = "reserve", succeeds_on = "StockReserved", timeout = "60m",
           send = function(state)
             return commands.ReserveStock { sku = state.sku, order = state.order, n = state.n,
                                            broken = state.broken }
@@ -176,7 +176,7 @@ enum CheckoutScripts {
             return commands.ReleaseStock { sku = state.sku, order = state.order, jam = state.jam }
           end },
         { parallel = {
-          { name = "charge", succeeds_on = "PaymentCompleted", fails_on = "PaymentFailed", timeout = "30m",
+          { name = "charge", succeeds_on = "PaymentCompleted", fails_on = "PaymentFailed", timeout = "45m",
             send = function(state)
               \(isMended ? "" : "if state.trip then error(\"tripped\") end")
               return commands.Charge { card = state.card, order = state.order, cents = state.cents,
@@ -187,7 +187,7 @@ enum CheckoutScripts {
               return commands.Refund { card = state.card, order = state.order,
                                        payment = result.data.payment }
             end },
-          { name = "wrap", succeeds_on = "GiftWrapped", timeout = "45m",
+          { name = "wrap", succeeds_on = "GiftWrapped", timeout = "50m",
             send = function(state)
               if state.gift then return commands.WrapGift { sku = "paper", order = state.order } end
             end,

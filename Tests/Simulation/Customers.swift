@@ -6,6 +6,7 @@ import MoontideRuntime
 final class Customers {
   private let disk: SimulatedDisk
   private let numbers: SeededNumbers
+  private let clock: SimulatedClock
   private static let commands = "p/commands/c.jsonl"
   private static let ticks = "p/events/t.jsonl"
   private static let minute: Int64 = 60_000_000
@@ -19,11 +20,12 @@ final class Customers {
   /// Orders whose payment was answered.
   private var answered: Set<String> = []
 
-  init(_ disk: SimulatedDisk, _ numbers: SeededNumbers) {
+  init(_ disk: SimulatedDisk, _ numbers: SeededNumbers, _ clock: SimulatedClock) {
     self.disk = disk
+    self.clock = clock
     self.numbers = numbers
     // Before the time of day, with it, or ahead of it.
-    time = Self.start + Self.minute * numbers.pick([-180, 0, 180])
+    time = Self.start + Self.minute * numbers.pick([-20, 0, 180])
   }
 
   private func put(_ line: String, in file: String) {
@@ -31,8 +33,10 @@ final class Customers {
   }
 
   private func command(_ id: String, _ type: String, _ data: String) {
-    time += Int64(numbers.below(120)) * 1_000_000
-    let at = numbers.chance(0.6) ? ",\"time\":\"\(EventTime(microseconds: time))\"" : ""
+    // Most look at their clocks, which may have jumped.
+    if numbers.chance(0.7) { time = max(time, clock.now.microseconds) }
+    time += Int64(numbers.below(60)) * 1_000_000
+    let at = numbers.chance(0.9) ? ",\"time\":\"\(EventTime(microseconds: time))\"" : ""
     let line = "{\"id\":\"\(id)\",\"type\":\"\(type)\"\(at),\"data\":\(data)}"
     written.append(id)
     lines.append(line)
@@ -58,11 +62,11 @@ final class Customers {
   /// A shelf is filled, or time goes by.
   func tend() {
     count += 1
-    if numbers.chance(0.6) {
+    if numbers.chance(0.75) {
       let sku = numbers.pick(["s0", "s1", "s2", "paper"])
-      return command("add-\(count)", "AddStock", "{\"sku\":\"\(sku)\",\"n\":\(1 + numbers.below(12))}")
+      return command("add-\(count)", "AddStock", "{\"sku\":\"\(sku)\",\"n\":\(1 + numbers.below(20))}")
     }
-    time += Int64(numbers.below(30)) * Self.minute
+    time += Int64(numbers.below(24)) * Self.minute
     put(
       "{\"id\":\"t-\(count)\",\"type\":\"Tick\",\"time\":\"\(EventTime(microseconds: time))\",\"data\":{}}",
       in: Self.ticks)

@@ -25,7 +25,7 @@ public final class Simulation {
     scene =
       switch plan.scenario {
       case .accounts: AccountScene(disk, numbers)
-      case .checkout: CheckoutScene(disk, numbers, plan)
+      case .checkout: CheckoutScene(disk, numbers, clock, plan)
       }
     flushInterval = numbers.chance(0.3) ? .milliseconds(100) : .zero
     turnsLeft = plan.turns
