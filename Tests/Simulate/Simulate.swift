@@ -5,7 +5,8 @@ import Simulation
 ///
 ///     simulate [--first SEED] [--seeds N] [--seconds N] [--bug NAME] [--turns N] [--safety] [--trace]
 ///       [--scenario NAME]
-///     simulate --sweep SEED [--scenario NAME] [--step N] [--recovery N] [--jobs N] [--seconds N] [--at OPERATION] [--bug NAME]
+///     simulate --sweep SEED [--step N] [--recovery N] [--jobs N] [--seconds N] [--at OPERATION] [--bug NAME]
+///       [--scenario NAME]
 ///     simulate --bugs [--seeds N]
 @main
 enum Simulate {

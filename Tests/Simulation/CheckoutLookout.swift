@@ -124,13 +124,10 @@ final class CheckoutLookout {
     for handler in life.handlers {
       guard let store = handler.reacting else { continue }
       do throws(StoreError) {
+        // Tries of what was refused come by themselves.
         if handler.definition.kind == .saga {
-          let (event, wall) = (try store.nextTimer(.event), try store.nextTimer(.wall))
-          let isByEvents = handler.definition.name == "reminder"
-          if isByEvents { due.event = event }
-          for time in [isByEvents ? nil : event, wall] {
-            if let time { due.wall = min(due.wall ?? time, time) }
-          }
+          let next = try store.nextTimer(.event)
+          if handler.definition.name == "reminder" { due.event = next } else { due.wall = next }
         }
         if try !store.openEffects(from: 0, limit: 1).isEmpty { due.hasEffects = true }
       } catch { preconditionFailure("timers that cannot be read without a fault: \(error)") }

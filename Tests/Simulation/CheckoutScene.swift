@@ -16,6 +16,8 @@ final class CheckoutScene: Scene {
   private let desk: EffectDesk
   private let lookout: CheckoutLookout
   private var isMended = false
+  /// What event time was moved on to.
+  private var reached = Int64.min
 
   init(_ disk: SimulatedDisk, _ numbers: SeededNumbers, _ clock: SimulatedClock, _ plan: SimulationPlan) {
     self.plan = plan
@@ -95,12 +97,19 @@ final class CheckoutScene: Scene {
     try readOn(life)
     if customers.answer(lookout.witness.records, all: true) { return true }
     let due = paused { lookout.nextTimers(life) }
-    if let event = due.event { try customers.advance(to: event, life.seam) }
+    // What is due already and does not come is for the oracles.
+    var hasMoved = false
+    if let event = due.event, event > reached {
+      try customers.advance(to: event, life.seam)
+      reached = event
+      hasMoved = true
+    }
     if let wall = due.wall, wall > clock.now.microseconds {
       clock.jump(bySeconds: (wall - clock.now.microseconds) / 1_000_000 + 1)
+      hasMoved = true
     }
     if due.hasEffects { clock.sleep(for: Limits.retryAfterMax) }
-    return due.event != nil || due.wall != nil || due.hasEffects
+    return hasMoved || due.hasEffects
   }
 
   func askAgain(_ life: ProcessLife) throws(LogError) -> Bool {

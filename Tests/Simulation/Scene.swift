@@ -44,7 +44,7 @@ protocol Scene: AnyObject {
   /// A person asks for what is stuck beside dead letters; whether there was any.
   func askAgain(_ life: ProcessLife) throws(LogError) -> Bool
 
-  /// What happened so far, by a word for it: a scenario in which something never happens proves nothing of it.
+  /// What happened so far, by a word for it: a scenario in which something never happens proves nothing.
   var tally: [String: Int] { get }
 
   // MARK: Judging

@@ -338,7 +338,10 @@ public final class Simulation {
   /// Everybody works until nobody has anything to do; false when that never comes.
   private func comeToRest() -> Bool {
     var idle = 0
-    for _ in 0..<3_000 where outcome.violations.isEmpty {
+    // Time may move on that often, and between two times this often everybody is asked.
+    var (moves, turns) = (1_000, 3_000)
+    while turns > 0, outcome.violations.isEmpty {
+      turns -= 1
       guard let life = aliveOrBorn() else { continue }
       var progressed = scene.sendAgain(to: life)
       for worker in life.workers where self.life === life {
@@ -351,7 +354,15 @@ public final class Simulation {
       if idle > 30 {
         for handler in life.handlers { handler.settle() }
         idle = 0
-        do throws(LogError) { if try scene.moveTimeOn(life, clock) { continue } } catch { judge(error) }
+        var hasMoved = false
+        do throws(LogError) { if moves > 0 { hasMoved = try scene.moveTimeOn(life, clock) } } catch {
+          judge(error)
+        }
+        if hasMoved {
+          moves -= 1
+          turns = 3_000
+          continue
+        }
         if !disk.isDown { return true }
         fall()
       }
