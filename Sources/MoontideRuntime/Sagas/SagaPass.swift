@@ -91,7 +91,8 @@ final class SagaPass {
   func announce(through microseconds: Int64) throws(WorkerStop) -> Bool {
     var timers: [SagaTimerRow] = []
     do throws(StoreError) {
-      timers = try lane.store.timers(.wall, through: microseconds, limit: Limits.sagaFiringsMax)
+      timers = try lane.store.timers(
+        .wall, through: try retryTime(microseconds), limit: Limits.sagaFiringsMax)
       if !lane.saga.followsEventTime {
         timers += try lane.store.timers(.event, through: microseconds, limit: Limits.sagaFiringsMax)
       }
@@ -106,6 +107,14 @@ final class SagaPass {
       throw error
     }
     return true
+  }
+
+  /// Up to when another try of what was refused is due. One that lies further ahead than any wait is was set
+  /// before somebody set the clock back: it is due.
+  private func retryTime(_ now: Int64) throws(StoreError) -> Int64 {
+    let longest = Int64(lane.saga.plan.retry.max / .microseconds(1))
+    guard let next = try lane.store.nextTimer(.wall), next > now.addingSaturated(longest) else { return now }
+    return next
   }
 
   // MARK: The log
