@@ -50,7 +50,23 @@ final class CheckoutScene: Scene {
       customers.answer(lookout.witness.records, all: false)
     case 3 where plan.hasPeople && numbers.chance(0.3):
       try customers.decide(open(life), life.seam)
+    case 4 where plan.hasPeople && numbers.chance(0.2): performAgain(life)
     default: if numbers.chance(0.3) { customers.repeatLine() }
+    }
+  }
+
+  /// A person has an effect that was given up performed again.
+  private func performAgain(_ life: ProcessLife) {
+    guard !disk.isDown, let store = life.handlers[2].reacting else { return }
+    let dead = paused {
+      do throws(StoreError) { return try store.wholeLedger().filter { $0.status == .dead } } catch {
+        preconditionFailure("a ledger that cannot be read without a fault: \(error)")
+      }
+    }
+    guard !dead.isEmpty else { return }
+    do throws(StoreError) { try life.handlers[2].performAgain([randomness.pick(dead).sequence]) } catch {
+      // What refuses it is the disk, of which every other part tells.
+      if !mayRefuse() { lookout.witness.note("effects cannot be retried without a fault: \(error)") }
     }
   }
 

@@ -41,15 +41,16 @@ final class EffectDesk: @unchecked Sendable {
     if !effect.status.isOpen {
       violations.append("I7: \(job.key) was performed again, though it is \(effect.status)")
     }
-    if results.contains(job.key) {
+    if results.contains(effect.resultID) {
       violations.append("I7: \(job.key) was performed again, though the log has its result")
     }
     if effect.request != job.request.bytes {
       violations.append("I7: \(job.key) asks for \(text), committed is \(effect.request.count) other bytes")
     }
+    // One that a person has performed again waits behind those that were on their way.
     for other in ledger
     where other.sequence < effect.sequence && other.topic == effect.topic && other.orderKey == effect.orderKey
-      && other.status.isOpen && !results.contains(other.key)
+      && other.status.isOpen && other.round == 1 && !results.contains(other.resultID)
     {
       violations.append("I7: \(job.key) was performed before \(other.key) of the same key")
     }
@@ -60,6 +61,9 @@ final class EffectDesk: @unchecked Sendable {
     check(job.key, Cause(of: of, ordinal: ordinal))
   }
 
+  /// The key of a result, whatever its round.
+  static func key(ofResult id: String) -> String { String(id.prefix { $0 != "#" }) }
+
   /// Each cause has one key, for ever.
   func check(_ key: String, _ cause: Cause) {
     if let other = causes.updateValue(cause, forKey: key), other != cause {
@@ -69,4 +73,9 @@ final class EffectDesk: @unchecked Sendable {
       violations.append("I4: \(cause) has the keys \(key) and \(other)")
     }
   }
+}
+
+extension LedgerEffect {
+  /// The id of the result of its round.
+  var resultID: String { round == 1 ? key : "\(key)#\(round)" }
 }

@@ -31,14 +31,17 @@ struct EffectOracle {
     var results: Set<String> = []
     for record in evidence.records where record.kind == .result && record.source == name {
       results.insert(record.id)
-      if !keys.contains(record.id) {
+      let key = EffectDesk.key(ofResult: record.id)
+      if !keys.contains(key) {
         found.append("I7: the log has a result of \(record.id), which is unknown")
       }
-      if !desk.hasSeen(record.id) { found.append("I7: \(record.id) has a result and was never performed") }
+      if !desk.hasSeen(key) { found.append("I7: \(record.id) has a result and was never performed") }
     }
     for effect in ledger where !effect.status.isOpen {
       if !desk.hasSeen(effect.key) { found.append("I7: \(effect.key) is done and was never performed") }
-      if !results.contains(effect.key) { found.append("I7: \(effect.key) is done, the log has no result") }
+      if !results.contains(effect.resultID) {
+        found.append("I7: \(effect.key) is done, the log has no result")
+      }
     }
     return found + told(results).wrong
   }

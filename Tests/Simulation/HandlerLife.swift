@@ -150,6 +150,12 @@ final class HandlerLife {
 
   // MARK: What is asked of it
 
+  /// Has effects that ended performed again, as `moontide effects retry` does.
+  func performAgain(_ sequences: [UInt64]) throws(StoreError) {
+    try reacting?.commit(sequences.map { .effect(.again(sequence: $0)) })
+    effectRelay?.board.lookAgain(sequences)
+  }
+
   /// Ends in order while it lives on: what nothing matched is written down too.
   func settle() {
     for settle in settling { settle() }
