@@ -101,6 +101,20 @@ static int is_event(lua_State *L, int index, int state) {
   return fits;
 }
 
+/// What a function of `on` or `timers` returned is at 3, the state that it got at 2: leaves the new one
+/// there.
+static void take_state(lua_State *L) {
+  if (lua_isnil(L, 3)) {
+    lua_settop(L, 2);
+  } else if (lua_type(L, 3) != LUA_TTABLE || mt_is_command(L, 3)) {
+    luaL_error(L, "a saga's function returns nothing or the state; commands are sent by ctx.send");
+  } else if (is_event(L, 3, 2)) {
+    luaL_error(L, "a saga's function returns nothing or the state; events are emitted by ctx.emit");
+  } else {
+    lua_replace(L, 2);
+  }
+}
+
 static int initial(lua_State *L, const mt_saga_call *from) {
   if (from->function == 0) {
     lua_newtable(L);
@@ -150,19 +164,21 @@ static int migrate(lua_State *L) {
   return 0;
 }
 
+static int correlate(lua_State *L, const mt_saga_call *from) {
+  push_function(L, from->function);
+  mt_push_event(mt_self(L), L);
+  lua_call(L, 1, 1);
+  take_correlation(L, lua_gettop(L));
+  return 0;
+}
+
 static int call_saga(lua_State *L) {
   mt_lua *state = mt_self(L);
   const mt_saga_call *from = lua_touserdata(L, 1);
   state->arguments.count = 0;
   state->arguments.text.count = 0;
   if (from->shape == MT_SAGA_INITIAL) return initial(L, from);
-  if (from->shape == MT_SAGA_CORRELATE) {
-    push_function(L, from->function);
-    mt_push_event(state, L);
-    lua_call(L, 1, 1);
-    take_correlation(L, lua_gettop(L));
-    return 0;
-  }
+  if (from->shape == MT_SAGA_CORRELATE) return correlate(L, from);
   // The state stays at 2, to be kept as the function leaves it.
   mt_decode(L, from->before, from->count);
   push_function(L, from->function);
@@ -196,15 +212,7 @@ static int call_saga(lua_State *L) {
   lua_call(L, arguments, 1);
   if (from->shape == MT_SAGA_REACT || from->shape == MT_SAGA_TIMED) {
     // `ctx` has used the arguments for what it was asked.
-    if (lua_isnil(L, 3)) {
-      lua_settop(L, 2);
-    } else if (lua_type(L, 3) != LUA_TTABLE || mt_is_command(L, 3)) {
-      return luaL_error(L, "a saga's function returns nothing or the state; commands are sent by ctx.send");
-    } else if (is_event(L, 3, 2)) {
-      return luaL_error(L, "a saga's function returns nothing or the state; events are emitted by ctx.emit");
-    } else {
-      lua_replace(L, 2);
-    }
+    take_state(L);
   } else {
     take_commands(L, 3);
     lua_settop(L, 2);

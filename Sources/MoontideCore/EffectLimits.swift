@@ -55,6 +55,10 @@ extension Limits {
   /// Words of a URL's path and query from so many bytes on are secrets, when there is a digit in them: tokens
   /// of web hooks are longer, names of resources shorter.
   public static let secretWordBytesMin = 12
+  /// Backslashes before a character of a secret: JSON in JSON in JSON has seven.
+  public static let secretEscapesMax = 8
+  /// One character of a secret as it may be written: four bytes in percents, escaped four times over.
+  public static let secretCharacterBytesMax = 36
   /// Letters of base64 that are taken for a secret: fewer stand in every second text.
   public static let secretBase64Min = 6
   /// One value of the environment.

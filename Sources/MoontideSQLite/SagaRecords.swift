@@ -49,14 +49,11 @@ struct SagaRecords {
     return row
   }
 
-  /// - Parameters:
-  ///   - isOpen: whether those that have ended are left out.
-  ///   - key: those behind it; nil: from the first on.
-  func sagas(isOpen: Bool, after key: [UInt8]?, limit: Int) throws(StoreError) -> [SagaRow] {
+  /// - Parameter key: those behind it; nil: from the first on.
+  func sagas(after key: [UInt8]?, limit: Int) throws(StoreError) -> [SagaRow] {
     var rows: [SagaRow] = []
-    let condition = isOpen ? "ended = 0 and" : ""
     let read = try connection.statement(
-      "select \(Self.columns) from _mt_sagas where \(condition) (?1 = 0 or key > ?2) order by key limit ?3")
+      "select \(Self.columns) from _mt_sagas where (?1 = 0 or key > ?2) order by key limit ?3")
     read.bind(1, key == nil ? 0 : 1)
     read.bind(2, blob: key ?? [])
     read.bind(3, Int64(limit))
@@ -308,14 +305,18 @@ extension ConsumerStore: SagaStore {
 
 extension StoreReader {
   /// Instances of a saga by correlation value, ended ones too; none of another kind's file.
-  /// - Parameters:
-  ///   - isOpen: those that have not ended alone.
-  ///   - key: those behind it; nil: from the first on.
-  public func sagas(
-    isOpen: Bool = false, after key: [UInt8]?, limit: Int
+  /// - Parameter key: those behind it; nil: from the first on.
+  public func sagas(after key: [UInt8]?, limit: Int) throws(StoreError) -> [SagaRow] {
+    guard identity.kind == .saga else { return [] }
+    return try SagaRecords(connection).sagas(after: key, limit: limit)
+  }
+
+  /// See `SagaStore.openSagas`.
+  public func openSagas(
+    except version: String, after last: SagaRow?, limit: Int
   ) throws(StoreError) -> [SagaRow] {
     guard identity.kind == .saga else { return [] }
-    return try SagaRecords(connection).sagas(isOpen: isOpen, after: key, limit: limit)
+    return try SagaRecords(connection).open(except: version, after: last, limit: limit)
   }
 
   /// One instance of a saga, or nil.

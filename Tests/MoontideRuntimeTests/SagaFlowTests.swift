@@ -198,6 +198,19 @@ struct SagaFlowTests {
     #expect(try rig.instance("o-stuck").status == .stuck)
   }
 
+  @Test func `a clock that is set back holds up no other try of a compensation`() throws {
+    let project = try project()
+    try order(project, "o-stuck", card: "bad")
+    let rig = try SagaRig(project, "checkout")
+    try rig.run(until: { rig.status.retrying > 0 })
+    #expect(try rig.instance("o-stuck").status == .compensating)
+    project.clock.jump(by: .seconds(-10 * 365 * 86_400))
+    let began = project.clock.monotonic
+    try rig.run()
+    #expect(project.clock.monotonic - began < .seconds(60), "\(project.clock.monotonic - began)")
+    #expect(try rig.instance("o-stuck").status == .stuck)
+  }
+
   @Test func `a person's cancel undoes what was done`() throws {
     let project = try project()
     try order(project, "o-1", card: "slow")

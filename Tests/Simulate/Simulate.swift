@@ -4,7 +4,9 @@ import Simulation
 /// Runs simulations outside of the tests, for `scripts/soak` and for one failing seed:
 ///
 ///     simulate [--first SEED] [--seeds N] [--seconds N] [--bug NAME] [--turns N] [--safety] [--trace]
+///       [--scenario NAME]
 ///     simulate --sweep SEED [--step N] [--recovery N] [--jobs N] [--seconds N] [--at OPERATION] [--bug NAME]
+///       [--scenario NAME]
 ///     simulate --bugs [--seeds N]
 @main
 enum Simulate {
@@ -14,6 +16,11 @@ enum Simulate {
     /// Ends then, whatever seeds are left.
     var seconds: Int?
     var plan = SimulationPlan(seed: 1)
+    /// Nil: each seed in all of them.
+    var scenario: SimulationPlan.Scenario?
+    var scenarios: [SimulationPlan.Scenario] {
+      scenario.map { [$0] } ?? SimulationPlan.Scenario.allCases
+    }
     var sweep: CrashSweep.Plan?
     var step = 1
     var recovery = 1
@@ -47,6 +54,12 @@ enum Simulate {
         guard let bug = PlantedBug(rawValue: name) else { refuse("there is no bug \(name)") }
         settings.plan.bug = bug
       case "--bugs": settings.asksForBugs = true
+      case "--scenario":
+        let name = arguments.popFirst() ?? ""
+        guard let scenario = SimulationPlan.Scenario(rawValue: name) else {
+          refuse("there is no scenario \(name)")
+        }
+        settings.scenario = scenario
       case "--sweep": settings.sweep = CrashSweep.Plan(seed: number(argument))
       case "--step": settings.step = number(argument)
       case "--recovery": settings.recovery = number(argument)
@@ -76,30 +89,36 @@ enum Simulate {
     var (count, faults, records): (UInt64, Int, Int) = (0, 0, 0)
     var (lives, powerCuts, kills, stops, operations) = (0, 0, 0, 0, 0)
     let began = ContinuousClock.now
+    var tally: [String: Int] = [:]
     var plan = settings.plan
     for seed in settings.first..<settings.first + settings.seeds {
       if let seconds = settings.seconds, ContinuousClock.now - began >= .seconds(seconds) { break }
       plan.seed = seed
-      let outcome = Simulation(plan).run()
       count += 1
-      lives += outcome.lives
-      powerCuts += outcome.powerCuts
-      kills += outcome.kills
-      stops += outcome.stops
-      faults += outcome.faults
-      operations += outcome.operations
-      records += outcome.records
-      for line in outcome.trace where plan.isTracing { print(line) }
+      for scenario in settings.scenarios {
+        plan.scenario = scenario
+        let outcome = Simulation(plan).run()
+        lives += outcome.lives
+        powerCuts += outcome.powerCuts
+        kills += outcome.kills
+        stops += outcome.stops
+        faults += outcome.faults
+        operations += outcome.operations
+        records += outcome.records
+        tally.merge(outcome.tally) { $0 + $1 }
+        for line in outcome.trace where plan.isTracing { print(line) }
+        guard !outcome.violations.isEmpty else { continue }
+        failed += 1
+        say("seed \(seed), \(scenario): \(outcome.violations.prefix(2).joined(separator: "\n    "))")
+        say("    again: MOONTIDE_SEED=\(seed) swift test --filter SimulationTests")
+      }
       if count % 100 == 0 { say("… \(count) seeds, \(failed) failed") }
-      guard !outcome.violations.isEmpty else { continue }
-      failed += 1
-      say("seed \(seed): \(outcome.violations.prefix(2).joined(separator: "\n    "))")
-      say("    again: MOONTIDE_SEED=\(seed) swift test --filter SimulationTests")
     }
     print(
       "\(count) seeds in \(ContinuousClock.now - began): \(failed) failed; \(lives) lives, "
         + "\(powerCuts) power cuts, \(kills) kills, \(stops) stops, \(faults) faults, "
         + "\(operations) operations, \(records) records")
+    for (word, times) in tally.sorted(by: { $0.key < $1.key }) { print("  \(times) \(word)") }
     exit(failed == 0 ? 0 : 1)
   }
 
@@ -111,6 +130,7 @@ enum Simulate {
     plan.jobs = max(1, settings.jobs)
     plan.only = settings.at
     plan.bug = settings.plan.bug
+    plan.scenario = settings.scenario ?? .accounts
     plan.seconds = settings.seconds
     plan.turns = settings.sweepTurns ?? plan.turns
     let began = ContinuousClock.now
@@ -129,6 +149,7 @@ enum Simulate {
     for bug in PlantedBug.allCases {
       var plan = settings.plan
       plan.bug = bug
+      plan.scenario = bug.scenario
       var found: String?
       for seed in settings.first..<settings.first + settings.seeds where found == nil {
         plan.seed = seed

@@ -24,6 +24,7 @@ public final class CrashSweep {
   /// What is to be swept.
   public struct Plan: Sendable {
     public var seed: UInt64
+    public var scenario = SimulationPlan.Scenario.accounts
     /// Of the scheduler, before everything comes to rest and is mended.
     public var turns = 150
     /// 1 takes every operation, 2 every other one.
@@ -63,6 +64,7 @@ public final class CrashSweep {
     precondition(plan.step > 0 && plan.recoveryStep >= 0 && plan.jobs > 0, "\(plan)")
     self.plan = plan
     var calm = SimulationPlan(seed: plan.seed)
+    calm.scenario = plan.scenario
     calm.turns = plan.turns
     calm.hasFaults = false
     calm.hasCrashes = false
@@ -100,6 +102,7 @@ public final class CrashSweep {
   /// everything is used once before.
   private func meetMutexes() {
     var calm = SimulationPlan(seed: plan.seed &+ 1)
+    calm.scenario = plan.scenario
     calm.turns = 60
     calm.hasFaults = false
     calm.mends = true

@@ -4,16 +4,16 @@ import MoontideLog
 import MoontideRuntime
 import MoontideSQLite
 
-/// The decider in one life of the process, put together as the host does.
+/// A decider in one life of the process, put together as the host does.
 final class DeciderLife {
   let worker: DeciderWorker
   private let inbox = CommandInbox()
   private let board = DeciderBoard()
 
   /// - Parameter real: the log behind `setting.log`.
-  init(_ setting: HandlerLife.Setting, log real: SegmentedLog) throws(LifeFailure) {
-    let catalog = SimulationScripts.catalog(setting.edition)
-    guard let definition = catalog.decider("account") else { preconditionFailure("no decider") }
+  init(_ name: String, _ setting: HandlerLife.Setting, log real: SegmentedLog) throws(LifeFailure) {
+    let catalog = setting.catalog
+    guard let definition = catalog.decider(name) else { preconditionFailure("no decider \(name)") }
     var owner = definition
     if setting.bug == .scriptsOfSnapshotAreIgnored { owner.version = .zero }
     let file = try LifeFailure.handler { [owner] () throws(Diagnostic) in

@@ -24,6 +24,9 @@ struct HandlerEvidence {
     case "arrivals": ["Receipt"]
     case "till": ["Deposited", "Withdrawn", "Swept", "Noted"]
     case "clerk": ["Withdrawn", "Swept"]
+    case "checkout": ["OrderCreated", "StockReserved", "PaymentCompleted", "PaymentFailed", "GiftWrapped"]
+    case "reminder": ["OrderCreated", "PaymentRequested", "OrderConfirmed", "OrderCancelled"]
+    case "herald": ["OrderCreated", "OrderConfirmed", "OrderCancelled"]
     default: ["Paid"]
     }
   }
@@ -32,6 +35,12 @@ struct HandlerEvidence {
   var matched: [LogWitness.Seen] {
     let types = types
     return records.filter { $0.kind == .event && types.contains($0.type) && !$0.topic.hasPrefix("_") }
+  }
+
+  /// Positions of what is accounted for: those events, and results of its effects.
+  var published: Set<UInt64> {
+    Set(matched.map(\.position)).union(
+      records.filter { $0.kind == .result && $0.source == name }.map(\.position))
   }
 
   /// The checkpoint of the partition in which a record lies.

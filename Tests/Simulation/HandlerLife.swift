@@ -4,7 +4,7 @@ import MoontideRuntime
 import MoontideSQLite
 
 /// One handler in one life of the process, put together as the host does: its files by `StoreKeeper`, a
-/// projection as a `ProjectionRun`, a consumer as lanes and a relay.
+/// projection as a `ProjectionRun`, a consumer or a saga as lanes and relays.
 final class HandlerLife {
   /// What a life is made of.
   struct Setting {
@@ -12,10 +12,12 @@ final class HandlerLife {
     var vfs: String
     var log: any EventLog
     var keeper: StoreKeeper
-    var edition: ScriptEdition
+    var catalog: ProjectCatalog
     var surroundings: HandlerSurroundings
     var bug: PlantedBug?
     var bugNumbers: SeededNumbers
+    /// Of effects; nil where there are none.
+    var performer: SimulatedPerformer?
   }
 
   /// What was reported to a person.
@@ -31,7 +33,9 @@ final class HandlerLife {
   let definition: HandlerDefinition
   /// Lanes, then the relay.
   private(set) var workers: [any Worker] = []
-  private var lanes: [HandlerWorker] = []
+  /// Writes down how far its lanes came.
+  private var settling: [() -> Void] = []
+  private var effectRelay: EffectRelay?
   private var boards: [StatusBoard] = []
   private var relayBoard: RelayBoard?
   private let run: ProjectionRun?
@@ -39,66 +43,93 @@ final class HandlerLife {
   private let current = WorkerReference()
   private let reports = Reports()
   /// For looking: not wrapped.
-  private let consumer: ConsumerStore?
+  private(set) var reacting: ConsumerStore?
   private let files: any FileSystem
 
   init(_ name: String, _ setting: Setting) throws(LifeFailure) {
-    let catalog = SimulationScripts.catalog(setting.edition)
+    let catalog = setting.catalog
     guard let definition = catalog.definition(name) else { preconditionFailure("no handler \(name)") }
     self.definition = definition
     files = setting.files
-    func wrapped(_ store: any EffectStore) -> any EffectStore {
-      guard let bug = setting.bug, bug.isOfStores else { return store }
-      return BuggyStore(store, bug, setting.bugNumbers)
-    }
-    func worker(
-      _ lane: Int, _ store: any EffectStore, _ board: StatusBoard
-    ) throws(Diagnostic) -> HandlerWorker {
-      try HandlerWorker(
-        definition, lane: lane, catalog: catalog, log: setting.log, store: wrapped(store),
-        surroundings: setting.surroundings, board: board)
-    }
-    if definition.kind == .projection {
-      let board = StatusBoard(definition, lane: 0)
-      let (current, reports, rebuilding) = (current, reports, rebuilding)
-      let run = try LifeFailure.handler { () throws(Diagnostic) in
-        try ProjectionRun(
-          definition, keeper: setting.keeper, log: setting.log, board: board, rebuilding: rebuilding,
-          report: { reports.all.append($0) }
-        ) { store throws(Diagnostic) in
-          let made = try worker(0, store, board)
-          current.worker = made
-          return made
-        }
-      }
-      self.run = run
-      consumer = nil
-      boards = [board]
-      workers = [run]
+    guard definition.kind == .projection else {
+      run = nil
+      try react(name, setting)
       return
     }
-    run = nil
+    let board = StatusBoard(definition, lane: 0)
+    let (current, reports, rebuilding) = (current, reports, rebuilding)
+    let run = try LifeFailure.handler { () throws(Diagnostic) in
+      try ProjectionRun(
+        definition, keeper: setting.keeper, log: setting.log, board: board, rebuilding: rebuilding,
+        report: { reports.all.append($0) }
+      ) { store throws(Diagnostic) in
+        let made = try HandlerWorker(
+          definition, lane: 0, catalog: catalog, log: setting.log, store: Self.wrapped(store, setting),
+          surroundings: setting.surroundings, board: board)
+        current.worker = made
+        return made
+      }
+    }
+    self.run = run
+    boards = [board]
+    workers = [run]
+  }
+
+  private static func wrapped(_ store: any EffectStore, _ setting: Setting) -> any EffectStore {
+    guard let bug = setting.bug, bug.isOfStores else { return store }
+    return BuggyStore(store, bug, setting.bugNumbers)
+  }
+
+  /// The lanes of a consumer, or the one of a saga, and the relays of what they emit and cause.
+  private func react(_ name: String, _ setting: Setting) throws(LifeFailure) {
     let file = try LifeFailure.handler { () throws(Diagnostic) in
       try setting.keeper.consumer(definition, log: setting.log)
     }
     func open() throws(LifeFailure) -> ConsumerStore {
       do throws(StoreOpeningError) { return try file.store() } catch { throw .store(name, error) }
     }
-    consumer = try open()
+    func buggy(_ store: ConsumerStore) -> BuggyLedger? {
+      guard let bug = setting.bug, bug.isOfLedgers else { return nil }
+      return BuggyLedger(store, bug, setting.bugNumbers, setting.performer)
+    }
+    reacting = try open()
     let board = RelayBoard()
     relayBoard = board
+    let relayed = try open()
     workers.append(
       OutboxRelay(
-        definition, log: setting.log, store: wrapped(try open()), surroundings: setting.surroundings,
-        board: board, partitions: { _ in 3 }))
+        definition, log: setting.log, store: buggy(relayed) ?? Self.wrapped(relayed, setting),
+        surroundings: setting.surroundings, board: board, partitions: { _ in 3 }))
     for lane in 0..<definition.lanes {
       let board = StatusBoard(definition, lane: lane)
       let store = try open()
-      let made = try LifeFailure.handler { () throws(Diagnostic) in try worker(lane, store, board) }
+      let buggy = buggy(store)
       boards.append(board)
-      lanes.append(made)
-      workers.append(made)
+      workers.append(
+        try LifeFailure.handler { () throws(Diagnostic) in
+          if let saga = setting.catalog.sagas[name] {
+            let made = try SagaWorker(
+              saga, catalog: setting.catalog, log: setting.log, store: buggy ?? store,
+              surroundings: setting.surroundings, board: board)
+            settling.append { made.settle() }
+            return made
+          }
+          let made = try HandlerWorker(
+            definition, lane: lane, catalog: setting.catalog, log: setting.log,
+            store: buggy ?? Self.wrapped(store, setting), surroundings: setting.surroundings, board: board)
+          settling.append { _ = made.settle() }
+          return made
+        })
     }
+    guard let performer = setting.performer, definition.kind == .consumer else { return }
+    performer.eye = reacting
+    let effects = try open()
+    let relay = EffectRelay(
+      definition, log: setting.log, store: buggy(effects) ?? effects, performer: performer,
+      circuits: CircuitBoard(), surroundings: setting.surroundings, board: EffectBoard(),
+      patience: .milliseconds(100), wake: {})
+    effectRelay = relay
+    workers.append(relay)
   }
 
   // MARK: How it stands
@@ -106,6 +137,7 @@ final class HandlerLife {
   /// Diagnostics of workers that stopped.
   var halts: [Diagnostic] {
     boards.compactMap { $0.status.halted } + (relayBoard?.status.halted.map { [$0] } ?? [])
+      + (effectRelay?.board.status.halted.map { [$0] } ?? [])
       + reports.all.filter { $0.severity == .error }
   }
 
@@ -118,15 +150,22 @@ final class HandlerLife {
 
   // MARK: What is asked of it
 
+  /// Has effects that ended performed again, as `moontide effects retry` does.
+  func performAgain(_ sequences: [UInt64]) throws(StoreError) {
+    try reacting?.commit(sequences.map { .effect(.again(sequence: $0)) })
+    effectRelay?.board.lookAgain(sequences)
+  }
+
   /// Ends in order while it lives on: what nothing matched is written down too.
   func settle() {
-    for lane in lanes { lane.settle() }
+    for settle in settling { settle() }
     current.worker?.settle()
   }
 
   /// Ends in order.
   func close(settled: Bool) throws(Diagnostic) {
-    for lane in lanes { lane.settle() }
+    for settle in settling { settle() }
+    effectRelay?.drain(for: .milliseconds(20))
     try run?.close(settled: settled)
   }
 
@@ -135,10 +174,10 @@ final class HandlerLife {
 
   // MARK: Looking
 
-  private var eye: (any EffectStore)? { run?.store ?? consumer }
+  private var eye: (any EffectStore)? { run?.store ?? reacting }
 
   func deadLetters() throws(StoreError) -> [DeadLetter] {
-    if let consumer { return try consumer.deadLetters() }
+    if let reacting { return try reacting.deadLetters() }
     return try run?.store?.deadLetters() ?? []
   }
 

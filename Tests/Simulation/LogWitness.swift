@@ -15,6 +15,8 @@ final class LogWitness {
     var version: UInt32
     var key: String
     var data: String
+    /// Event time.
+    var microseconds: Int64
   }
 
   private(set) var records: [Seen] = []
@@ -50,7 +52,7 @@ final class LogWitness {
           partition: record.partition, kind: envelope.kind, id: batch.bytes.text(envelope.id),
           source: batch.bytes.text(envelope.source), type: batch.bytes.text(envelope.type),
           version: envelope.version, key: batch.bytes.text(envelope.key),
-          data: batch.bytes.text(envelope.data))
+          data: batch.bytes.text(envelope.data), microseconds: envelope.timeMicroseconds)
         if seen.position < UInt64(records.count) {
           if records[Int(seen.position)] != seen {
             violations.append(

@@ -54,13 +54,32 @@ public enum PlantedBug: String, CaseIterable, Sendable {
   case outboxIsReadOneAhead
   case revivedLetterStays
   case decisionIsCarriedOutInTwo
+  // Between sagas, effects and what they keep.
+  case timerFiresTwice
+  case timerIsLostAtRestart
+  case compensationIsOutOfOrder
+  case lateSuccessIsNotCompensated
+  case sagaIsWrittenBeforeItsOutbox
+  case sagaCommandIsLost
+  case sagaCommandIsDoubled
+  case effectBeforeItsCommit
+  case effectIsLost
+  case effectsAreReordered
+  case effectKeyChangesWithEachTry
+  case effectIsRepeatedAfterItsResult
+  case resultIsLost
   // Of the clock.
   case clockStands
 
   var isOfFiles: Bool { Self.ofFiles.contains(self) }
   var isOfLog: Bool { Self.ofLog.contains(self) }
   var isOfDecider: Bool { Self.ofDecider.contains(self) }
-  var isOfStores: Bool { !isOfFiles && !isOfLog && !isOfDecider && self != .clockStands }
+  var isOfLedgers: Bool { Self.ofLedgers.contains(self) }
+  var isOfStores: Bool {
+    !isOfFiles && !isOfLog && !isOfDecider && !isOfLedgers && self != .clockStands
+  }
+  /// The scenario in which it shows.
+  public var scenario: SimulationPlan.Scenario { isOfLedgers ? .checkout : .accounts }
 
   private static let ofFiles: Set<PlantedBug> = [
     .logIsNotSynced, .storesAreNotSynced, .failedSyncIsIgnored, .failedSyncIsRetried,
@@ -78,5 +97,11 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     .expectedVersionIsIgnored, .outcomeIsLost, .outcomeIsNotFound, .decisionIsAnsweredBeforeFlush,
     .scriptsOfSnapshotAreIgnored, .snapshotHasAnOldState, .snapshotIsTrustedOverTheLog,
     .commandsReachedIsAhead,
+  ]
+  private static let ofLedgers: Set<PlantedBug> = [
+    .timerFiresTwice, .timerIsLostAtRestart, .compensationIsOutOfOrder, .lateSuccessIsNotCompensated,
+    .sagaIsWrittenBeforeItsOutbox, .sagaCommandIsLost, .sagaCommandIsDoubled, .effectBeforeItsCommit,
+    .effectIsLost, .effectsAreReordered, .effectKeyChangesWithEachTry, .effectIsRepeatedAfterItsResult,
+    .resultIsLost,
   ]
 }

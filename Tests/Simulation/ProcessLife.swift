@@ -9,7 +9,6 @@ import Synchronization
 /// One life of the process: production code over a disk that may fail, driven by nobody but the simulation.
 /// Everything in it is what `moontide run` puts together, but for the threads.
 final class ProcessLife {
-  static let handlerNames = ["totals", "arrivals", "receipts", "gate", "till", "clerk"]
   private static let lives = Atomic<UInt64>(0)
 
   let log: SegmentedLog
@@ -18,6 +17,7 @@ final class ProcessLife {
   let ingest: IngestWorker
   private(set) var handlers: [HandlerLife] = []
   private var deciders: [DeciderLife] = []
+  private let performer: SimulatedPerformer?
   let catalog: ProjectCatalog
   /// Where the log ended when the process was up.
   let bornAt: Position
@@ -29,7 +29,7 @@ final class ProcessLife {
     var disk: SimulatedDisk
     var clock: SimulatedClock
     var numbers: SeededNumbers
-    var edition: ScriptEdition
+    var scene: any Scene
     /// `flush` of the settings; zero: `commit`.
     var flushInterval: Duration
     var bug: PlantedBug?
@@ -52,12 +52,14 @@ final class ProcessLife {
       self.log = log
       if let bug = setting.bug, bug.isOfLog {
         seam = BuggyLog(log, bug, setting.bugNumbers, setting.disk)
+      } else if let bug = setting.bug, bug.isOfLedgers {
+        seam = BuggyResultLog(log, bug, setting.bugNumbers)
       } else {
         seam = log
       }
     } catch { throw .log(error) }
     bornAt = log.durableEnd
-    let catalog = SimulationScripts.catalog(setting.edition)
+    let catalog = setting.scene.catalog
     self.catalog = catalog
     var options = IngestOptions(flushInterval: setting.flushInterval, pollInterval: .milliseconds(1))
     options.completeCommand = { batch throws(EnvelopeFault) in try Command.complete(batch, catalog: catalog) }
@@ -68,11 +70,15 @@ final class ProcessLife {
       clock: setting.clock, randomness: setting.numbers.fork(), report: { _ in }, print: { _, _, _ in })
     surroundings.batchRecords = 1 + setting.numbers.below(24)
     let keeper = StoreKeeper(paths: ProjectPaths(root: "p"), files: files, log: log, vfs: vfs.name)
+    let performer = setting.scene.performer(setting.clock)
+    self.performer = performer
     let handlerSetting = HandlerLife.Setting(
-      files: files, vfs: vfs.name, log: seam, keeper: keeper, edition: setting.edition,
-      surroundings: surroundings, bug: setting.bug, bugNumbers: setting.bugNumbers)
-    for name in Self.handlerNames { handlers.append(try HandlerLife(name, handlerSetting)) }
-    deciders = [try DeciderLife(handlerSetting, log: log)]
+      files: files, vfs: vfs.name, log: seam, keeper: keeper, catalog: catalog,
+      surroundings: surroundings, bug: setting.bug, bugNumbers: setting.bugNumbers, performer: performer)
+    for name in setting.scene.handlerNames { handlers.append(try HandlerLife(name, handlerSetting)) }
+    for name in setting.scene.deciderNames {
+      deciders.append(try DeciderLife(name, handlerSetting, log: log))
+    }
   }
 
   deinit {
@@ -85,13 +91,15 @@ final class ProcessLife {
   /// Everything that a thread would drive.
   var workers: [any Worker] {
     [ingest.parsing, ingest.appending, ingest.flushing, log.maintainer] + handlers.flatMap(\.workers)
-      + [decider.worker]
+      + deciders.map(\.worker) + (performer.map { [$0] } ?? [])
   }
 
   /// Why it cannot go on by itself.
   var failures: [String] {
     (ingest.progress.failure.map { ["ingest: \($0)"] } ?? [])
-      + (handlers.flatMap(\.halts) + decider.halts).map { "\($0.title) \($0.details.map(\.text))" }
+      + (handlers.flatMap(\.halts) + deciders.flatMap(\.halts)).map {
+        "\($0.title) \($0.details.map(\.text))"
+      }
   }
 
   /// An end as Ctrl-C brings it; what fails then is not needed, and is told.
@@ -103,11 +111,13 @@ final class ProcessLife {
     where ingest.progress.failure == nil {
       for _ in 0..<8 { if stage.step() == .finished { break } }
     }
+    // Some of what is on its way comes back before the end.
+    _ = performer?.step()
     var problems: [Diagnostic] = []
     for handler in handlers {
       do throws(Diagnostic) { try handler.close(settled: settled) } catch { problems.append(error) }
     }
-    decider.close()
+    for decider in deciders { decider.close() }
     do throws(LogError) { try log.close() } catch { return (error, problems) }
     return (nil, problems)
   }

@@ -6,15 +6,13 @@ public final class Simulation {
   private let numbers: SeededNumbers
   private let disk: SimulatedDisk
   private let clock = SimulatedClock()
-  private let world: OutsideWorld
-  private let person: Person
-  private let bank: Bank
-  private let lookout: Lookout
+  private let scene: any Scene
   private let bugNumbers: SeededNumbers
   private var life: ProcessLife?
+  /// Things that may happen outside in a turn; see `Scene.act`.
+  static let acts = 5
   private var outcome: SimulationOutcome
   private var crashes: [Int]
-  private var edition = ScriptEdition()
   private let flushInterval: Duration
   private var turnsLeft: Int
   private var (faultsAtBirth, graveFaultsAtBirth, flipsAtBirth, failedBirths) = (0, 0, 0, 0)
@@ -24,10 +22,11 @@ public final class Simulation {
     self.plan = plan
     numbers = SeededNumbers(plan.seed)
     disk = SimulatedDisk(numbers.fork())
-    world = OutsideWorld(disk, numbers.fork())
-    person = Person(world, numbers.fork())
-    bank = Bank(disk, numbers.fork())
-    lookout = Lookout(world: world, person: person, bank: bank)
+    scene =
+      switch plan.scenario {
+      case .accounts: AccountScene(disk, numbers)
+      case .checkout: CheckoutScene(disk, numbers, clock, plan)
+      }
     flushInterval = numbers.chance(0.3) ? .milliseconds(100) : .zero
     turnsLeft = plan.turns
     bugNumbers = numbers.fork()
@@ -35,7 +34,7 @@ public final class Simulation {
     crashes = plan.crashes
     disk.isTracing = plan.isTracing
     clock.isStuck = plan.bug == .clockStands
-    bank.mayRefuse = { [unowned self] in hasExcuse }
+    scene.mayRefuse = { [unowned self] in hasExcuse }
     for path in [
       "p", "p/events", "p/events/pay", "p/events/accounts", "p/commands", "p/data", "p/data/handlers",
       "p/data/readmodels",
@@ -54,9 +53,10 @@ public final class Simulation {
     drop()
     outcome.faults = disk.faultCount + disk.flipCount
     outcome.operations = disk.operations
-    outcome.records = lookout.witness.records.count
+    outcome.records = scene.recordCount
+    outcome.tally = scene.tally
     outcome.trace = disk.trace
-    outcome.digest = "\(disk.digest) \(lookout.witness.records.count)"
+    outcome.digest = "\(disk.digest) \(scene.recordCount)"
     return outcome
   }
 
@@ -84,18 +84,11 @@ public final class Simulation {
     guard let life = aliveOrBorn() else { return }
     clock.sleep(for: .microseconds(numbers.below(3_000)))
     let workers = life.workers
-    let choice = numbers.below(workers.count + 7)
+    let choice = numbers.below(workers.count + Self.acts + 2)
     if choice < workers.count {
       _ = workers[choice].step()
-    } else if choice == workers.count {
-      world.write()
-    } else if choice == workers.count + 1 {
-      do throws(LogError) { try world.publish(to: life.seam) } catch { judge(error) }
-    } else if choice == workers.count + 2 {
-      if numbers.chance(0.7) { return bank.write() }
-      do throws(LogError) { try bank.publish(to: life.seam) } catch { judge(error) }
-    } else if choice < workers.count + 5 {
-      bank.send(to: life)
+    } else if choice < workers.count + Self.acts {
+      do throws(LogError) { try scene.act(choice - workers.count, life, numbers) } catch { judge(error) }
     } else {
       disturb(life)
     }
@@ -135,11 +128,7 @@ public final class Simulation {
     guard !letters.isEmpty else { return false }
     let name = handler.definition.identityName
     do throws(Diagnostic) {
-      if all {
-        try person.retry(name, letters, life)
-      } else {
-        try person.decide(name, letters, life, lookout.witness.records)
-      }
+      try scene.decide(name, letters, all: all, life)
     } catch {
       if !hasExcuse { violate("a decision was refused without a fault: \(error.title)") }
     }
@@ -184,18 +173,19 @@ public final class Simulation {
     defer { disk.faults.flip = flips }
     outcome.lives += 1
     if plan.hasPeople, !isCalm, numbers.chance(0.2) {
-      edition = numbers.pick(ScriptEdition.all)
-      lookout.forgetEdited()
+      scene.edit(numbers)
     }
     // A cache may be deleted at any time.
     if plan.hasPeople, numbers.chance(0.05) {
-      for ending in ["", "-wal", "-shm"] { disk.unlink("p/.moontide/snapshots/account.sqlite" + ending) }
+      for cache in scene.caches {
+        for ending in ["", "-wal", "-shm"] { disk.unlink(cache + ending) }
+      }
     }
-    lookout.wasMended = lookout.wasMended || edition.isMended
+    scene.begins()
     do throws(LifeFailure) {
       let born = try ProcessLife(
         .init(
-          disk: disk, clock: clock, numbers: numbers, edition: edition, flushInterval: flushInterval,
+          disk: disk, clock: clock, numbers: numbers, scene: scene, flushInterval: flushInterval,
           bug: plan.bug, bugNumbers: bugNumbers))
       life = born
       failedBirths = 0
@@ -218,7 +208,7 @@ public final class Simulation {
   private func drop() {
     let gone = life
     life = nil
-    bank.forgetUnderWay()
+    scene.forgetUnderWay()
     withExtendedLifetime(gone) {}
   }
 
@@ -228,7 +218,7 @@ public final class Simulation {
     if plan.crashKind.map({ $0 == .powerCut }) ?? numbers.chance(0.6) {
       disk.cutPower()
       outcome.powerCuts += 1
-      lookout.forgetDerived()
+      scene.forgetDerived()
     } else {
       forgetDerived(if: disk.faultCount > faultsAtBirth)
       disk.kill()
@@ -261,7 +251,7 @@ public final class Simulation {
   }
 
   private func forgetDerived(if isLost: Bool) {
-    if isLost { lookout.forgetDerived() }
+    if isLost { scene.forgetDerived() }
   }
 
   private func stop(_ life: ProcessLife) {
@@ -279,7 +269,7 @@ public final class Simulation {
   private func look(again: Bool) {
     guard let life, !disk.isDown else { return }
     disk.isPaused = true
-    outcome.violations += lookout.look(at: life, again: again)
+    outcome.violations += scene.look(at: life, again: again)
     disk.isPaused = false
   }
 
@@ -294,7 +284,7 @@ public final class Simulation {
     disk.faults = .none
     disk.room = .max
     if plan.crashes.isEmpty { disk.crashAt = .max }
-    world.finish()
+    scene.finish()
     if let life, numbers.chance(0.3) || hasExcuse || !life.failures.isEmpty { stop(life) }
     guard comeToRest() else { return }
     lookAtRest(isMended: false)
@@ -307,7 +297,9 @@ public final class Simulation {
 
   /// Decisions about a read model and nothing else before the next start: it is rebuilt to where it was.
   private func decideAtRest() {
-    guard let life, outcome.violations.isEmpty, let totals = life.handlers.first else { return }
+    guard let life, outcome.violations.isEmpty, let totals = life.handlers.first,
+      totals.definition.kind == .projection
+    else { return }
     guard decide(totals, life, all: false), comeToRest(), let now = self.life else { return }
     stop(now)
     guard comeToRest() else { return }
@@ -317,14 +309,19 @@ public final class Simulation {
   /// Every script is mended, everything tried again and every read model rebuilt: then nothing is dead. What
   /// a crash keeps a person from, he does again.
   private func mend() {
-    edition = ScriptEdition(totals: 2, isMended: true, accounts: edition.accounts)
+    scene.mend()
     for _ in 0..<5 {
       guard let life, outcome.violations.isEmpty else { return }
       stop(life)
       guard comeToRest(), let next = self.life else { return }
       look(again: false)
       let asked = next.handlers.map { decide($0, next, all: true) }
-      if !asked.contains(true) { break }
+      var asksMore = disk.isDown
+      do throws(LogError) { asksMore = try scene.askAgain(next) || asksMore } catch {
+        judge(error)
+        asksMore = true
+      }
+      if !asked.contains(true), !asksMore { break }
       guard comeToRest() else { return }
     }
     lookAtRest(isMended: true)
@@ -334,16 +331,19 @@ public final class Simulation {
     look(again: false)
     guard let life, outcome.violations.isEmpty else { return }
     disk.isPaused = true
-    outcome.violations += lookout.lookAtRest(life, isMended: isMended)
+    outcome.violations += scene.lookAtRest(life, isMended: isMended)
     disk.isPaused = false
   }
 
   /// Everybody works until nobody has anything to do; false when that never comes.
   private func comeToRest() -> Bool {
     var idle = 0
-    for _ in 0..<3_000 where outcome.violations.isEmpty {
+    // Time may move on that often, and between two times this often everybody is asked.
+    var (moves, turns) = (1_000, 3_000)
+    while turns > 0, outcome.violations.isEmpty {
+      turns -= 1
       guard let life = aliveOrBorn() else { continue }
-      var progressed = bank.sendAgain(to: life)
+      var progressed = scene.sendAgain(to: life)
       for worker in life.workers where self.life === life {
         if case .progressed = worker.step() { progressed = true }
         noticeEnd(life)
@@ -353,9 +353,18 @@ public final class Simulation {
       // Longer than any backoff and any interval of polling.
       if idle > 30 {
         for handler in life.handlers { handler.settle() }
+        idle = 0
+        var hasMoved = false
+        do throws(LogError) { if moves > 0 { hasMoved = try scene.moveTimeOn(life, clock) } } catch {
+          judge(error)
+        }
+        if hasMoved {
+          moves -= 1
+          turns = 3_000
+          continue
+        }
         if !disk.isDown { return true }
         fall()
-        idle = 0
       }
     }
     if outcome.violations.isEmpty { violate("I10: there is no end to it") }

@@ -10,6 +10,8 @@ public struct SimulationOutcome: Sendable {
   public var faults = 0
   public var operations = 0
   public var records = 0
+  /// What happened in the scenario, by a word for it.
+  public var tally: [String: Int] = [:]
   public var trace: [String] = []
   /// Of all operations on the disk: equal for equal runs.
   public var digest = ""

@@ -7,7 +7,16 @@ public struct SimulationPlan: Sendable {
     case liveness
   }
 
+  /// What the process is about.
+  public enum Scenario: String, Sendable, CaseIterable {
+    /// Payments with read models and consumers, and accounts with a decider.
+    case accounts
+    /// Orders with sagas, timers and effects, over three deciders.
+    case checkout
+  }
+
   public var seed: UInt64
+  public var scenario = Scenario.accounts
   public var mode = Mode.liveness
   /// Turns of the scheduler before the end.
   public var turns = 500

@@ -26,12 +26,13 @@ struct OpenInstances {
       let reader = try StoreReader(path: path)
       return try StoreOpeningError.told { () throws(StoreError) in
         var census = SagaCensus(saga)
-        var after: [UInt8]?
+        var last: SagaRow?
         while true {
-          let rows = try reader.sagas(isOpen: true, after: after, limit: Limits.readRecordsMax)
-          guard let last = rows.last else { break }
-          for row in rows where row.scriptVersion != saga.handler.scriptVersion { census.add(row) }
-          after = last.key
+          let rows = try reader.openSagas(
+            except: saga.handler.scriptVersion, after: last, limit: Limits.readRecordsMax)
+          if rows.isEmpty { break }
+          for row in rows { census.add(row) }
+          last = rows.last
         }
         let kept = Set(try reader.sourceVersions())
         return census.refusal { kept.contains($0) } ?? census.outlook

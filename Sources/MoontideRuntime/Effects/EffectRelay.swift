@@ -105,8 +105,9 @@ public final class EffectRelay: Worker {
   /// Takes up what was recorded since, and what a person wants performed again.
   private func load() throws(WorkerStop) -> Bool {
     var found: [LedgerEffect] = []
+    let again = board.takeAgain()
     do throws(StoreError) {
-      for sequence in board.takeAgain() where sequence < loaded && inFlight[sequence] == nil {
+      for sequence in again where sequence < loaded && inFlight[sequence] == nil {
         if let effect = try store.effect(sequence), effect.status.isOpen { found.append(effect) }
       }
       let room = Limits.effectsQueuedMax - queue.count
@@ -116,6 +117,8 @@ public final class EffectRelay: Worker {
         found += fresh
       }
     } catch {
+      // They are not in the queue yet: the next step is to find them.
+      board.lookAgain(again)
       throw .store(error, handler: title)
     }
     let (monotonic, wall) = (now, surroundings.clock.now.microseconds)

@@ -1,3 +1,5 @@
+import MoontideCore
+
 /// A text that must not be seen, found in whatever way a server or a program writes it: as it is, in letters
 /// of another case, escaped in JSON (RFC 8259, 7), in a URL (RFC 3986, 2.1) or in HTML, each also more than
 /// once, and in any mixture of these: what is escaped is up to who writes.
@@ -6,7 +8,7 @@ struct SecretPattern: Sendable, Hashable {
   /// What stands in its place.
   let shown: [UInt8]
   /// The most bytes in which it can be written.
-  var reach: Int { units.count * Unit.bytesMax }
+  var reach: Int { units.count * Limits.secretCharacterBytesMax }
   /// Bytes of the text.
   let count: Int
 
@@ -45,9 +47,6 @@ struct SecretPattern: Sendable, Hashable {
     private let letter: UInt8?
 
     static let backslash: UInt32 = 0x5c
-    /// Four bytes in percents, each escaped four times.
-    static let bytesMax = 4 * 9
-    private static let runMax = 8
     private static let letters: [UInt32: UInt8] = [
       8: UInt8(ascii: "b"), 9: UInt8(ascii: "t"), 10: UInt8(ascii: "n"), 12: UInt8(ascii: "f"),
       13: UInt8(ascii: "r"),
@@ -140,7 +139,7 @@ struct SecretPattern: Sendable, Hashable {
 
     private static func run(_ text: [UInt8], _ start: Int) -> Int {
       var at = start
-      while at < text.count, at - start < runMax, text[at] == UInt8(ascii: "\\") { at += 1 }
+      while at < text.count, at - start < Limits.secretEscapesMax, text[at] == UInt8(ascii: "\\") { at += 1 }
       return at
     }
 

@@ -37,9 +37,9 @@ extension CodeExplanation {
         "a target of effects is left alone for a while",
         what:
           "\(Limits.circuitFailures) tries failed one behind the other because nobody answered in time or "
-          + "the target said that it cannot now, or it asked for it (Retry-After). Then one try goes through, "
-          + "and opens the way again or doubles the rest, up to half a minute. Effects only "
-          + "wait: how often each is tried is up to the handler's retry.",
+          + "the target said that it cannot now, or it asked for it (Retry-After). Then one try goes "
+          + "through, and opens the way again or doubles the rest, up to half a minute. Effects only wait: "
+          + "how often each is tried is up to the handler's retry.",
         help: "moontide effects ls shows what waits. Mend the target; nothing is to be done here.")
     default: nil
     }

@@ -51,8 +51,8 @@ extension SagaLane {
       }
       try store.commit(entries)
     } catch { throw stop(error) }
-    // Those that are parked are brought along when they are tried again; what awaits the record of a firing is
-    // tried where that is read.
+    // Those that are parked are brought along when they are tried again; what awaits the record of a firing
+    // is tried where that is read.
     let waiting = Set(parked.entries.filter { $0.key.status != .awaiting }.map(\.key.key))
     unfit.removeAll { waiting.contains($0) }
   }

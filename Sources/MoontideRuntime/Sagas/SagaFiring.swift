@@ -156,7 +156,7 @@ extension SagaPass {
   }
 
   /// Behind every record.
-  private static let never = Position(UInt64(Int64.max - 2))
+  static let never = Position(UInt64(Int64.max - 2))
 
   func parkedIndex(_ key: [UInt8]) -> Int? {
     parked.find(key, ByteRange(start: 0, count: key.count), topic: SagaLane.place)
@@ -184,7 +184,7 @@ extension SagaPass {
     return false
   }
 
-  private func mark(
+  func mark(
     _ key: [UInt8], _ ordinal: UInt64, _ announcement: TimerAnnouncement
   ) throws(WorkerStop) {
     guard var instance = try readable(key),

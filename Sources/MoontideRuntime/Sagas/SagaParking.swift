@@ -46,6 +46,10 @@ extension SagaPass {
     if plan == .deadAndGoOn, place == .migrations { plan = .deadAndHold }
     try tell(fault, record, key, plan, attempts: 1, held: 0)
     if plan == .halt { end = record.position.next }
+    // Its firing is no longer on its way: it is what waits here.
+    if let instance = failing, let timer = failingTimer {
+      try mark(instance, timer, plan == .deadAndGoOn ? .waits(Self.never) : .waits(record.position))
+    }
     if plan == .deadAndGoOn { return }
     let due = lane.due(afterAttempt: 1)
     let entry = ParkedKey(

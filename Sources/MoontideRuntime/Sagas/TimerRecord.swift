@@ -75,9 +75,11 @@ public struct TimerRecord: Sendable, Hashable {
       cause: moment.position)
   }
 
-  /// The same for the same timer always.
+  /// The same for the same timer always. When it is due belongs to it: a saga that begins anew after an edit,
+  /// or that tries again at another time, must not contend for the id.
   static func id(of timer: SagaTimerRow, _ saga: String) -> [UInt8] {
     let digest = Digest.zero.adding(saga).adding("timer").adding(timer.key).adding(timer.ordinal)
+      .adding(UInt64(bitPattern: timer.dueMicroseconds))
     return Array("\(saga)-\(digest)".utf8)
   }
 
