@@ -64,6 +64,13 @@ public final class StoreReader {
   /// Whether an effect is waiting or failed: cheap, also beside many that are done.
   public func hasOpenEffects() throws(StoreError) -> Bool { try ledgerRecords()?.hasOpen() ?? false }
 
+  /// Instances of a saga that wait for a person.
+  public func stuckSagas() throws(StoreError) -> UInt64 {
+    guard identity.kind == .saga else { return 0 }
+    let count = try connection.integer("select count(*) from _mt_sagas where ended = 0 and status = 'stuck'")
+    return UInt64(count ?? 0)
+  }
+
   public func effectCounts() throws(StoreError) -> LedgerCounts {
     try ledgerRecords()?.counts() ?? LedgerCounts()
   }

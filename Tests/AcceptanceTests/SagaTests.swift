@@ -37,6 +37,42 @@ import Testing
     #expect(try texts(project, "select count(*) from sys.timers") == ["0"])
   }
 
+  @Test func `what is stuck is told of at the end of a run and by doctor, until it is retried`() throws {
+    let project = try TestProject()
+    func write(locked: Bool) throws {
+      let answer = locked ? #"reject("LOCKED", "the shelf is locked")"# : "events.Released { n = 1 }"
+      try project.write(
+        """
+        decider "stock" { topic = "stock", key = "sku",
+          decide = {
+            Reserve = function(command) return events.Reserved { order = command.data.order } end,
+            Release = function(command) return \(answer) end,
+            Charge = function(command) return reject("NO_MONEY", "no") end,
+          }, evolve = { Reserved = function(state) return state end } }
+        saga "buy" { starts_on = "OrderPlaced", from = "start", retry = { attempts = 2, backoff = "1ms" },
+          correlate = function(event) return event.data.order end,
+          initial = function(event) return { order = event.data.order } end,
+          steps = {
+            { name = "reserve", succeeds_on = "Reserved",
+              send = function(s) return commands.Reserve { sku = "x", order = s.order } end,
+              compensate = function(s) return commands.Release { sku = "x", order = s.order } end },
+            { name = "charge", send = function(s) return commands.Charge { sku = "x", order = s.order } end },
+          } }
+        """, to: "handlers/a.lua")
+    }
+    try write(locked: true)
+    try project.write(#"{"id":"e","type":"OrderPlaced","data":{"order":"o-1"}}"# + "\n", to: "events/a.jsonl")
+    let run = try Binary.run(["run", project.path, "--once"])
+    #expect(run.status == 0 && run.errors.contains("warning: 1 instance of sagas stuck"), "\(run.errors)")
+    let doctor = try Binary.run(["doctor", project.path])
+    #expect(doctor.output.contains("1 instance stuck: refused too often"), "\(doctor.output)")
+    try write(locked: false)
+    try Binary.succeed(["saga", "retry", project.path, "o-1"])
+    let again = try Binary.run(["run", project.path, "--once"])
+    #expect(again.status == 0 && !again.errors.contains("stuck"), "\(again.errors)")
+    #expect(try texts(project, "select status from sys.sagas") == ["compensated"])
+  }
+
   private static let reminder = """
     saga "reminder" {
       starts_on = "OfferSent", from = "start", clock = "event",

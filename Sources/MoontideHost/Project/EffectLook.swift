@@ -2,7 +2,7 @@ import MoontideCore
 import MoontideRuntime
 import MoontideSQLite
 
-/// What `doctor` says of effects: ledgers, and what the settings allow them.
+/// What `doctor` says of effects (ledgers, and what the settings allow them) and of sagas that are stuck.
 struct EffectLook {
   let paths: ProjectPaths
   let files: any FileSystem
@@ -23,7 +23,15 @@ struct EffectLook {
       }
     }
     for definition in scripts.catalog.definitions where definition.kind != .projection {
-      guard let counts = try counts(definition), counts != LedgerCounts() else { continue }
+      let stuck = try read(definition) { reader throws(StoreError) in try reader.stuckSagas() } ?? 0
+      if stuck > 0 {
+        try report.add(
+          "saga \(definition.name)", .notable,
+          "\(Counted.text(Int(stuck), "instance")) stuck: refused too often",
+          "moontide saga ls · moontide saga retry")
+      }
+      let read = try read(definition) { reader throws(StoreError) in try reader.effectCounts() }
+      guard let counts = read, counts != LedgerCounts() else { continue }
       let found = "\(counts.done) done, \(counts.open) due or to be tried again, \(counts.dead) dead"
       let isLeft = counts.open > 0 && !isRunning
       try report.add(
@@ -33,12 +41,14 @@ struct EffectLook {
   }
 
   /// Nil while it has no file, or one that cannot be read, which its own row tells.
-  private func counts(_ definition: HandlerDefinition) throws(Diagnostic) -> LedgerCounts? {
+  private func read<Value>(
+    _ definition: HandlerDefinition, _ body: (StoreReader) throws(StoreError) -> Value
+  ) throws(Diagnostic) -> Value? {
     let path = paths.handlerFile(definition.name)
     guard try FileError.told({ () throws(FileError) in try files.status(path) }) != nil else { return nil }
     do throws(StoreOpeningError) {
       let reader = try StoreReader(path: path)
-      return try StoreOpeningError.told { () throws(StoreError) in try reader.effectCounts() }
+      return try StoreOpeningError.told { () throws(StoreError) in try body(reader) }
     } catch {
       return nil
     }

@@ -31,4 +31,9 @@ extension HandlerSurvey {
   func effectCounts(_ definition: HandlerDefinition) throws(Diagnostic) -> LedgerCounts? {
     try ledger(definition) { reader throws(StoreError) in try reader.effectCounts() }
   }
+
+  /// How many instances are stuck; nil while the handler has no file.
+  func stuckSagas(_ definition: HandlerDefinition) throws(Diagnostic) -> UInt64? {
+    try ledger(definition) { reader throws(StoreError) in try reader.stuckSagas() }
+  }
 }

@@ -61,6 +61,7 @@ final class ProjectRun {
     for group in groups { report.doneEffects[group.definition.name] = group.effects?.status.done }
     for definition in definitions where definition.kind != .projection {
       report.deadEffects += try HandlerSurvey(project).effectCounts(definition)?.dead ?? 0
+      report.stuckSagas += try HandlerSurvey(project).stuckSagas(definition) ?? 0
     }
     try tellStranded(report)
     return report

@@ -61,6 +61,8 @@ public struct RunReport: Sendable {
   public var deciders: [DeciderSummary] = []
   /// Effects of the handlers that ran which were given up, now or earlier.
   public var deadEffects: UInt64 = 0
+  /// Instances of the sagas that ran which wait for a person, since now or earlier.
+  public var stuckSagas: UInt64 = 0
   /// Effects that were done since the run began, by handler.
   public var doneEffects: [String: UInt64] = [:]
 

@@ -129,6 +129,11 @@ final class RunWatcher: RunObserver {
       let dead = Figures.counted(report.deadEffects, "dead effect")
       try errors.write("warning: \(dead); moontide effects ls shows them\n")
     }
+    if report.stuckSagas > 0 {
+      let stuck = Figures.counted(report.stuckSagas, "instance")
+      try errors.write(
+        "warning: \(stuck) of sagas stuck; moontide saga ls shows them, saga retry tries them again\n")
+    }
   }
 
   private static func line(_ decider: DeciderSummary) -> String {
