@@ -13,7 +13,7 @@ import Testing
     .commandsReachedIsAhead: 19, .checkpointBeforeEffects: 5, .effectsBeforeCheckpoint: 2,
     .rowsOutsideTheTransaction: 2, .parkedKeyIsForgotten: 18, .heldEventIsForgotten: 9,
     .decisionIsCarriedOutInTwo: 83, .timerFiresTwice: 2, .timerIsLostAtRestart: 2,
-    .compensationIsOutOfOrder: 2, .effectIsRepeatedAfterItsResult: 3,
+    .lateSuccessIsNotCompensated: 3, .sagaIsWrittenBeforeItsOutbox: 40,
   ]
 
   @Test(arguments: PlantedBug.allCases)
