@@ -31,11 +31,36 @@ static void close_all(mt_running *running) {
   close_pipe(&running->pidfd);
 }
 
+/// Whether there is no such child any more.
+static int is_gone(pid_t pid) { return waitpid(pid, NULL, WNOHANG) != 0; }
+
+/// One that hangs in the kernel, or may not be killed, holds up nobody else: it is reaped when it ends.
 void mt_exec_leave(mt_running *running) {
   kill_group(running);
-  if (running->pid > 0) waitpid(running->pid, NULL, 0);
+  if (running->pid > 0 && !is_gone(running->pid)) {
+    mt_dying *dying = malloc(sizeof *dying);
+    if (dying != NULL) {
+      *dying = (mt_dying){running->owner->dying, running->pid};
+      running->owner->dying = dying;
+    } else {
+      waitpid(running->pid, NULL, 0);
+    }
+  }
   running->pid = 0;
   close_all(running);
+}
+
+int mt_exec_bury(mt_effects *effects) {
+  for (mt_dying **link = &effects->dying; *link != NULL;) {
+    mt_dying *dying = *link;
+    if (is_gone(dying->pid)) {
+      *link = dying->next;
+      free(dying);
+    } else {
+      link = &dying->next;
+    }
+  }
+  return effects->dying == NULL;
 }
 
 static int spawn(mt_running *running, const mt_exec_request *request, const int pipes[3][2]) {

@@ -17,6 +17,9 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *context) {
 static size_t take_header(char *bytes, size_t size, size_t count, void *context) {
   mt_running *running = context;
   size_t total = size * count;
+  // Headers without an end are no answer either.
+  running->header_total += total;
+  if (running->header_total > running->owner->limits.read_bytes) return 0;
   // A new status line begins the headers of another response, after `100 Continue`.
   if (total >= 5 && memcmp(bytes, "HTTP/", 5) == 0) {
     running->err.count = 0;
@@ -38,8 +41,17 @@ static int32_t outcome(CURLcode code) {
   case CURLE_WRITE_ERROR:
   case CURLE_FILESIZE_EXCEEDED: return MT_TOO_LONG;
   case CURLE_URL_MALFORMAT:
-  case CURLE_UNSUPPORTED_PROTOCOL:
   case CURLE_BAD_FUNCTION_ARGUMENT: return MT_NOT_STARTED;
+  // Of a URL that was checked it says that what came back is of HTTP/0.9: it is no HTTP at all.
+  case CURLE_UNSUPPORTED_PROTOCOL:
+  case CURLE_WEIRD_SERVER_REPLY:
+  case CURLE_BAD_CONTENT_ENCODING: return MT_NO_ANSWER;
+  case CURLE_GOT_NOTHING:
+  case CURLE_PARTIAL_FILE:
+  case CURLE_SEND_ERROR:
+  case CURLE_RECV_ERROR:
+  case CURLE_HTTP2:
+  case CURLE_HTTP2_STREAM: return MT_BROKEN;
   default: return MT_NO_CONNECTION;
   }
 }
@@ -62,6 +74,14 @@ static int set_options(mt_running *running, const mt_http_request *request) {
   SET(CURLOPT_NOSIGNAL, 1L);
   SET(CURLOPT_PROTOCOLS_STR, "http,https");
   SET(CURLOPT_FOLLOWLOCATION, 0L);
+  // A server that answers twice leaves an answer on the connection, which the next request would take for its
+  // own: what nobody has done would count as done. Sessions of TLS are kept instead: they are what costs.
+  SET(CURLOPT_FORBID_REUSE, 1L);
+  SET(CURLOPT_SHARE, running->owner->share);
+#if LIBCURL_VERSION_NUM >= 0x075700
+  // A name server that does not answer holds up nobody when the request is over.
+  SET(CURLOPT_QUICK_EXIT, 1L);
+#endif
   SET(CURLOPT_SSL_VERIFYPEER, 1L);
   SET(CURLOPT_SSL_VERIFYHOST, 2L);
   SET(CURLOPT_TIMEOUT_MS, (long)request->timeout_milliseconds);

@@ -7,7 +7,7 @@
 
 // The list of what is being performed, and the one place where a thread waits for all of it.
 
-enum { WATCHED_MAX = 4 };
+enum { WATCHED_MAX = 4, SOON = 20 };
 
 int64_t mt_effects_now(void) {
   struct timespec now;
@@ -39,7 +39,11 @@ mt_effects *mt_effects_new(mt_effect_limits limits) {
   if (effects == NULL) return NULL;
   effects->limits = limits;
   effects->multi = curl_multi_init();
-  if (effects->multi == NULL) {
+  effects->share = curl_share_init();
+  if (effects->multi == NULL || effects->share == NULL
+      || curl_share_setopt(effects->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION) != CURLSHE_OK) {
+    curl_multi_cleanup(effects->multi);
+    curl_share_cleanup(effects->share);
     free(effects);
     return NULL;
   }
@@ -98,11 +102,20 @@ void mt_effects_leave(mt_effects *effects) {
   while (effects->running != NULL) leave(effects->running);
   mt_effect_end end;
   while (mt_effects_next(effects, &end)) continue;
+  // What was killed ends at once but for what cannot: that is left to the system.
+  struct timespec pause = {0, 5000000};
+  for (int i = 0; i < 200 && !mt_exec_bury(effects); i++) nanosleep(&pause, NULL);
 }
 
 void mt_effects_free(mt_effects *effects) {
   mt_effects_leave(effects);
   curl_multi_cleanup(effects->multi);
+  curl_share_cleanup(effects->share);
+  while (effects->dying != NULL) {
+    mt_dying *dying = effects->dying;
+    effects->dying = dying->next;
+    free(dying);
+  }
   free(effects);
 }
 
@@ -113,15 +126,16 @@ void mt_effects_wait(mt_effects *effects, int32_t milliseconds) {
   struct curl_waitfd *watched = calloc(effects->count * WATCHED_MAX + 1, sizeof *watched);
   unsigned count = 0;
   int64_t now = mt_effects_now(), until = now + milliseconds;
+  if (!mt_exec_bury(effects) && until > now + SOON) until = now + SOON;
   for (mt_running *running = effects->running; running != NULL; running = running->next) {
     if (running->easy != NULL) continue;
     if (watched != NULL) count += mt_exec_watch(running, watched + count);
     if (running->deadline < until) until = running->deadline;
     // Where the system has no descriptors of processes their ends are asked for.
-    if (running->pidfd < 0 && until > now + 20) until = now + 20;
+    if (running->pidfd < 0 && until > now + SOON) until = now + SOON;
   }
   // Without memory to watch programs they are looked at soon instead.
-  if (watched == NULL && until > now + 20) until = now + 20;
+  if (watched == NULL && until > now + SOON) until = now + SOON;
   int left = until > now ? (int)(until - now) : 0;
   if (effects->ended != NULL) left = 0;
   curl_multi_poll(effects->multi, watched, count, left, NULL);

@@ -35,6 +35,7 @@ struct mt_running {
   // HTTP; NULL for a program.
   CURL *easy;
   struct curl_slist *headers;
+  size_t header_total;  // bytes, those of `100 Continue` too
   uint8_t *body;
   size_t body_count;
 
@@ -47,9 +48,17 @@ struct mt_running {
   size_t written;
 };
 
+/// A program that was killed and is not gone yet.
+typedef struct mt_dying {
+  struct mt_dying *next;
+  pid_t pid;
+} mt_dying;
+
 struct mt_effects {
   mt_effect_limits limits;
   CURLM *multi;
+  CURLSH *share;
+  mt_dying *dying;
   mt_running *running;
   size_t count;
   mt_running *ended;  // in the order of their ends
@@ -74,5 +83,7 @@ unsigned mt_exec_watch(const mt_running *running, struct curl_waitfd *watched);
 /// Reads, writes, reaps, and kills what is late.
 void mt_exec_go_on(mt_running *running);
 void mt_exec_leave(mt_running *running);
+/// Forgets those that are gone; 0 when one is not.
+int mt_exec_bury(mt_effects *effects);
 
 #endif

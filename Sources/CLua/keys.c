@@ -19,14 +19,55 @@ static int compare_numbers(const mt_key *a, const mt_key *b) {
   return (x > y) - (x < y);
 }
 
-static int compare(const void *left, const void *right) {
-  const mt_key *a = left, *b = right;
+static int compare(const mt_key *a, const mt_key *b) {
   if (a->rank != b->rank) return a->rank - b->rank;
   if (a->rank == RANK_NUMBER) return compare_numbers(a, b);
   if (a->rank != RANK_STRING) return 0;
+  if (a->prefix != b->prefix) return a->prefix < b->prefix ? -1 : 1;
   size_t count = a->count < b->count ? a->count : b->count;
   int order = memcmp(a->value.text, b->value.text, count);
   return order != 0 ? order : (a->count > b->count) - (a->count < b->count);
+}
+
+/// By bytes as numbers of 64 bits: texts whose prefixes differ are in the order of their prefixes.
+static uint64_t prefix(const char *text, size_t count) {
+  uint8_t bytes[8] = {0};
+  uint64_t number = 0;
+  memcpy(bytes, text, count < sizeof bytes ? count : sizeof bytes);
+  for (size_t i = 0; i < sizeof bytes; i++) number = number << 8 | bytes[i];
+  return number;
+}
+
+enum { RUN = 12 };
+
+/// A merge sort without recursion; `spare` has room for as many keys. A state with thousands of keys is sorted
+/// whenever it is kept.
+static void sort(mt_key *keys, mt_key *spare, size_t count) {
+  for (size_t start = 0; start < count; start += RUN) {
+    size_t end = start + RUN < count ? start + RUN : count;
+    for (size_t i = start + 1; i < end; i++) {
+      mt_key key = keys[i];
+      size_t at = i;
+      for (; at > start && compare(&key, &keys[at - 1]) < 0; at--) keys[at] = keys[at - 1];
+      keys[at] = key;
+    }
+  }
+  mt_key *from = keys, *to = spare;
+  for (size_t width = RUN; width < count; width *= 2) {
+    for (size_t start = 0; start < count; start += 2 * width) {
+      size_t middle = start + width < count ? start + width : count;
+      size_t end = middle + width < count ? middle + width : count;
+      size_t left = start, right = middle;
+      for (size_t at = start; at < end; at++) {
+        int takes_left = left < middle && (right == end || compare(&from[left], &from[right]) <= 0);
+        to[at] = takes_left ? from[left++] : from[right++];
+      }
+    }
+    mt_key *swap = from;
+    from = to;
+    to = swap;
+  }
+  if (from != keys) memcpy(keys, from, count * sizeof *keys);
 }
 
 static void read_key(lua_State *L, int index, mt_key *key) {
@@ -43,6 +84,7 @@ static void read_key(lua_State *L, int index, mt_key *key) {
   case LUA_TSTRING:
     key->rank = RANK_STRING;
     key->value.text = lua_tolstring(L, index, &key->count);
+    key->prefix = prefix(key->value.text, key->count);
     break;
   case LUA_TBOOLEAN:
     key->rank = lua_toboolean(L, index) ? RANK_TRUE : RANK_FALSE;
@@ -71,7 +113,8 @@ static void push_key(lua_State *L, const mt_key *key) {
 static void add_key(lua_State *L, mt_lua *state, size_t count) {
   if (count == state->keys_capacity) {
     size_t capacity = count == 0 ? 64 : count * 2;
-    mt_key *grown = realloc(state->keys, capacity * sizeof *grown);
+    // As much again to sort in.
+    mt_key *grown = realloc(state->keys, 2 * capacity * sizeof *grown);
     if (grown == NULL) mt_raise_memory(L);
     state->keys = grown;
     state->keys_capacity = capacity;
@@ -96,7 +139,7 @@ size_t mt_push_keys(lua_State *L, int index) {
     lua_pushnil(L);
     return count;
   }
-  qsort(state->keys, count, sizeof *state->keys, compare);
+  sort(state->keys, state->keys + state->keys_capacity, count);
   int dense = state->keys[count - 1].rank == RANK_NUMBER && !state->keys[count - 1].is_float
       && state->keys[0].rank == RANK_NUMBER && !state->keys[0].is_float && state->keys[0].value.integer == 1
       && state->keys[count - 1].value.integer == (lua_Integer)count;

@@ -86,6 +86,35 @@ static void push_why(lua_State *L) {
   }
 }
 
+/// Whether what a function returned is no state but what `events.Type { … }` makes: it is not the state that
+/// the function got, and has a type and data where that has none.
+static int is_event(lua_State *L, int index, int state) {
+  if (lua_type(L, index) != LUA_TTABLE || lua_rawequal(L, index, state)) return 0;
+  int top = lua_gettop(L);
+  lua_pushliteral(L, "type");
+  int fits = lua_rawget(L, index) == LUA_TSTRING;
+  lua_pushliteral(L, "data");
+  fits &= lua_rawget(L, index) == LUA_TTABLE;
+  lua_pushliteral(L, "type");
+  fits &= lua_type(L, state) == LUA_TTABLE && lua_rawget(L, state) == LUA_TNIL;
+  lua_settop(L, top);
+  return fits;
+}
+
+/// What a function of `on` or `timers` returned is at 3, the state that it got at 2: leaves the new one
+/// there.
+static void take_state(lua_State *L) {
+  if (lua_isnil(L, 3)) {
+    lua_settop(L, 2);
+  } else if (lua_type(L, 3) != LUA_TTABLE || mt_is_command(L, 3)) {
+    luaL_error(L, "a saga's function returns nothing or the state; commands are sent by ctx.send");
+  } else if (is_event(L, 3, 2)) {
+    luaL_error(L, "a saga's function returns nothing or the state; events are emitted by ctx.emit");
+  } else {
+    lua_replace(L, 2);
+  }
+}
+
 static int initial(lua_State *L, const mt_saga_call *from) {
   if (from->function == 0) {
     lua_newtable(L);
@@ -99,25 +128,64 @@ static int initial(lua_State *L, const mt_saga_call *from) {
   return 0;
 }
 
+/// The function is on the stack, and below it the state. It returns the state or nothing, then where the
+/// instance goes on: a step, false for behind the last, or nothing.
+static int migrate(lua_State *L) {
+  mt_lua *state = mt_self(L);
+  const mt_rows *given = &state->result;
+  for (size_t i = 0; i < 2; i++) {
+    if (given->cells[i].count == 0) {
+      lua_pushnil(L);
+    } else {
+      mt_push_cell(L, given, &given->cells[i]);
+    }
+  }
+  lua_call(L, 3, 2);
+  // Without one it changed the state that it was given.
+  if (!lua_isnil(L, 3)) {
+    if (lua_type(L, 3) != LUA_TTABLE || mt_is_command(L, 3)) {
+      return luaL_error(
+          L, "migrate returns the state, then the step to go on with: return state, \"name of a step\"");
+    }
+    lua_pushvalue(L, 3);
+    lua_replace(L, 2);
+  }
+  if (lua_type(L, 4) == LUA_TSTRING) {
+    mt_cell_from(L, 4, &state->arguments, "migrate");
+  } else if (lua_isboolean(L, 4) && !lua_toboolean(L, 4)) {
+    lua_pushinteger(L, 0);
+    mt_cell_from(L, lua_gettop(L), &state->arguments, "migrate");
+  } else if (!lua_isnil(L, 4)) {
+    return luaL_error(
+        L, "migrate returns the name of the step to go on with, false for behind the last, or nothing, "
+           "not a %s", luaL_typename(L, 4));
+  }
+  keep_state(L, 2);
+  return 0;
+}
+
+static int correlate(lua_State *L, const mt_saga_call *from) {
+  push_function(L, from->function);
+  mt_push_event(mt_self(L), L);
+  lua_call(L, 1, 1);
+  take_correlation(L, lua_gettop(L));
+  return 0;
+}
+
 static int call_saga(lua_State *L) {
   mt_lua *state = mt_self(L);
   const mt_saga_call *from = lua_touserdata(L, 1);
   state->arguments.count = 0;
   state->arguments.text.count = 0;
   if (from->shape == MT_SAGA_INITIAL) return initial(L, from);
-  if (from->shape == MT_SAGA_CORRELATE) {
-    push_function(L, from->function);
-    mt_push_event(state, L);
-    lua_call(L, 1, 1);
-    take_correlation(L, lua_gettop(L));
-    return 0;
-  }
+  if (from->shape == MT_SAGA_CORRELATE) return correlate(L, from);
   // The state stays at 2, to be kept as the function leaves it.
   mt_decode(L, from->before, from->count);
   push_function(L, from->function);
   lua_pushvalue(L, 2);
   int arguments = 1;
   switch (from->shape) {
+  case MT_SAGA_MIGRATE: return migrate(L);
   case MT_SAGA_UNDO:
     if (from->has_event) {
       mt_push_event(state, L);
@@ -144,13 +212,7 @@ static int call_saga(lua_State *L) {
   lua_call(L, arguments, 1);
   if (from->shape == MT_SAGA_REACT || from->shape == MT_SAGA_TIMED) {
     // `ctx` has used the arguments for what it was asked.
-    if (lua_isnil(L, 3)) {
-      lua_settop(L, 2);
-    } else if (lua_type(L, 3) != LUA_TTABLE || mt_is_command(L, 3)) {
-      return luaL_error(L, "a saga's function returns nothing or the state; commands are sent by ctx.send");
-    } else {
-      lua_replace(L, 2);
-    }
+    take_state(L);
   } else {
     take_commands(L, 3);
     lua_settop(L, 2);

@@ -79,6 +79,7 @@ typedef struct mt_key {
     const char *text;
   } value;
   size_t count;
+  uint64_t prefix;  // the first bytes of a text, so that most texts are told apart without looking at them
 } mt_key;
 
 /// A part of a document: full userdata.

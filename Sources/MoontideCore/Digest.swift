@@ -26,10 +26,23 @@ public struct Digest: Hashable, Sendable, CustomStringConvertible {
 
   public func adding(_ bytes: [UInt8]) -> Digest { adding(bytes, ByteRange(start: 0, count: bytes.count)) }
 
-  public func adding(_ text: String) -> Digest { adding(Array(text.utf8)) }
+  public func adding(_ text: String) -> Digest {
+    var text = text
+    return text.withUTF8 { unsafe adding(UnsafeRawBufferPointer($0)) }
+  }
 
   public func adding(_ number: UInt64) -> Digest {
-    adding((0..<8).map { UInt8(truncatingIfNeeded: number >> ($0 * 8)) })
+    unsafe withUnsafeBytes(of: number.littleEndian) { unsafe adding($0) }
+  }
+
+  private func adding(_ bytes: UnsafeRawBufferPointer) -> Digest {
+    guard let base = bytes.baseAddress else {
+      let sum = unsafe mt_hash128(mt_digest(high: high, low: low), [], 0)
+      return Digest(high: sum.high, low: sum.low)
+    }
+    let sum = unsafe mt_hash128(
+      mt_digest(high: high, low: low), base.assumingMemoryBound(to: UInt8.self), bytes.count)
+    return Digest(high: sum.high, low: sum.low)
   }
 
   /// From `description`.
@@ -42,11 +55,14 @@ public struct Digest: Hashable, Sendable, CustomStringConvertible {
 
   /// 32 lower-case hexadecimal digits.
   public var description: String {
-    func hex(_ value: UInt64) -> String {
-      let digits = String(value, radix: 16)
-      return String(repeating: "0", count: 16 - digits.count) + digits
+    unsafe String(unsafeUninitializedCapacity: 32) { digits in
+      for place in 0..<32 {
+        let word = place < 16 ? high : low
+        let digit = UInt8(truncatingIfNeeded: word >> (60 - 4 * UInt64(place & 15))) & 15
+        unsafe digits[place] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
+      }
+      return 32
     }
-    return hex(high) + hex(low)
   }
 }
 

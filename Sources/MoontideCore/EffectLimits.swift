@@ -30,8 +30,10 @@ extension Limits {
   public static let effectsAtOnceMax = 64
   /// Open effects of one handler that are held in memory by number and key; later ones wait in the file.
   public static let effectsQueuedMax = 50_000
-  /// Results that are written in one batch of the log.
+  /// Results that are written in one batch of the log, and are held until they are.
   public static let effectsPerNoteMax = 256
+  /// Their bytes, beside the last one: what a batch of the log takes, less the largest result.
+  public static let effectNoteBytesMax = 4 << 20
   /// Effects that are done and stay in the ledger, for people; the log keeps all results.
   public static let effectsKeptMax: UInt64 = 100_000
   /// Tries of one target, of whatever effects, that fail one behind the other before its circuit opens.
@@ -50,6 +52,15 @@ extension Limits {
   /// Values of the environment shorter than this are no secrets, and are not redacted: every second text has
   /// a "1".
   public static let secretBytesMin = 4
+  /// Words of a URL's path and query from so many bytes on are secrets, when there is a digit in them: tokens
+  /// of web hooks are longer, names of resources shorter.
+  public static let secretWordBytesMin = 12
+  /// Backslashes before a character of a secret: JSON in JSON in JSON has seven.
+  public static let secretEscapesMax = 8
+  /// One character of a secret as it may be written: four bytes in percents, escaped four times over.
+  public static let secretCharacterBytesMax = 36
+  /// Letters of base64 that are taken for a secret: fewer stand in every second text.
+  public static let secretBase64Min = 6
   /// One value of the environment.
   public static let secretBytesMax = 64 << 10
   /// How long a run that ends waits for the effects that are being performed; the rest is performed again.

@@ -112,6 +112,8 @@ public enum EffectEntry: Sendable {
   case eventTime(Int64)
   /// Of a saga: events that belong to no instance, added to their count.
   case unknown(UInt64)
+  /// Of a saga: the sources of its script, and what is known of instances without reading them.
+  case sagaChange(SagaChange)
 }
 
 public struct TopicPartition: Hashable, Sendable, Comparable {
@@ -166,6 +168,8 @@ public struct ParkedKey: Sendable, Hashable {
     case retrying = 1
     /// Its attempts are used up: a dead letter waits for a person.
     case dead = 2
+    /// Of a saga: what failed is the firing of a timer whose record is still on its way through the log.
+    case awaiting = 3
   }
   public var topic: TopicName
   public var key: [UInt8]

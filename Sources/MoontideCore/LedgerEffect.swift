@@ -110,6 +110,22 @@ public protocol EffectLedger: EffectStore {
   func effectEnd() throws(StoreError) -> UInt64
 }
 
+/// Which effects of a ledger, and how much of them, are wanted.
+public struct LedgerSelection: Sendable, Hashable {
+  /// Of that key; nil: of all.
+  public var key: String?
+  /// In one of these states; nil: in any.
+  public var statuses: Set<EffectStatus>?
+  /// Long parts, empty where they are not asked for.
+  public var withResults = false
+  public var withRequests = false
+
+  public init(key: String? = nil, statuses: Set<EffectStatus>? = nil) {
+    self.key = key
+    self.statuses = statuses
+  }
+}
+
 /// How many effects of a ledger stand where.
 public struct LedgerCounts: Sendable, Hashable {
   /// Waiting or failed: something is left to do.

@@ -140,8 +140,30 @@ public enum Limits {
   /// What the instances of one event may ask for one after another: a step that is done at once leads to the
   /// next, and more than all steps there and back is a loop of ours.
   public static let sagaActionsMax = 1_000
+  /// Instances of a saga that are remembered from one transaction to the next: those under way in a backlog,
+  /// some 25,000 of them, within the goal for RSS.
+  public static let sagaMemoryBytesMax = 32 << 20
+  /// Instances that are migrated in one transaction: a kill repeats at most these.
+  public static let sagaMigrationsPerCommit = 64
+  /// Versions of its script that a saga runs beside today's for instances that end by them: each is a Lua
+  /// state of its own.
+  public static let sagaPinnedVersionsMax = 16
+  /// What a saga's file keeps of one version of its script; far more than people write.
+  public static let sagaSourcesBytesMax = 16 << 20
+  /// Instances that ended and are kept whole, for people and for what comes late; of others the correlation
+  /// value stays, so that none begins a second time.
+  public static let sagasKeptMax = 100_000
+  /// How many more there are before they are made smaller: all commands that were ever sent are gone through.
+  public static let sagasCompactedMin = 10_000
+  /// Steps that a refused script is told of by name; the others are counted.
+  public static let sagaStepsTold = 8
   /// Timers that fire before the next record is looked at; more fire before the one after it.
   public static let sagaFiringsMax = 4_096
+  /// Timers of one instance that fire late one after the other, with nothing else between, before it is
+  /// parked: hourly ones through a year without events are fewer; one that is due at once again has no end.
+  public static let sagaFiringsInRowMax = 10_000
+  /// A timer that fires later than this after it was due is catching up.
+  public static let sagaLateMax = Duration.seconds(60)
   /// A batch of slow events is committed early, so that stopping never waits long.
   public static let batchTimeMax = Duration.seconds(1)
   /// Sampled calls after which older ones count half, so that figures follow the present.

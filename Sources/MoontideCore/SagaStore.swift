@@ -8,13 +8,21 @@ public protocol SagaStore: EffectStore {
   func sagaKey(ofCommand id: [UInt8]) throws(StoreError) -> [UInt8]?
   /// The correlation values of instances with that `trace`, at most `limit`.
   func sagaKeys(traced trace: [UInt8], limit: Int) throws(StoreError) -> [[UInt8]]
-  /// Timers of that clock that are due at the instant or before, the earliest first, at most `limit`.
+  /// Timers of that clock that are due at the instant or before, the earliest first, at most `limit`; none
+  /// that waits with what is parked.
   func timers(_ clock: SagaTimerRow.Clock, through microseconds: Int64, limit: Int) throws(StoreError)
     -> [SagaTimerRow]
-  /// When the earliest timer of that clock is due; nil without one.
+  /// Timers of event time behind `last` in the order of `SagaTimerRow.isBefore`, at most `limit`; nil: from
+  /// the first on. None that waits with what is parked.
+  func timers(after last: SagaTimerRow?, limit: Int) throws(StoreError) -> [SagaTimerRow]
+  /// When the earliest timer of that clock is due; nil without one. Those that wait with what is parked are
+  /// left out.
   func nextTimer(_ clock: SagaTimerRow.Clock) throws(StoreError) -> Int64?
-  /// All instances that have not ended, by correlation value, from `after` on (exclusive), at most `limit`.
-  func openSagas(after key: [UInt8]?, limit: Int) throws(StoreError) -> [SagaRow]
+  /// Instances that have not ended and do not stand by that version of the script, by version and correlation
+  /// value, behind `last`, at most `limit`. What stands by it is not gone over.
+  func openSagas(except version: String, after last: SagaRow?, limit: Int) throws(StoreError) -> [SagaRow]
+  /// The sources that make that version of the script; empty when they are not kept.
+  func sources(ofVersion version: String) throws(StoreError) -> [SagaSource]
 }
 
 /// One instance of a saga as it is kept.
@@ -41,6 +49,11 @@ public struct SagaRow: Sendable, Hashable {
   /// Steps, commands on their way and notes, as the runtime writes them: a JSON object.
   public var body: [UInt8]
   public var timers: [SagaTimerRow]
+  /// Whether they may be others than those that are kept; if not, they are not written.
+  public var hasNewTimers = true
+  /// Whether there may be no such instance yet, or one that has ended or stands by another version where this
+  /// one does not: what else changes is written with less work.
+  public var isNewlyPlaced = true
   /// Ids of the commands that it ever sent.
   public var sent: [[UInt8]]
 
@@ -81,17 +94,53 @@ public struct SagaTimerRow: Sendable, Hashable {
   public var purpose: String
   public var clock: Clock
   public var dueMicroseconds: Int64
-  /// Its firing is on its way through the log: it does not fire before that is read.
-  public var isAnnounced: Bool
+  /// Whether its firing went to the log before it fired.
+  public var announcement: TimerAnnouncement
 
   public init(
-    key: [UInt8], ordinal: UInt64, purpose: String, clock: Clock, dueMicroseconds: Int64, isAnnounced: Bool
+    key: [UInt8], ordinal: UInt64, purpose: String, clock: Clock, dueMicroseconds: Int64,
+    announcement: TimerAnnouncement = .none
   ) {
     self.key = key
     self.ordinal = ordinal
     self.purpose = purpose
     self.clock = clock
     self.dueMicroseconds = dueMicroseconds
-    self.isAnnounced = isAnnounced
+    self.announcement = announcement
+  }
+
+  /// The order in which timers fire: of time, then of the correlation value, then of setting.
+  public func isBefore(_ other: SagaTimerRow) -> Bool {
+    if dueMicroseconds != other.dueMicroseconds { return dueMicroseconds < other.dueMicroseconds }
+    if key != other.key { return key.lexicographicallyPrecedes(other.key) }
+    return ordinal < other.ordinal
+  }
+}
+
+/// Why the firing of a timer that is still set is in the log, or on its way there.
+public enum TimerAnnouncement: Sendable, Hashable {
+  case none
+  /// The time of day reached it. It fires where its record is read, or before, should event time reach it
+  /// there: a replay that has only event time meets it at the same place.
+  case byClock
+  /// Its instance is parked, or its function failed: its turn comes with what waits there, before the record
+  /// at that position.
+  case waits(Position)
+
+  /// 0, 1, or 2 and the position.
+  public init(stored: Int64) {
+    switch stored {
+    case 0: self = .none
+    case 1: self = .byClock
+    default: self = .waits(Position(UInt64(bitPattern: stored &- 2)))
+    }
+  }
+
+  public var stored: Int64 {
+    switch self {
+    case .none: 0
+    case .byClock: 1
+    case .waits(let position): Int64(bitPattern: position.value) &+ 2
+    }
   }
 }

@@ -33,6 +33,8 @@ public struct TopicName: Hashable, Comparable, Sendable, CustomStringConvertible
   public static let timers = TopicName("_timers")!
   /// No topic of the log: what parked instances of sagas are kept under, by their correlation value.
   public static let instances = TopicName("_instances")!
+  /// The same for those whose `migrate` failed.
+  public static let migrations = TopicName("_migrations")!
 
   /// Where the result of each effect is, under the handler's name as source and the effect's key as id.
   public static let results = TopicName("_results")!

@@ -1,4 +1,5 @@
 import CEffects
+import Glibc
 import MoontideCore
 import MoontideJSON
 import MoontideRuntime
@@ -15,19 +16,19 @@ struct EffectAnswer {
   private let error: String
   private let timeout: Duration
 
-  init(_ ended: mt_effect_end, vault: SecretVault, timeout: Duration) {
+  init(_ ended: mt_effect_end, of kind: EffectKind, vault: SecretVault, timeout: Duration) {
     outcome = ended.outcome
     status = Int(ended.status)
     retryAfter = ended.retry_after < 0 ? nil : .seconds(ended.retry_after)
     let first = UnsafeBufferPointer(start: ended.body.bytes, count: ended.body.count)
-    let others = UnsafeBufferPointer(start: ended.headers.bytes, count: ended.headers.count)
+    let second = UnsafeBufferPointer(start: ended.headers.bytes, count: ended.headers.count)
     body = vault.redacted(Array(first), upTo: Limits.effectResponseBytesMax)
-    headers = vault.redacted(Array(others), upTo: Limits.effectResponseBytesMax)
-    isTruncated =
-      ended.body_total > Limits.effectResponseBytesMax
-      || ended.headers_total > Limits.effectResponseBytesMax
-    let text = withUnsafeBytes(of: ended.error) { Array($0.prefix { $0 != 0 }) }
-    error = vault.redacted(String(decoding: text, as: UTF8.self))
+    let others = kind == .http ? Limits.effectHeaderBytesMax : Limits.effectResponseBytesMax
+    headers = vault.redacted(Array(second), upTo: others)
+    isTruncated = ended.body_total > Limits.effectResponseBytesMax || ended.headers_total > others
+    let (text, room) = withUnsafeBytes(of: ended.error) { ($0.prefix { $0 != 0 }.map { $0 }, $0.count) }
+    // One that fills its room may end in the middle of a value.
+    error = String(decoding: vault.redacted(text, isCut: text.count >= room - 1), as: UTF8.self)
     self.timeout = timeout
   }
 
@@ -41,6 +42,8 @@ struct EffectAnswer {
     case MT_TOO_LONG: return refused("the answer is longer than \(Limits.effectReadBytesMax) bytes")
     case MT_NOT_STARTED: return refused("the URL cannot be used: \(error)")
     case MT_LEFT: return EffectOutcome(.left)
+    case MT_BROKEN: return failed("the connection broke: \(error)")
+    case MT_NO_ANSWER: return failed("the answer cannot be read: \(error)")
     default: return failed("no connection: \(error)")
     }
   }
@@ -152,6 +155,8 @@ struct EffectAnswer {
     case MT_TIMED_OUT: return failed("the program did not end within \(DurationText.text(timeout))")
     case MT_TOO_LONG: return refused("the program wrote more than \(Limits.effectReadBytesMax) bytes")
     case MT_LEFT: return EffectOutcome(.left)
+    case MT_NOT_STARTED where status == E2BIG:
+      return refused("the program cannot be started: \(error)")
     default: return failed("the program cannot be started: \(error)")
     }
   }

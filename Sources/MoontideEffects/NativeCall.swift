@@ -15,8 +15,10 @@ enum NativeCall {
   ) throws(EffectRefusal) {
     // A header without a value is written with a semicolon, else libcurl leaves it out.
     let headers =
-      request.headers.map { $0.value.isEmpty ? "\($0.name);" : "\($0.name): \($0.value)" }
-      + ["\(keyHeader): \(key)"]
+      request.headers.map { header in
+        let isBlank = header.value.utf8.allSatisfy { $0 == 0x20 || $0 == 0x09 }
+        return isBlank ? "\(header.name);" : "\(header.name): \(header.value)"
+      } + ["\(keyHeader): \(key)"]
     let isBegun = request.method.withCString { method in
       request.url.withCString { url in
         withTexts(headers) { headers in

@@ -115,8 +115,9 @@ public final class SystemPerformer: EffectPerformer, Worker, @unchecked Sendable
     while mt_effects_next(effects, &ended) != 0 {
       hasEnded = true
       guard let one = running[ended.ticket] else { continue }
-      let answer = EffectAnswer(ended, vault: setting.vault, timeout: one.timeout)
-      end(ended.ticket, one.asked.job.kind == .http ? answer.http : answer.exec)
+      let kind = one.asked.job.kind
+      let answer = EffectAnswer(ended, of: kind, vault: setting.vault, timeout: one.timeout)
+      end(ended.ticket, kind == .http ? answer.http : answer.exec)
     }
     return hasEnded || !asked.isEmpty
   }

@@ -60,6 +60,11 @@ struct JSONTreeReader {
 
   private mutating func string() -> String {
     let end = JSONText.endOfString(bytes, at)
+    let written = bytes[at + 1..<end - 1]
+    if !written.contains(UInt8(ascii: "\\")) {
+      at = end
+      return String(decoding: written, as: UTF8.self)
+    }
     var text: [UInt8] = []
     var index = at + 1
     while index < end - 1 {

@@ -48,9 +48,16 @@ public enum JSONWriter {
 
   /// Appends `text` as a JSON string in its quotes.
   public static func appendString(_ text: String, to out: inout [UInt8]) {
+    var text = text
     out.append(UInt8(ascii: "\""))
-    for byte in text.utf8 {
-      if needsEscape(byte) { appendEscape(byte, to: &out) } else { out.append(byte) }
+    text.withUTF8 { bytes in
+      var start = 0
+      for index in bytes.indices where needsEscape(bytes[index]) {
+        out.append(contentsOf: bytes[start..<index])
+        appendEscape(bytes[index], to: &out)
+        start = index + 1
+      }
+      out.append(contentsOf: bytes[start...])
     }
     out.append(UInt8(ascii: "\""))
   }

@@ -67,6 +67,26 @@ extension LuaState {
     state = value()
   }
 
+  /// Calls `migrate(state, step, status)`: where the instance goes on.
+  /// - Parameters:
+  ///   - step: on which it stands; empty: on none.
+  ///   - status: `running`, `compensating` and so on.
+  public func migrate(
+    _ function: LuaFunction, _ state: inout [UInt8], step: String, status: String, _ occasion: LuaOccasion
+  ) throws(LuaFault) -> LuaSagaTarget {
+    result.removeAll()
+    result.append(text: step)
+    result.append(text: status)
+    do throws(HostRefusal) { try giveResult() } catch {
+      throw LuaFault(kind: .memoryBudget, message: error.message)
+    }
+    try call(MT_SAGA_MIGRATE, function, state, occasion)
+    state = value()
+    takeArguments()
+    guard let cell = arguments.cells.first else { return .same }
+    return cell.kind == .integer ? .end : .step(arguments.text(0) ?? "")
+  }
+
   private func step(
     _ shape: Int, _ function: LuaFunction, _ state: inout [UInt8], _ occasion: LuaOccasion,
     hasEvent: Bool = false
@@ -96,4 +116,13 @@ extension LuaState {
     }
     try check(status)
   }
+}
+
+/// Where `migrate` says that an instance goes on.
+public enum LuaSagaTarget: Sendable, Hashable {
+  /// On the step on which it stands.
+  case same
+  case step(String)
+  /// Behind the last step.
+  case end
 }

@@ -20,6 +20,8 @@ final class Connection {
   /// Decides what statements may do; asked while they are prepared.
   let authorizer = Authorizer()
   private var cache: [String: Statement] = [:]
+  /// The same of texts that stand in this program, by where they stand.
+  private var fixed: [UnsafeRawPointer: Statement] = [:]
   /// Once for the process. Refused when SQLite is in use already, which only leaves it slower.
   private static let isPrepared: Bool = mt_without_memory_counts() == SQLITE_OK
 
@@ -64,6 +66,7 @@ final class Connection {
 
   deinit {
     cache.removeAll()
+    fixed.removeAll()
     sqlite3_close_v2(handle)
   }
 
@@ -73,6 +76,15 @@ final class Connection {
     if let known = cache[text] { return known }
     let made = try prepare(text)
     cache[text] = made
+    return made
+  }
+
+  /// The same for a text that stands in this program: nothing of it is hashed, for what runs once an event.
+  func fixed(_ text: StaticString) throws(StoreError) -> Statement {
+    let place = UnsafeRawPointer(text.utf8Start)
+    if let known = fixed[place] { return known }
+    let made = try statement(text.description)
+    fixed[place] = made
     return made
   }
 

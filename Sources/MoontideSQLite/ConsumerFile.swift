@@ -46,8 +46,9 @@ public final class ConsumerFile: Sendable {
       return true
     }
     var known = try bookkeeping.identity()
-    if !isNew {
-      try StoreOpeningError.wrap { () throws(StoreError) in try connection.script(LedgerRecords.sql) }
+    try StoreOpeningError.wrap { () throws(StoreError) in
+      if !isNew { try connection.script(LedgerRecords.sql) }
+      if known.kind == .saga { try connection.script(SagaSourceRecords.sql) }
     }
     if !isNew, known.scriptVersion != identity.scriptVersion {
       try StoreOpeningError.wrap { () throws(StoreError) in

@@ -72,14 +72,35 @@ struct ConsumerRecords {
 
   // MARK: Writing, inside a transaction
 
-  func write(_ entry: EffectEntry) throws(StoreError) {
+  func write(_ entries: [EffectEntry]) throws(StoreError) {
+    var end: Int64?
+    for entry in entries {
+      guard case .emit(let event) = entry else {
+        try write(entry)
+        continue
+      }
+      // Asked once: nobody else writes before the commit.
+      if end == nil {
+        end = try connection.integer("select value from _mt_counts where name = 'next_outbox'")
+      }
+      let number = end ?? 0
+      try emit(event, number)
+      end = number + 1
+    }
+    guard let end else { return }
+    let count = try connection.statement("update _mt_counts set value = ?1 where name = 'next_outbox'")
+    count.bind(1, end)
+    try count.finish()
+  }
+
+  private func write(_ entry: EffectEntry) throws(StoreError) {
     switch entry {
     case .checkpoint(let partitions, let position): try bookkeeping.checkpoint(partitions, position)
     case .count(let applied, let skipped): try bookkeeping.count(applied: applied, skipped: skipped)
     case .dead(let letter): try bookkeeping.dead(letter)
     case .revived(let position): try bookkeeping.revive(position)
     case .state(let topic, let key, let value): try write(topic, key, value)
-    case .emit(let event): try emit(event)
+    case .emit: preconditionFailure("what is emitted is numbered where all of it is written")
     case .effect(let change): try effects.write(change)
     case .relayed(let below):
       let delete = try connection.statement("delete from _mt_outbox where sequence < ?1")
@@ -92,6 +113,7 @@ struct ConsumerRecords {
     case .saga(let row): try SagaRecords(connection).write(row)
     case .eventTime(let microseconds): try SagaRecords(connection).write(eventTime: microseconds)
     case .unknown(let count): try SagaRecords(connection).count(unknown: count)
+    case .sagaChange(let change): try SagaSourceRecords(connection).write(change)
     case .released(let topic, let key, let position):
       try keyed("delete from _mt_held where topic = ?1 and key = ?2 and position = ?3", topic, key, position)
     }
@@ -121,10 +143,9 @@ struct ConsumerRecords {
     try write.finish()
   }
 
-  private func emit(_ event: OutboxEvent) throws(StoreError) {
-    let next = try connection.integer("select value from _mt_counts where name = 'next_outbox'") ?? 0
-    let write = try connection.statement("insert into _mt_outbox values (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)")
-    write.bind(1, next)
+  private func emit(_ event: OutboxEvent, _ number: Int64) throws(StoreError) {
+    let write = try connection.fixed("insert into _mt_outbox values (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)")
+    write.bind(1, number)
     write.bind(2, text: event.topic.text)
     write.bind(3, blob: event.id)
     write.bind(4, blob: event.source)
@@ -136,7 +157,6 @@ struct ConsumerRecords {
     write.bind(10, blob: event.meta)
     write.bind(11, Int64(event.cause.value))
     try write.finish()
-    try connection.run("update _mt_counts set value = value + 1 where name = 'next_outbox'")
   }
 
   private func park(_ key: ParkedKey) throws(StoreError) {

@@ -76,7 +76,7 @@ final class ConsumerTransaction: EffectTransaction {
       try file.gate.withLock { _ throws(StoreError) in
         do throws(StoreError) {
           try connection.run("begin immediate")
-          for entry in entries { try records.write(entry) }
+          try records.write(entries)
           try connection.run("commit")
         } catch {
           // The error that is told is the first one.

@@ -149,7 +149,7 @@ final class FullTextTable: RowTable {
   private func rowID(_ key: CellSpan) throws(StoreError) -> Int64? {
     try freshenMap()
     let find = try slots.statement(1, 0, 0, connection) { "select id from \(map) where key = ?1" }
-    find.bind(1, key[0], key.bytes)
+    try find.bind(1, key[0], key.bytes)
     defer { find.reset() }
     return try find.step() ? find.integer(0) : nil
   }
@@ -170,7 +170,7 @@ final class FullTextTable: RowTable {
 
   private func remember(_ key: CellSpan, _ id: Int64) throws(StoreError) {
     let remember = try slots.statement(2, 0, 0, connection) { "insert into \(map)(key, id) values (?1, ?2)" }
-    remember.bind(1, key[0], key.bytes)
+    try remember.bind(1, key[0], key.bytes)
     remember.bind(2, id)
     try remember.finish()
   }
@@ -178,7 +178,7 @@ final class FullTextTable: RowTable {
   private func insert(_ row: CellSpan, _ mask: UInt64) throws(StoreError) -> Int64 {
     try markUnsettled()
     let insert = try slots.statement(3, mask, 0, connection) { sql.insert(mask) }
-    bind(insert, row, mask)
+    try bind(insert, row, mask)
     try insert.finish()
     return connection.lastRowID
   }
@@ -192,11 +192,11 @@ final class FullTextTable: RowTable {
       "update \(sql.name) set " + names.enumerated().map { "\($1) = ?\($0 + 1)" }.joined(separator: ", ")
         + " where rowid = ?\(names.count + 1)"
     }
-    update.bind(bind(update, row, mask), id)
+    try update.bind(bind(update, row, mask), id)
     try update.finish()
     guard let keyColumn, mask & 1 << UInt64(keyColumn) != 0 else { return }
     let rename = try slots.statement(5, 0, 0, connection) { "update \(map) set key = ?1 where id = ?2" }
-    rename.bind(1, row[keyColumn], row.bytes)
+    try rename.bind(1, row[keyColumn], row.bytes)
     rename.bind(2, id)
     try rename.finish()
   }
@@ -208,7 +208,7 @@ final class FullTextTable: RowTable {
     delete.bind(1, id)
     try delete.finish()
     let forget = try slots.statement(7, 0, 0, connection) { "delete from \(map) where key = ?1" }
-    forget.bind(1, key[0], key.bytes)
+    try forget.bind(1, key[0], key.bytes)
     try forget.finish()
     return true
   }
@@ -227,16 +227,16 @@ final class FullTextTable: RowTable {
     let each = try slots.statement(9, mask, 0, connection) {
       sql.each(mask, order: keyColumn == nil ? ["rowid"] : sql.keys)
     }
-    bind(each, row, mask)
+    try bind(each, row, mask)
     try each.readAll(into: result)
     return true
   }
 
   @discardableResult
-  private func bind(_ statement: Statement, _ row: CellSpan, _ mask: UInt64) -> Int {
+  private func bind(_ statement: Statement, _ row: CellSpan, _ mask: UInt64) throws(StoreError) -> Int {
     var place = 1
     for column in 0..<width where mask & 1 << UInt64(column) != 0 {
-      statement.bind(place, row[column], row.bytes)
+      try statement.bind(place, row[column], row.bytes)
       place += 1
     }
     return place

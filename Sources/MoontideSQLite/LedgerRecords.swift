@@ -20,7 +20,8 @@ struct LedgerRecords {
       order_key blob not null, cause integer not null, meta blob not null, status integer not null,
       round integer not null, attempts integer not null, due integer not null, error text not null,
       result blob not null, ended integer not null);
-    create index if not exists _mt_effects_open on _mt_effects(sequence) where status < 2;
+    drop index if exists _mt_effects_open;
+    create index if not exists _mt_effects_left on _mt_effects(sequence, status) where status <> 2;
     """
 
   /// Whether the file has one: a reader may meet a file that nobody opened for writing since.
@@ -35,8 +36,10 @@ struct LedgerRecords {
 
   func open(from sequence: UInt64, limit: Int) throws(StoreError) -> [LedgerEffect] {
     let read = try connection.statement(
-      "select \(Self.summary) from _mt_effects where status < 2 and sequence >= ?1 order by sequence limit ?2"
-    )
+      """
+      select \(Self.summary) from _mt_effects where status <> 2 and status < 2 and sequence >= ?1
+      order by sequence limit ?2
+      """)
     read.bind(1, Int64(sequence))
     read.bind(2, Int64(limit))
     var effects: [LedgerEffect] = []
@@ -45,11 +48,18 @@ struct LedgerRecords {
     return effects
   }
 
-  /// All of the ledger, oldest first.
-  func all(withRequests: Bool) throws(StoreError) -> [LedgerEffect] {
+  /// Oldest first. What is done is the most of it, and is passed over where it is not wanted.
+  func select(_ selection: LedgerSelection) throws(StoreError) -> [LedgerEffect] {
+    var conditions: [String] = selection.key == nil ? [] : ["key = ?1"]
+    if let statuses = selection.statuses {
+      conditions.append("status in (\(statuses.map { "\($0.rawValue)" }.sorted().joined(separator: ",")))")
+      if !statuses.contains(.done) { conditions.append("status <> 2") }
+    }
+    let condition = conditions.isEmpty ? "" : " where " + conditions.joined(separator: " and ")
     let read = try connection.statement(
-      "select \(Self.summary), result, \(withRequests ? "request" : "x''") from _mt_effects order by sequence"
-    )
+      "select \(Self.summary), \(selection.withResults ? "result" : "x''"), "
+        + "\(selection.withRequests ? "request" : "x''") from _mt_effects\(condition) order by sequence")
+    if let key = selection.key { read.bind(1, text: key) }
     var effects: [LedgerEffect] = []
     while try read.step() {
       var effect = try effect(read)
@@ -80,23 +90,29 @@ struct LedgerRecords {
 
   /// Whether something is left to do; by the index alone.
   func hasOpen() throws(StoreError) -> Bool {
-    try connection.integer("select 1 from _mt_effects where status < 2 limit 1") != nil
+    try connection.integer("select 1 from _mt_effects where status <> 2 and status < 2 limit 1") != nil
   }
 
-  /// Goes over the whole ledger.
+  /// By indexes alone.
   func counts() throws(StoreError) -> LedgerCounts {
-    let read = try connection.statement("select status, count(*) from _mt_effects group by status")
+    let read = try connection.statement(
+      """
+      select status, count(*) from _mt_effects where status <> 2 group by status
+      union all select 2, count(*) from _mt_effects
+      """)
     var counts = LedgerCounts()
     while try read.step() {
       let count = UInt64(read.integer(1))
       switch EffectStatus(rawValue: UInt8(truncatingIfNeeded: read.integer(0))) {
       case .waiting?, .failed?: counts.open += count
-      case .done?: counts.done += count
       case .dead?: counts.dead += count
+      case .done?: counts.done = count
       case nil: throw .damaged(path: connection.path, reason: "an effect has the status \(read.integer(0))")
       }
     }
     read.reset()
+    // It counted all of them.
+    counts.done -= counts.open + counts.dead
     return counts
   }
 

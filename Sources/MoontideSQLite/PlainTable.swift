@@ -116,14 +116,14 @@ final class PlainTable: RowTable {
     let isWhole = mask & requiredMask == requiredMask && !hasRowConstraints
     guard isWhole else { return try updateOrInsert(row, mask) }
     let statement = try slots.statement(Form.put, mask, 0, connection) { sql.put(mask) }
-    bind(statement, row, mask, from: 1)
+    try bind(statement, row, mask, from: 1)
     try statement.finish()
     return true
   }
 
   private func insert(_ row: CellSpan, _ mask: UInt64) throws(StoreError) -> Bool {
     let statement = try slots.statement(Form.insert, mask, 0, connection) { sql.insert(mask) }
-    bind(statement, row, mask, from: 1)
+    try bind(statement, row, mask, from: 1)
     try statement.finish()
     return true
   }
@@ -133,12 +133,12 @@ final class PlainTable: RowTable {
     let isThere: Bool
     if changes == 0 {
       let statement = try slots.statement(Form.exists, 0, 0, connection) { sql.exists }
-      bind(statement, row, keyMaskOrdered: 1)
+      try bind(statement, row, keyMaskOrdered: 1)
       isThere = try statement.step()
       statement.reset()
     } else {
       let statement = try slots.statement(Form.update, changes, 0, connection) { sql.update(changes) }
-      bind(statement, row, keyMaskOrdered: bind(statement, row, changes, from: 1))
+      try bind(statement, row, keyMaskOrdered: bind(statement, row, changes, from: 1))
       try statement.finish()
       isThere = connection.changes > 0
     }
@@ -148,7 +148,7 @@ final class PlainTable: RowTable {
 
   private func get(_ key: CellSpan, _ result: RowBuffer) throws(StoreError) -> Bool {
     let statement = try slots.statement(Form.get, 0, 0, connection) { sql.get }
-    bindKey(statement, key, from: 1)
+    try bindKey(statement, key, from: 1)
     let isThere = try statement.step()
     if isThere { statement.read(into: result) }
     statement.reset()
@@ -159,19 +159,19 @@ final class PlainTable: RowTable {
     let mask = row.mask(width)
     if mask == 0 {
       let statement = try slots.statement(Form.exists, 0, 0, connection) { sql.exists }
-      bindKey(statement, key, from: 1)
+      try bindKey(statement, key, from: 1)
       defer { statement.reset() }
       return try statement.step()
     }
     let statement = try slots.statement(Form.update, mask, 0, connection) { sql.update(mask) }
-    bindKey(statement, key, from: bind(statement, row, mask, from: 1))
+    try bindKey(statement, key, from: bind(statement, row, mask, from: 1))
     try statement.finish()
     return connection.changes > 0
   }
 
   private func delete(_ key: CellSpan) throws(StoreError) -> Bool {
     let statement = try slots.statement(Form.delete, 0, 0, connection) { sql.delete }
-    bindKey(statement, key, from: 1)
+    try bindKey(statement, key, from: 1)
     try statement.finish()
     return connection.changes > 0
   }
@@ -183,14 +183,14 @@ final class PlainTable: RowTable {
     if mask == 0, try update(key, row) { return true }
     if unnamed != 0 || hasRowConstraints, mask != 0 {
       let update = try slots.statement(Form.add, mask, 1, connection) { addUpdate(mask) }
-      bindKey(update, key, from: bind(update, row, mask, from: 1))
+      try bindKey(update, key, from: bind(update, row, mask, from: 1))
       try update.finish()
       if connection.changes > 0 { return true }
     }
     let statement = try slots.statement(Form.add, mask, 0, connection) {
       sql.merge(set: keyMask, add: mask, guarded: false)
     }
-    bind(statement, row, mask, from: bindKeyInColumnOrder(statement, key))
+    try bind(statement, row, mask, from: bindKeyInColumnOrder(statement, key))
     try statement.finish()
     return true
   }
@@ -220,7 +220,7 @@ final class PlainTable: RowTable {
     let statement = try slots.statement(Form.each, mask, 0, connection) {
       sql.each(mask, order: shape.kind == .keyless ? ["rowid"] : sql.keys)
     }
-    bind(statement, row, mask, from: 1)
+    try bind(statement, row, mask, from: 1)
     try statement.readAll(into: result)
     return true
   }
@@ -239,7 +239,7 @@ final class PlainTable: RowTable {
       let statement = try slots.statement(Form.merged, set, add, connection) {
         sql.merge(set: set, add: add, guarded: true)
       }
-      bind(statement, row, add, from: bind(statement, row, set, from: 1))
+      try bind(statement, row, add, from: bind(statement, row, set, from: 1))
       try statement.finish()
     } catch {
       switch error {
@@ -303,11 +303,13 @@ final class PlainTable: RowTable {
   /// Binds the named columns in order and says which parameter is next.
   @inline(__always)
   @discardableResult
-  private func bind(_ statement: Statement, _ row: CellSpan, _ mask: UInt64, from first: Int) -> Int {
+  private func bind(_ statement: Statement, _ row: CellSpan, _ mask: UInt64, from first: Int)
+    throws(StoreError) -> Int
+  {
     var place = first
     var rest = mask
     while rest != 0 {
-      statement.bind(place, row[rest.trailingZeroBitCount], row.bytes)
+      try statement.bind(place, row[rest.trailingZeroBitCount], row.bytes)
       place += 1
       rest &= rest - 1
     }
@@ -315,23 +317,25 @@ final class PlainTable: RowTable {
   }
 
   /// Binds the key out of a row, in the key's order.
-  private func bind(_ statement: Statement, _ row: CellSpan, keyMaskOrdered first: Int) {
-    for (index, column) in keyColumns.enumerated() { statement.bind(first + index, row[column], row.bytes) }
+  private func bind(_ statement: Statement, _ row: CellSpan, keyMaskOrdered first: Int) throws(StoreError) {
+    for (index, column) in keyColumns.enumerated() {
+      try statement.bind(first + index, row[column], row.bytes)
+    }
   }
 
   @inline(__always)
-  private func bindKey(_ statement: Statement, _ key: CellSpan, from first: Int) {
-    for index in 0..<keyColumns.count { statement.bind(first + index, key[index], key.bytes) }
+  private func bindKey(_ statement: Statement, _ key: CellSpan, from first: Int) throws(StoreError) {
+    for index in 0..<keyColumns.count { try statement.bind(first + index, key[index], key.bytes) }
   }
 
   /// Binds a key where its columns stand in the order of the schema, and says which parameter is next.
-  private func bindKeyInColumnOrder(_ statement: Statement, _ key: CellSpan) -> Int {
+  private func bindKeyInColumnOrder(_ statement: Statement, _ key: CellSpan) throws(StoreError) -> Int {
     var place = 1
     var rest = keyMask
     while rest != 0 {
       let column = rest.trailingZeroBitCount
       for index in 0..<keyColumns.count where keyColumns[index] == column {
-        statement.bind(place, key[index], key.bytes)
+        try statement.bind(place, key[index], key.bytes)
       }
       place += 1
       rest &= rest - 1

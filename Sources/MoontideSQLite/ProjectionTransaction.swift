@@ -123,7 +123,7 @@ final class ProjectionTransaction: EffectTransaction {
           "the statement has \(statement.parameterCount) parameters, got \(arguments.cells.count) values")
       }
       return try arguments.withSpan { (span) throws(StoreError) -> [String] in
-        for index in 0..<span.count { statement.bind(index + 1, span[index], span.bytes) }
+        for index in 0..<span.count { try statement.bind(index + 1, span[index], span.bytes) }
         try statement.readAll(into: result)
         return statement.columnNames
       }
@@ -166,7 +166,7 @@ final class ProjectionTransaction: EffectTransaction {
     case .count(let applied, let skipped): try bookkeeping.count(applied: applied, skipped: skipped)
     case .dead(let letter): try bookkeeping.dead(letter)
     case .state, .emit, .relayed, .parked, .unparked, .held, .released, .revived, .saga, .eventTime, .unknown,
-      .effect:
+      .effect, .sagaChange:
       throw .refused("a projection has rows, checkpoints and dead letters only")
     }
   }

@@ -73,7 +73,7 @@ public final class QueryEngine {
     do throws(StoreError) {
       try values.withSpan { (span) throws(StoreError) in
         for index in 0..<min(span.count, statement.parameterCount) {
-          statement.bind(index + 1, span[index], span.bytes)
+          try statement.bind(index + 1, span[index], span.bytes)
         }
         try connection.authorizer.under(.reading) { () throws(StoreError) in
           // The progress handler watches loops, this what takes long without one.

@@ -3,11 +3,13 @@ public import MoontideCore
 /// Reads and writes what a saga's file has beside that of a consumer.
 ///
 /// Format version 1:
-/// - `_mt_sagas`: one row an instance; `status` as people see it, `ended` 0 or 1, `began` and `changed`
+/// - `_mt_sagas`: one row an instance; `status` as people see it, `ended` 0 or 1, or 2 where
+///   little of it is kept, `began` and `changed`
 ///   positions, `time` event time of the last change in microseconds, `state` as `StateCodec` reads it,
 ///   `body` a JSON object;
 /// - `_mt_timers`: one row a timer that is set; `clock` 1 event time, 2 the time of day; `due` microseconds;
-///   `announced` 1 when its firing is on its way through the log;
+///   `announced` as `TimerAnnouncement` says: 1 when the time of day sent its firing on its way through the
+///   log, from 2 on when it waits with what is parked;
 /// - `_mt_sent`: whose command an id is;
 /// - in `_mt_counts`: `event_time`, the running maximum of event time, and `unknown`.
 struct SagaRecords {
@@ -16,11 +18,11 @@ struct SagaRecords {
       trace blob not null, began integer not null, changed integer not null, time integer not null,
       reason text not null, script_version text not null, state blob not null, body blob not null)
       without rowid;
-    create index _mt_sagas_open on _mt_sagas(key) where ended = 0;
+    create index _mt_sagas_open on _mt_sagas(script_version, key) where ended = 0;
     create index _mt_sagas_trace on _mt_sagas(trace);
     create table _mt_timers(key blob, ordinal integer, purpose text not null, clock integer not null,
       due integer not null, announced integer not null, primary key(key, ordinal)) without rowid;
-    create index _mt_timers_due on _mt_timers(clock, due) where announced = 0;
+    create index _mt_timers_due on _mt_timers(clock, due) where announced < 2;
     create table _mt_sent(id blob primary key, key blob not null) without rowid;
     """
 
@@ -34,7 +36,11 @@ struct SagaRecords {
     "key, status, ended, trace, began, changed, time, reason, script_version, state, body"
 
   func saga(_ key: [UInt8]) throws(StoreError) -> SagaRow? {
-    let read = try connection.statement("select \(Self.columns) from _mt_sagas where key = ?1")
+    let read = try connection.fixed(
+      """
+      select key, status, ended, trace, began, changed, time, reason, script_version, state, body
+      from _mt_sagas where key = ?1
+      """)
     defer { read.reset() }
     read.bind(1, blob: key)
     guard try read.step() else { return nil }
@@ -43,17 +49,45 @@ struct SagaRecords {
     return row
   }
 
-  /// - Parameters:
-  ///   - isOpen: whether those that have ended are left out.
-  ///   - key: those behind it; nil: from the first on.
-  func sagas(isOpen: Bool, after key: [UInt8]?, limit: Int) throws(StoreError) -> [SagaRow] {
+  /// - Parameter key: those behind it; nil: from the first on.
+  func sagas(after key: [UInt8]?, limit: Int) throws(StoreError) -> [SagaRow] {
     var rows: [SagaRow] = []
-    let condition = isOpen ? "ended = 0 and" : ""
     let read = try connection.statement(
-      "select \(Self.columns) from _mt_sagas where \(condition) (?1 = 0 or key > ?2) order by key limit ?3")
+      "select \(Self.columns) from _mt_sagas where (?1 = 0 or key > ?2) order by key limit ?3")
     read.bind(1, key == nil ? 0 : 1)
     read.bind(2, blob: key ?? [])
     read.bind(3, Int64(limit))
+    while try read.step() { rows.append(Self.row(read)) }
+    read.reset()
+    for index in rows.indices { rows[index].timers = try timers(of: rows[index].key) }
+    return rows
+  }
+
+  /// Those that have not ended and stand by other versions; see `SagaStore.openSagas`.
+  func open(except version: String, after last: SagaRow?, limit: Int) throws(StoreError) -> [SagaRow] {
+    if let last, last.scriptVersion > version {
+      return try open(above: last.scriptVersion, last.key, below: nil, limit: limit)
+    }
+    let before = try open(above: last?.scriptVersion ?? "", last?.key ?? [], below: version, limit: limit)
+    // A key is UTF-8, and so less than a byte of ones.
+    return before.isEmpty ? try open(above: version, [0xff], below: nil, limit: limit) : before
+  }
+
+  private func open(
+    above version: String, _ key: [UInt8], below end: String?, limit: Int
+  ) throws(StoreError) -> [SagaRow] {
+    let read = try connection.statement(
+      """
+      select \(Self.columns) from _mt_sagas
+      where ended = 0 and (script_version, key) > (?1, ?2) and script_version < ?3
+      order by script_version, key limit ?4
+      """)
+    read.bind(1, text: version)
+    read.bind(2, blob: key)
+    // Any text is less than a blob.
+    if let end { read.bind(3, text: end) } else { read.bind(3, blob: []) }
+    read.bind(4, Int64(limit))
+    var rows: [SagaRow] = []
     while try read.step() { rows.append(Self.row(read)) }
     read.reset()
     for index in rows.indices { rows[index].timers = try timers(of: rows[index].key) }
@@ -71,8 +105,8 @@ struct SagaRecords {
   private static let timerColumns = "key, ordinal, purpose, clock, due, announced"
 
   private func timers(of key: [UInt8]) throws(StoreError) -> [SagaTimerRow] {
-    let read = try connection.statement(
-      "select \(Self.timerColumns) from _mt_timers where key = ?1 order by ordinal")
+    let read = try connection.fixed(
+      "select key, ordinal, purpose, clock, due, announced from _mt_timers where key = ?1 order by ordinal")
     read.bind(1, blob: key)
     return try timers(read)
   }
@@ -83,11 +117,25 @@ struct SagaRecords {
     let read = try connection.statement(
       """
       select \(Self.timerColumns) from _mt_timers
-      where announced = 0 and clock = ?1 and due <= ?2 order by due, key, ordinal limit ?3
+      where announced < 2 and clock = ?1 and due <= ?2 order by due, key, ordinal limit ?3
       """)
     read.bind(1, Int64(clock.rawValue))
     read.bind(2, microseconds)
     read.bind(3, Int64(limit))
+    return try timers(read)
+  }
+
+  func timers(after last: SagaTimerRow?, limit: Int) throws(StoreError) -> [SagaTimerRow] {
+    let read = try connection.statement(
+      """
+      select \(Self.timerColumns) from _mt_timers
+      where announced < 2 and clock = 1 and (due, key, ordinal) > (?1, ?2, ?3)
+      order by due, key, ordinal limit ?4
+      """)
+    read.bind(1, last?.dueMicroseconds ?? .min)
+    read.bind(2, blob: last?.key ?? [])
+    read.bind(3, Int64(bitPattern: last?.ordinal ?? 0))
+    read.bind(4, Int64(limit))
     return try timers(read)
   }
 
@@ -100,22 +148,23 @@ struct SagaRecords {
       timers.append(
         SagaTimerRow(
           key: read.bytes(0), ordinal: UInt64(bitPattern: read.integer(1)), purpose: read.text(2),
-          clock: clock, dueMicroseconds: read.integer(4), isAnnounced: read.integer(5) != 0))
+          clock: clock, dueMicroseconds: read.integer(4),
+          announcement: TimerAnnouncement(stored: read.integer(5))))
     }
     read.reset()
     return timers
   }
 
   func nextTimer(_ clock: SagaTimerRow.Clock) throws(StoreError) -> Int64? {
-    let read = try connection.statement(
-      "select due from _mt_timers where announced = 0 and clock = ?1 order by due limit 1")
+    let read = try connection.fixed(
+      "select due from _mt_timers where announced < 2 and clock = ?1 order by due limit 1")
     defer { read.reset() }
     read.bind(1, Int64(clock.rawValue))
     return try read.step() ? read.integer(0) : nil
   }
 
   func key(ofCommand id: [UInt8]) throws(StoreError) -> [UInt8]? {
-    let read = try connection.statement("select key from _mt_sent where id = ?1")
+    let read = try connection.fixed("select key from _mt_sent where id = ?1")
     defer { read.reset() }
     read.bind(1, blob: id)
     return try read.step() ? read.bytes(0) : nil
@@ -134,9 +183,26 @@ struct SagaRecords {
   // MARK: Writing, inside a transaction
 
   func write(_ row: SagaRow) throws(StoreError) {
-    let insert = try connection.statement(
+    if row.isNewlyPlaced { try put(row) } else { try update(row) }
+    if row.hasNewTimers {
+      let clear = try connection.fixed("delete from _mt_timers where key = ?1")
+      clear.bind(1, blob: row.key)
+      try clear.finish()
+      for timer in row.timers { try write(timer) }
+    }
+    for id in row.sent {
+      let sent = try connection.fixed("insert or ignore into _mt_sent(id, key) values (?1, ?2)")
+      sent.bind(1, blob: id)
+      sent.bind(2, blob: row.key)
+      try sent.finish()
+    }
+  }
+
+  private func put(_ row: SagaRow) throws(StoreError) {
+    let insert = try connection.fixed(
       """
-      insert into _mt_sagas(\(Self.columns)) values (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)
+      insert into _mt_sagas(key, status, ended, trace, began, changed, time, reason, script_version, state,
+        body) values (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)
       on conflict(key) do update set status = excluded.status, ended = excluded.ended,
         changed = excluded.changed, time = excluded.time, reason = excluded.reason,
         script_version = excluded.script_version, state = excluded.state, body = excluded.body
@@ -153,26 +219,33 @@ struct SagaRecords {
     insert.bind(10, blob: row.state)
     insert.bind(11, blob: row.body)
     try insert.finish()
-    let clear = try connection.statement("delete from _mt_timers where key = ?1")
-    clear.bind(1, blob: row.key)
-    try clear.finish()
-    for timer in row.timers { try write(timer) }
-    for id in row.sent {
-      let sent = try connection.statement("insert or ignore into _mt_sent(id, key) values (?1, ?2)")
-      sent.bind(1, blob: id)
-      sent.bind(2, blob: row.key)
-      try sent.finish()
-    }
+  }
+
+  /// Of an open instance that stays open, by the same version.
+  private func update(_ row: SagaRow) throws(StoreError) {
+    let update = try connection.fixed(
+      """
+      update _mt_sagas set status = ?2, changed = ?3, time = ?4, reason = ?5, state = ?6, body = ?7
+      where key = ?1
+      """)
+    update.bind(1, blob: row.key)
+    update.bind(2, text: row.status)
+    update.bind(3, Int64(row.changed.value))
+    update.bind(4, row.changedMicroseconds)
+    update.bind(5, text: row.reason)
+    update.bind(6, blob: row.state)
+    update.bind(7, blob: row.body)
+    try update.finish()
   }
 
   private func write(_ timer: SagaTimerRow) throws(StoreError) {
-    let insert = try connection.statement("insert into _mt_timers values (?1, ?2, ?3, ?4, ?5, ?6)")
+    let insert = try connection.fixed("insert into _mt_timers values (?1, ?2, ?3, ?4, ?5, ?6)")
     insert.bind(1, blob: timer.key)
     insert.bind(2, Int64(bitPattern: timer.ordinal))
     insert.bind(3, text: timer.purpose)
     insert.bind(4, Int64(timer.clock.rawValue))
     insert.bind(5, timer.dueMicroseconds)
-    insert.bind(6, timer.isAnnounced ? 1 : 0)
+    insert.bind(6, timer.announcement.stored)
     try insert.finish()
   }
 
@@ -211,12 +284,22 @@ extension ConsumerStore: SagaStore {
     try sagas.timers(clock, through: microseconds, limit: limit)
   }
 
+  public func timers(after last: SagaTimerRow?, limit: Int) throws(StoreError) -> [SagaTimerRow] {
+    try sagas.timers(after: last, limit: limit)
+  }
+
   public func nextTimer(_ clock: SagaTimerRow.Clock) throws(StoreError) -> Int64? {
     try sagas.nextTimer(clock)
   }
 
-  public func openSagas(after key: [UInt8]?, limit: Int) throws(StoreError) -> [SagaRow] {
-    try sagas.sagas(isOpen: true, after: key, limit: limit)
+  public func openSagas(
+    except version: String, after last: SagaRow?, limit: Int
+  ) throws(StoreError) -> [SagaRow] {
+    try sagas.open(except: version, after: last, limit: limit)
+  }
+
+  public func sources(ofVersion version: String) throws(StoreError) -> [SagaSource] {
+    try SagaSourceRecords(connection).sources(ofVersion: version)
   }
 }
 
@@ -225,7 +308,15 @@ extension StoreReader {
   /// - Parameter key: those behind it; nil: from the first on.
   public func sagas(after key: [UInt8]?, limit: Int) throws(StoreError) -> [SagaRow] {
     guard identity.kind == .saga else { return [] }
-    return try SagaRecords(connection).sagas(isOpen: false, after: key, limit: limit)
+    return try SagaRecords(connection).sagas(after: key, limit: limit)
+  }
+
+  /// See `SagaStore.openSagas`.
+  public func openSagas(
+    except version: String, after last: SagaRow?, limit: Int
+  ) throws(StoreError) -> [SagaRow] {
+    guard identity.kind == .saga else { return [] }
+    return try SagaRecords(connection).open(except: version, after: last, limit: limit)
   }
 
   /// One instance of a saga, or nil.

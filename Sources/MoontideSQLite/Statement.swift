@@ -23,8 +23,9 @@ final class Statement {
   }()
 
   /// Binds a cell to parameter `index` (from 1); `bytes` is what its part points into. Absent binds NULL.
+  /// Throws where SQLite refuses: also a value of a statement whose time was over before it began.
   @inline(__always)
-  func bind(_ index: Int, _ cell: Cell, _ bytes: UnsafePointer<UInt8>) {
+  func bind(_ index: Int, _ cell: Cell, _ bytes: UnsafePointer<UInt8>) throws(StoreError) {
     let place = Int32(truncatingIfNeeded: index)
     let code: Int32
     switch cell.kind {
@@ -37,7 +38,7 @@ final class Statement {
     case .blob:
       code = sqlite3_bind_blob(handle, place, bytes + Int(cell.part.start), Int32(cell.part.count), nil)
     }
-    assert(code == SQLITE_OK, "bind \(index): SQLite code \(code)")
+    if code != SQLITE_OK { throw connection.failure(code) }
   }
 
   @inline(__always)

@@ -51,9 +51,9 @@ public final class StoreReader {
     return Int(try connection.integer("select count(*) from _mt_outbox") ?? 0)
   }
 
-  /// The ledger of a consumer's effects, oldest first; empty where there is none.
-  public func effects(withRequests: Bool = false) throws(StoreError) -> [LedgerEffect] {
-    try ledgerRecords()?.all(withRequests: withRequests) ?? []
+  /// Of the ledger of a consumer's effects, oldest first; empty where there is none.
+  public func effects(_ selection: LedgerSelection = LedgerSelection()) throws(StoreError) -> [LedgerEffect] {
+    try ledgerRecords()?.select(selection) ?? []
   }
 
   /// One of them, whole.

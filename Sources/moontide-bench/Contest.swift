@@ -25,6 +25,8 @@ struct Contest {
       ("reopen", reopen), ("two", twoProjections), ("latency", latency), ("past", past),
       ("commands", { try CommandRace(contest: self).run(&$0) }),
       ("decisions", { try DecisionRace(contest: self).run(&$0) }),
+      ("sagas", { try SagaRace(contest: self).run(&$0) }),
+      ("timers", { try TimerRace(contest: self).run(&$0) }),
     ]
   }
 
@@ -261,7 +263,7 @@ struct Contest {
     return path(name)
   }
 
-  private func directory(_ name: String) throws -> String {
+  func directory(_ name: String) throws -> String {
     try remove(path(name))
     try FileManager.default.createDirectory(atPath: path(name), withIntermediateDirectories: true)
     return path(name)

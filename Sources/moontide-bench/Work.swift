@@ -10,7 +10,7 @@ struct Work: ParsableCommand {
     shouldDisplay: false)
 
   enum Kind: String, ExpressibleByArgument {
-    case ingest, process, pass, reopen, key, latency, past, commands
+    case ingest, process, pass, reopen, key, latency, past, commands, saga, timers
   }
 
   @Argument var kind: Kind
@@ -19,6 +19,7 @@ struct Work: ParsableCommand {
   @Option var only: [String] = []
   @Option var lines: String?
   @Option var senders = 1
+  @Option var tick = TimerRace.Tick.idle
 
   func run() throws {
     let paths = try ProjectFinder.find(project, files: SystemSurroundings.files)
@@ -32,6 +33,8 @@ struct Work: ParsableCommand {
       case .latency: try latency(paths)
       case .past: try PastProbe(paths: paths).figure()
       case .commands: try commands(paths)
+      case .saga: try saga()
+      case .timers: try TimerRace.measure(tick, project)
       }
     print(String(decoding: try JSONEncoder().encode(figure), as: UTF8.self))
   }
@@ -127,7 +130,22 @@ struct Work: ParsableCommand {
     try project.close()
     return try probe.figure()
   }
+
+  /// The saga's worker alone, over a log that has all that concerns it; two steps for three events.
+  private func saga() throws -> Figure {
+    let probe = try SagaProbe(project)
+    let stopwatch = Stopwatch()
+    try probe.advance()
+    let figure = stopwatch.figure(events: Int(probe.applied) * 2 / 3)
+    guard figure.events > 0, try !probe.hasOpenInstances else {
+      throw BenchFault("not every instance has ended")
+    }
+    try probe.close()
+    return figure
+  }
 }
+
+extension TimerRace.Tick: ExpressibleByArgument {}
 
 /// Wall and processor time of a piece of work.
 struct Stopwatch {

@@ -99,7 +99,11 @@ import Testing
     try project.useHandlers(of: name)
     try project.useEvents(of: name == "timeline" ? "flights-jan" : name)
     try project.runOnce()
-    let outcome = try Binary.run(["check", project.path])
+    // What it has no time for, on a machine that is busy, the next one does: after a few all is read.
+    var outcome = try Binary.run(["check", project.path])
+    for _ in 0..<20 where outcome.errors.contains("E0504") {
+      outcome = try Binary.run(["check", project.path])
+    }
     #expect(outcome.status == 0 && outcome.errors.split(separator: "\n").count == 1, "\(outcome.errors)")
   }
 }

@@ -50,7 +50,8 @@ import Testing
       (["dead", "lss"], "there is no command dead lss; did you mean ls?"),
       (["frobnicate"], "there is no command frobnicate; moontide help shows those that there are"),
       (["saga", "lss"], "there is no command saga lss; did you mean ls?"),
-      (["effects", "ls"], "comes in a later version"),
+      (["effects", "lss"], "there is no command effects lss; did you mean ls?"),
+      (["why", "orders"], "comes in a later version"),
     ] {
       let outcome = try Binary.run(words)
       #expect(outcome.status == 64 && outcome.errors.contains(meant), "\(outcome.errors)")

@@ -55,7 +55,7 @@ import Testing
     let asked = functions.filter { name in
       ["Table:", "Database:", "SagaContext."].allSatisfy { !name.contains($0) }
     }
-      .map { $0.replacingOccurrences(of: "Context.", with: "ctx.") }
+    .map { $0.replacingOccurrences(of: "Context.", with: "ctx.") }
     let kinds = try printed(project, "print(\(asked.map { "type(\($0))" }.joined(separator: " .. ' ' .. ")))")
     #expect(kinds.count == asked.count && kinds.allSatisfy { $0 == "function" }, "\(asked): \(kinds)")
   }

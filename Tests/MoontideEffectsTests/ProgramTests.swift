@@ -78,6 +78,43 @@ import Testing
     #expect(loud.verdict == .refused && loud.error.hasPrefix("the program wrote more than"))
   }
 
+  @Test func `what a program leaves running in a session of its own keeps nobody waiting`() throws {
+    let rig = try PerformerRig(programs: ["daemon": "daemon.sh"], variables: ["PATH=/usr/bin:/bin"])
+    try rig.script(
+      "daemon.sh", "setsid sh -c 'echo $$ > pid; exec sleep 1000' & while [ ! -s pid ]; do :; done")
+    let began = ContinuousClock.now
+    let outcome = try rig.perform(.exec, #"{"program":"daemon","timeout":"60s"}"#)
+    #expect(outcome.verdict == .done, "\(outcome)")
+    #expect(ContinuousClock.now - began < .seconds(30))
+    let pid = try #require(pid_t(rig.text(of: "pid").trimmingCharacters(in: .whitespacesAndNewlines)))
+    #expect(kill(pid, SIGKILL) == 0, "it went out of the group to live on")
+  }
+
+  @Test func `a program that stops itself, or hears no signal, ends with its time`() throws {
+    let rig = try PerformerRig(
+      programs: ["stops": "stops.sh", "deaf": "deaf.sh"], variables: ["PATH=/usr/bin:/bin"])
+    try rig.script("stops.sh", "kill -STOP $$; echo never")
+    try rig.script("deaf.sh", "trap '' TERM INT HUP; while :; do sleep 1; done")
+    for program in ["stops", "deaf"] {
+      let outcome = try rig.perform(.exec, #"{"program":"\#(program)","timeout":"300ms"}"#)
+      #expect(outcome.error == "the program did not end within 300ms")
+    }
+  }
+
+  @Test func `arguments are what they are, whatever they look like`() throws {
+    let rig = try PerformerRig(programs: ["show": "show.sh"], variables: ["PATH=/usr/bin:/bin"])
+    try rig.script("show.sh", #"for a in "$@"; do echo "[$a]"; done"#)
+    let outcome = try rig.perform(
+      .exec, #"{"program":"show","args":["-rf","--","","`id`","a\nb","ü"]}"#)
+    #expect(
+      outcome.text == #""status":0,"stdout":"[-rf]\n[--]\n[]\n[`id`]\n[a\nb]\n[ü]\n""#, "\(outcome.text)")
+    // More than the system takes is no fault that passes.
+    let long = String(repeating: "x", count: 200_000)
+    let refused = try rig.perform(.exec, #"{"program":"show","args":["\#(long)"]}"#)
+    #expect(
+      refused.verdict == .refused && refused.error == "the program cannot be started: Argument list too long")
+  }
+
   @Test func `lines go to the ends of their files in order, each its own`() throws {
     let rig = try PerformerRig()
     try Data("cut".utf8).write(to: URL(fileURLWithPath: rig.root + "/b.log"))

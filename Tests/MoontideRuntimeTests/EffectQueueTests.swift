@@ -36,6 +36,21 @@ struct EffectQueueTests {
     #expect(queue.count == 1)
   }
 
+  @Test func `a key with very many effects costs each of them no more than one with few`() throws {
+    var queue = EffectQueue()
+    for sequence in 0..<UInt64(Limits.effectsQueuedMax) { queue.add(entry(sequence, "a")) }
+    let began = ContinuousClock.now
+    for sequence in 0..<UInt64(Limits.effectsQueuedMax) {
+      let found = queue.next(at: .zero)
+      let next = try #require(found)
+      if next.sequence != sequence { Issue.record("\(next.sequence) came as \(sequence)") }
+      queue.ended(next.place)
+    }
+    #expect(queue.count == 0 && queue.next(at: .zero) == nil)
+    // Each of them moved all behind it once: minutes.
+    #expect(ContinuousClock.now - began < .seconds(20))
+  }
+
   @Test func `random effects come in the order of their keys and none is lost`() throws {
     let seed = UInt64.random(in: 0..<1_000_000)
     print("EffectQueueTests seed \(seed)")

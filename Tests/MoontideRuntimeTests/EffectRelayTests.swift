@@ -105,6 +105,7 @@ struct EffectRelayTests {
     try rig.run()
     let seen = times.withLock { $0 }
     #expect(seen.count == 2 && seen[1] - seen[0] >= .seconds(90) && seen[1] - seen[0] < .seconds(95))
+    #expect(project.told.codes == ["E0374"], "who waits is told why")
   }
 
   @Test func `an effect that is given up is told to on_result, holds nothing, and can be performed again`()
@@ -190,6 +191,31 @@ struct EffectRelayTests {
     #expect(performer.jobs.count == 4)
     #expect(try rig.ledger() == Array(repeating: "done 0 1", count: 4))
     #expect(try project.events(.events) == before)
+  }
+
+  @Test func `results that are too long for one batch of the log go into several`() throws {
+    let project = try TestProject([
+      "handlers/c.lua": """
+      consumer "c" { from = "start", on = { A = function(event, ctx)
+        ctx.effect("http", { url = "http://h/", about = event.data })
+      end },
+      on_result = function(result, ctx) ctx.emit { type = "R", data = { n = #result.data.about.t } } end }
+      """
+    ])
+    let text = String(repeating: "x", count: 900_000)
+    for index in 0..<12 { try project.publish("A", key: "k\(index)", data: #"{"t":"\#(text)"}"#) }
+    let performer = ScriptedPerformer { _, _ in nil }
+    let rig = try EffectRig(project, performer)
+    try rig.settle()
+    #expect(performer.jobs.count == 12)
+    // All of them end at once.
+    performer.release(EffectOutcome(.done))
+    try rig.run()
+    #expect(project.told.codes == [] && performer.jobs.count == 12)
+    #expect(try rig.ledger() == Array(repeating: "done 1 1", count: 12))
+    #expect(
+      try project.events(.events).filter { $0[0] == "R" }.map { $0[3] }
+        == Array(repeating: #"{"n":900000}"#, count: 12))
   }
 
   @Test func `a result that the log has and the ledger does not is taken, also of a later try`() throws {

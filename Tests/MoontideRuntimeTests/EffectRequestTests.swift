@@ -17,6 +17,8 @@ struct EffectRequestTests {
 
   @Test func `a template shows names and resolves to values that are escaped`() throws {
     let template = Self.template(#"{"url":"<URL>/x","h":"Bearer <TOKEN>"}"#)
+    let none = #expect(throws: EffectRefusal.self) { try template.resolved { _ in nil } }
+    #expect(none?.text == "the environment variables TOKEN and URL are not set where moontide runs")
     #expect(template.names == ["URL", "TOKEN"])
     #expect(String(decoding: template.shown, as: UTF8.self) == #"{"url":"${URL}/x","h":"Bearer ${TOKEN}"}"#)
     let values = ["URL": "http://h", "TOKEN": "a\"b\\\n"]
@@ -34,6 +36,8 @@ struct EffectRequestTests {
     #expect(post.timeout == Limits.effectTimeDefault && post.target == "https://example.com:8080")
     let get = try HTTPRequest(
       Array(#"{"url":"${URL}/x","timeout":"2s","headers":{"A":"b","content-type":"x"}}"#.utf8))
+    let half = try HTTPRequest(Array(#"{"url":"HTTPS://u@API.${Host}/x"}"#.utf8))
+    #expect(half.target == "https://API.${Host}")
     #expect(get.method == "GET" && get.body.isEmpty && get.target == "${URL}" && get.timeout == .seconds(2))
   }
 
@@ -75,6 +79,20 @@ struct EffectRequestTests {
     (
       "exec", #"{"program":"mailer","env":{"A=B":"x"}}"#,
       "exec: \"A=B\" is not the name of an environment variable"
+    ),
+    (
+      "exec", #"{"program":"mailer","env":{"MOONTIDE_IDEMPOTENCY_KEY":"mine"}}"#,
+      "exec: the variable MOONTIDE_IDEMPOTENCY_KEY is not a script's to set: it belongs to moontide"
+    ),
+    (
+      "exec", #"{"program":"mailer","env":{"LD_PRELOAD":"out/x.so"}}"#,
+      "exec: the variable LD_PRELOAD is not a script's to set: it belongs to the system's loader"
+    ),
+    ("http", #"{"url":"file:///etc/passwd"}"#, "http: 'url' begins with https:// or http:// and a host"),
+    ("http", #"{"url":"http:///x"}"#, "http: 'url' begins with https:// or http:// and a host"),
+    (
+      "http", #"{"url":"http://h/\r\nX-Evil: 1"}"#,
+      "http: 'url' has no spaces and no control characters: escape them as %20"
     ),
     (
       "log", #"{"file":"../x","text":"a"}"#,

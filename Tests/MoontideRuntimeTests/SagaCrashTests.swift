@@ -121,7 +121,7 @@ struct SagaCrashTests {
 }
 
 /// A saga's store that dies at a crash point.
-private final class MortalSagaStore: SagaStore {
+final class MortalSagaStore: SagaStore {
   private let store: any SagaStore
   private let mortal: MortalStore
 
@@ -147,8 +147,14 @@ private final class MortalSagaStore: SagaStore {
   ) throws(StoreError) -> [SagaTimerRow] {
     try store.timers(clock, through: microseconds, limit: limit)
   }
+  func timers(after last: SagaTimerRow?, limit: Int) throws(StoreError) -> [SagaTimerRow] {
+    try store.timers(after: last, limit: limit)
+  }
   func nextTimer(_ clock: SagaTimerRow.Clock) throws(StoreError) -> Int64? { try store.nextTimer(clock) }
-  func openSagas(after key: [UInt8]?, limit: Int) throws(StoreError) -> [SagaRow] {
-    try store.openSagas(after: key, limit: limit)
+  func openSagas(except version: String, after last: SagaRow?, limit: Int) throws(StoreError) -> [SagaRow] {
+    try store.openSagas(except: version, after: last, limit: limit)
+  }
+  func sources(ofVersion version: String) throws(StoreError) -> [SagaSource] {
+    try store.sources(ofVersion: version)
   }
 }

@@ -344,7 +344,8 @@ struct SagaFlowTests {
 }
 
 extension String {
-  fileprivate func changing(_ part: String, to other: String) -> String {
+  /// Puts one text in the place of another, which must be there.
+  func changing(_ part: String, to other: String) -> String {
     guard let range = firstRange(of: part) else {
       Issue.record("\(part) is not there")
       return self

@@ -194,6 +194,47 @@ struct SagaMachineTests {
     #expect(play.instance.status == .completed)
   }
 
+  @Test func `a step of several commands, one of them refused, is undone: the others may have been done`() {
+    var play = SagaPlay([.usual("a"), SagaStep(name: "b", compensates: true)])
+    play.several = ["send b": 2]
+    play.start()
+    #expect(play.event("ADone") == ["send b"])
+    #expect(play.refuse("send b 2", "NO_POINTS") == ["undo b"])
+    #expect(play.accept("send b") == [], "it is not done as a whole")
+    #expect(play.accept("undo b") == ["undo a with #2"])
+    #expect(play.accept("undo a with #2") == ["conclude b: NO_POINTS"])
+  }
+
+  @Test func `another try of a compensation sends again what was refused of it, and nothing else`() {
+    var play = line(2)
+    play.several = ["undo a with #2": 3]
+    play.start()
+    play.event("ADone")
+    #expect(play.event("BFailed") == ["undo a with #2"])
+    play.accept("undo a with #2 2")
+    play.refuse("undo a with #2")
+    #expect(play.instance.timers == [], "one has no outcome yet")
+    play.accept("undo a with #2 3")
+    #expect(play.fire() == ["undo a with #2"])
+    #expect(play.open.keys.sorted().filter { $0.hasPrefix("undo") } == ["undo a with #2"])
+    play.refuse("undo a with #2")
+    #expect(play.instance.status == .stuck)
+    #expect(play.take(.retry) == ["undo a with #2"])
+    #expect(play.open.keys.sorted().filter { $0.hasPrefix("undo") } == ["undo a with #2"])
+    #expect(play.accept("undo a with #2") == ["conclude b: BFailed"])
+  }
+
+  @Test func `what is wished for the event that completes a step finds the step done`() {
+    var play = SagaPlay([.usual("a")])
+    play.start()
+    var machine = SagaMachine(play.plan, play.instance, at: SagaMoment(Position(9), 0))
+    machine.take(.event(type: "ADone"))
+    machine.take(.compensate(reason: "fraud"))
+    #expect(machine.next() == .compensate(0, result: Position(9)))
+    #expect(machine.next() == nil)
+    #expect(machine.instance.status == .compensating)
+  }
+
   @Test func `an instance that is cancelled undoes what was done and what may be done`() {
     var play = line()
     play.start()

@@ -12,6 +12,8 @@ struct SagaPlay {
   private(set) var open: [String: [UInt8]] = [:]
   /// Calls that send nothing.
   var silent: Set<String> = []
+  /// How many commands a call returns, where that is not one: `undo a`, and behind it `undo a 2` and so on.
+  var several: [String: Int] = [:]
   private var position: UInt64 = 0
   var microseconds: Int64 = 0
   private var commands = 0
@@ -39,10 +41,11 @@ struct SagaPlay {
       let name = name(action)
       calls.append(name)
       var ids: [[UInt8]] = []
-      if !silent.contains(name) {
+      let done = machine.accepted(action)
+      for place in 0..<(silent.contains(name) ? 0 : several[name] ?? 1) where !done.contains(place) {
         commands += 1
-        ids = [Array("c\(commands)".utf8)]
-        open[name] = ids[0]
+        ids.append(Array("c\(commands)".utf8))
+        open[place == 0 ? name : "\(name) \(place + 1)"] = ids[ids.count - 1]
       }
       machine.did(action, sent: ids)
     }

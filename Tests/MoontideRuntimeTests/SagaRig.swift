@@ -13,12 +13,15 @@ final class SagaRig {
   private let definition: SagaDefinition
   private let relay: OutboxRelay
   private let deciders: [DeciderWorker]
+  private let effects: EffectRelay
 
   /// - Parameters:
+  ///   - performer: of its effects; by default all are done.
   ///   - log: what the saga and its relay see instead of the project's.
   ///   - wrap: what to put around the store, such as faults.
   init(
     _ project: TestProject, _ name: String, batchRecords: Int? = nil, log: (any EventLog)? = nil,
+    performer: any EffectPerformer = ScriptedPerformer(),
     wrap: (any SagaStore) -> any SagaStore = { $0 }
   ) throws {
     let log = log ?? project.log
@@ -35,6 +38,9 @@ final class SagaRig {
     relay = OutboxRelay(
       definition.handler, log: log, store: wrapped, surroundings: surroundings, board: RelayBoard(),
       partitions: { _ in 4 })
+    effects = EffectRelay(
+      definition.handler, log: log, store: try file.store(), performer: performer, circuits: CircuitBoard(),
+      surroundings: surroundings, board: EffectBoard(), wake: {})
     var deciders: [DeciderWorker] = []
     for decider in project.catalog.deciders {
       deciders.append(
@@ -56,7 +62,7 @@ final class SagaRig {
       if isOver() { return }
       var progressed = false
       var wait = Duration.seconds(1)
-      for worker in [worker, relay] as [any Worker] + deciders {
+      for worker in [worker, relay, effects] as [any Worker] + deciders {
         switch worker.step() {
         case .progressed: progressed = true
         case .idle(let pause): wait = min(wait, pause)

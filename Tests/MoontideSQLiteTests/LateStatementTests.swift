@@ -1,4 +1,5 @@
 @testable import MoontideSQLite
+import CSQLite
 import MoontideCore
 import Testing
 
@@ -35,6 +36,19 @@ import Testing
       let took = try late(sql, values)
       // Generous: other tests run beside this one. The battery judges the time of a process alone.
       #expect(took < .seconds(5), "\(sql.prefix(60)) took \(took)")
+    }
+  }
+
+  @Test func `a value that is refused before the statement begins is never taken for NULL`() throws {
+    let connection = try Connection("late", .memory)
+    try connection.run("create table t(v text)")
+    let insert = try connection.prepare("insert into t values (?1)")
+    let row = RowBuffer()
+    row.append(text: String(repeating: "x", count: 5_000))
+    // What a statement meets whose time was over while it was prepared.
+    sqlite3_limit(connection.handle, SQLITE_LIMIT_LENGTH, 1_000)
+    #expect(throws: StoreError.self) {
+      try row.withSpan { (span) throws(StoreError) in try insert.bind(1, span[0], span.bytes) }
     }
   }
 

@@ -61,7 +61,19 @@ struct LedgerTests {
     kept = try #require(try store.effect(0))
     #expect(kept.status == .waiting && kept.round == 2 && kept.attempts == 0 && kept.error.isEmpty)
     #expect(try store.effect(1)?.round == 1, "what is open stays as it is")
-    #expect(try reader.effects(withRequests: true).map(\.request) == [[123, 125], [123, 125]])
+    var whole = LedgerSelection()
+    whole.withRequests = true
+    #expect(try reader.effects(whole).map(\.request) == [[123, 125], [123, 125]])
+    #expect(try reader.effects().map(\.request) == [[], []])
+    for statuses in [
+      [], [EffectStatus.done], [.dead], [.waiting, .failed], [.waiting, .failed, .done, .dead],
+    ] {
+      let found = try reader.effects(LedgerSelection(statuses: Set(statuses)))
+      #expect(found == (try reader.effects().filter { statuses.contains($0.status) }), "\(statuses)")
+    }
+    let keys = try reader.effects().map(\.key)
+    for key in keys { #expect(try reader.effects(LedgerSelection(key: key)).map(\.key) == [key]) }
+    #expect(try reader.effects(LedgerSelection(key: "none")).isEmpty)
   }
 
   @Test func `what is done is forgotten below a number, and numbers are never used again`() throws {

@@ -68,8 +68,15 @@ final class BuggyLedger: SagaStore, EffectLedger {
     if bug == .timerIsLostAtRestart, written.isEmpty { return nil }
     return try store.nextTimer(clock)
   }
-  func openSagas(after key: [UInt8]?, limit: Int) throws(StoreError) -> [SagaRow] {
-    try store.openSagas(after: key, limit: limit)
+  func timers(after last: SagaTimerRow?, limit: Int) throws(StoreError) -> [SagaTimerRow] {
+    let found = try store.timers(after: last, limit: limit)
+    return bug == .timerIsLostAtRestart ? found.filter { written.contains($0.key) } : found
+  }
+  func openSagas(except version: String, after last: SagaRow?, limit: Int) throws(StoreError) -> [SagaRow] {
+    try store.openSagas(except: version, after: last, limit: limit)
+  }
+  func sources(ofVersion version: String) throws(StoreError) -> [SagaSource] {
+    try store.sources(ofVersion: version)
   }
 
   // MARK: Effects

@@ -86,7 +86,7 @@ final class CheckoutScene: Scene {
   private func open(_ life: ProcessLife) -> [SagaRow] {
     guard !disk.isDown, let store = life.handlers[0].reacting else { return [] }
     return paused {
-      do throws(StoreError) { return try store.openSagas(after: nil, limit: 10_000) } catch {
+      do throws(StoreError) { return try store.openSagas(except: "", after: nil, limit: 10_000) } catch {
         preconditionFailure("instances that cannot be read without a fault: \(error)")
       }
     }

@@ -11,37 +11,73 @@ package final class SmallServer: Sendable {
     /// By names in lower case.
     package var headers: [String: String]
     package var body: String
+    /// Which connection it came on, in the order in which they were made: requests that are long on their
+    /// way may be read later than ones that were sent after them.
+    package var connection: Int
   }
 
+  /// What is done on a connection once a request was read.
   package struct Answer: Sendable {
-    /// Written as it is: status line, headers, empty line, body.
-    var bytes: [UInt8]
-    /// Write nothing, and keep the connection until the other side ends it.
-    var hangs = false
-    /// End the connection after the request, without an answer.
-    var drops = false
+    enum Step: Sendable {
+      case send([UInt8])
+      /// Milliseconds.
+      case pause(UInt32)
+      /// Until the other side ends the connection.
+      case hang
+      /// End the connection as one does that has died.
+      case reset
+      /// The next request of this connection.
+      case goOn
+    }
 
+    var steps: [Step]
+
+    private init(_ steps: [Step]) { self.steps = steps }
+
+    /// A whole answer, after which the connection ends.
     package init(_ status: Int, headers: [String] = [], body: String = "") {
-      let lines =
-        ["HTTP/1.1 \(status) Text", "Content-Length: \(body.utf8.count)", "Connection: close"] + headers
-      bytes = Array((lines.joined(separator: "\r\n") + "\r\n\r\n" + body).utf8)
+      self.init([.send(Self.bytes(status, ["Connection: close"] + headers, body))])
     }
 
-    package static var hanging: Answer {
-      var answer = Answer(200)
-      answer.hangs = true
-      return answer
+    private static func bytes(_ status: Int, _ headers: [String], _ body: String) -> [UInt8] {
+      let lines = ["HTTP/1.1 \(status) Text", "Content-Length: \(body.utf8.count)"] + headers
+      return Array((lines.joined(separator: "\r\n") + "\r\n\r\n" + body).utf8)
     }
-    package static var dropping: Answer {
-      var answer = Answer(200)
-      answer.drops = true
-      return answer
+
+    package static let hanging = Answer([.hang])
+    /// The end of the connection after the request, without an answer.
+    package static let dropping = Answer([])
+    package static let resetting = Answer([.reset])
+
+    /// Written as it is.
+    package static func raw(_ text: String) -> Answer { Answer([.send(Array(text.utf8))]) }
+
+    /// The same, so late.
+    package func late(milliseconds: UInt32) -> Answer { Answer([.pause(milliseconds)] + steps) }
+
+    /// A whole answer twice, the second one when the first has been read, on a connection that stays.
+    package static func twice(_ status: Int, body: String = "") -> Answer {
+      let bytes = Self.bytes(status, [], body)
+      return Answer([.send(bytes), .pause(20), .send(bytes), .goOn])
+    }
+
+    /// An answer on a connection that stays.
+    package static func staying(_ status: Int, body: String = "") -> Answer {
+      Answer([.send(Self.bytes(status, [], body)), .goOn])
+    }
+
+    /// The same text again and again, with pauses, until the other side ends the connection.
+    package static func endless(_ start: String, _ text: String, times: Int, milliseconds: UInt32) -> Answer {
+      let part = Step.send(Array(text.utf8))
+      return Answer(
+        [.send(Array(start.utf8))] + (0..<times).flatMap { _ in [part, .pause(milliseconds)] } + [.hang])
     }
   }
 
   package let port: UInt16
   private let listener: Int32
   private let seen = Mutex<[Request]>([])
+  private let isOpen = Mutex(true)
   private let answer: @Sendable (Request, _ times: Int) -> Answer
 
   /// - Parameter answer: `times` is how often that Idempotency-Key came, this one included.
@@ -74,26 +110,36 @@ package final class SmallServer: Sendable {
 
   package struct Failure: Error { package var text: String }
 
-  /// Ends the thread; the port answers no more.
+  /// Ends the thread; the port answers no more. May be called again.
   package func stop() {
-    shutdown(listener, Int32(SHUT_RDWR))
-    close(listener)
+    isOpen.withLock { isOpen in
+      // The thread closes it: by then nobody else may have its number.
+      if isOpen { shutdown(listener, Int32(SHUT_RDWR)) }
+    }
   }
 
   package var url: String { "http://127.0.0.1:\(port)" }
   package var requests: [Request] { seen.withLock { $0 } }
 
   private func accept() {
+    var number = 0
     while true {
       let connection = Glibc.accept(listener, nil, nil)
-      if connection < 0 { return }
-      let job = Unmanaged.passRetained(Job(server: self, connection: connection))
+      if connection < 0 {
+        isOpen.withLock { isOpen in
+          isOpen = false
+          close(listener)
+        }
+        return
+      }
+      number += 1
+      let job = Unmanaged.passRetained(Job(server: self, connection: connection, number: number))
       var thread = pthread_t()
       if pthread_create(
         &thread, nil,
         { context in
           let job = Unmanaged<Job>.fromOpaque(context!).takeRetainedValue()
-          job.server.serve(job.connection)
+          job.server.serve(job.connection, number: job.number)
           return nil
         }, job.toOpaque()) == 0
       {
@@ -108,31 +154,53 @@ package final class SmallServer: Sendable {
   private final class Job: Sendable {
     let server: SmallServer
     let connection: Int32
-    init(server: SmallServer, connection: Int32) {
+    let number: Int
+    init(server: SmallServer, connection: Int32, number: Int) {
       self.server = server
       self.connection = connection
+      self.number = number
     }
   }
 
-  private func serve(_ connection: Int32) {
+  private func serve(_ connection: Int32, number: Int) {
     defer { close(connection) }
-    guard let request = read(connection) else { return }
-    let times = seen.withLock { seen in
-      seen.append(request)
-      return seen.count { $0.headers["idempotency-key"] == request.headers["idempotency-key"] }
+    while let request = read(connection, number: number) {
+      let times = seen.withLock { seen in
+        seen.append(request)
+        return seen.count { $0.headers["idempotency-key"] == request.headers["idempotency-key"] }
+      }
+      guard perform(answer(request, times), connection) else { return }
     }
-    let answer = answer(request, times)
-    if answer.drops { return }
-    if answer.hangs {
-      var byte: UInt8 = 0
-      // Until the other side goes.
-      while recv(connection, &byte, 1, 0) > 0 {}
-      return
-    }
-    _ = send(connection, answer.bytes, answer.bytes.count, Int32(MSG_NOSIGNAL))
   }
 
-  private func read(_ connection: Int32) -> Request? {
+  /// Whether the connection stays.
+  private func perform(_ answer: Answer, _ connection: Int32) -> Bool {
+    for step in answer.steps {
+      switch step {
+      case .send(let bytes):
+        var at = 0
+        while at < bytes.count {
+          let count = bytes[at...].withUnsafeBytes {
+            send(connection, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+          }
+          if count <= 0 { return false }
+          at += count
+        }
+      case .pause(let milliseconds): usleep(milliseconds * 1_000)
+      case .hang:
+        var byte: UInt8 = 0
+        while recv(connection, &byte, 1, 0) > 0 {}
+      case .reset:
+        var linger = linger(l_onoff: 1, l_linger: 0)
+        setsockopt(connection, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<linger>.size))
+        return false
+      case .goOn: return true
+      }
+    }
+    return false
+  }
+
+  private func read(_ connection: Int32, number: Int) -> Request? {
     var bytes: [UInt8] = []
     var part = [UInt8](repeating: 0, count: 4_096)
     while true {
@@ -150,7 +218,8 @@ package final class SmallServer: Sendable {
       }
       let body = String(text[end.upperBound...])
       if body.utf8.count < Int(headers["content-length"] ?? "0") ?? 0 { continue }
-      return Request(method: String(words[0]), path: String(words[1]), headers: headers, body: body)
+      return Request(
+        method: String(words[0]), path: String(words[1]), headers: headers, body: body, connection: number)
     }
   }
 }

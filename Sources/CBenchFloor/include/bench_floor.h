@@ -32,6 +32,16 @@ bench_floor_result bench_floor_upcast(const char *lines_path);
 bench_floor_result bench_floor_commands(
     const char *lines_path, const char *directory, int64_t group, int64_t bytes);
 
+// What a saga of two steps costs without a runtime, for the orders of `lines_path`. Each order goes through
+// three rounds (it is created; its stock is reserved; it is charged), each one SQLite transaction, flushed,
+// for `batch` orders: its row is read and written, a statement a record that concerns it; its timer is set or
+// taken away; the command of the next step and whose it is are rows. When `whole` is not 0 the rest of the
+// flow is there too: events, commands, decisions (of states in a hash map) and outcomes are written to a log,
+// `bytes` bytes a record, with an fdatasync for each `batch`, and commands leave their table. The lines are in
+// memory before the clock starts; `events` counts orders.
+bench_floor_result bench_floor_saga(
+    const char *lines_path, const char *directory, int64_t batch, int64_t bytes, int32_t whole);
+
 // A second connection to a read model, as a dashboard would have one: sees when a commit is visible. One
 // thread. NULL when the file cannot be opened.
 typedef struct bench_checkpoint bench_checkpoint;

@@ -40,12 +40,14 @@ typedef struct mt_exec_request {
 enum {
   MT_ENDED = 0,          // HTTP: there is a status; exec: the program exited
   MT_TIMED_OUT = 1,
-  MT_NO_CONNECTION = 2,  // no such host, nobody there, or the connection broke
+  MT_NO_CONNECTION = 2,  // no such host, or nobody there
   MT_NOT_TRUSTED = 3,    // TLS: the certificate
   MT_TOO_LONG = 4,       // the response
   MT_SIGNALLED = 5,      // exec: `status` is the signal
   MT_NOT_STARTED = 6,    // exec: `status` is the errno; HTTP: the URL is none
-  MT_LEFT = 7            // the owner ended
+  MT_LEFT = 7,           // the owner ended
+  MT_BROKEN = 8,         // the connection, before there was an answer
+  MT_NO_ANSWER = 9       // what came is no HTTP
 };
 
 /// Bytes of the library's, until the next call of `mt_effects_next`.

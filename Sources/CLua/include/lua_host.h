@@ -207,6 +207,7 @@ enum {
   MT_SAGA_WHY = 5,        // function(state, why), of the text cells that the result holds
   MT_SAGA_REACT = 6,      // function(state, event, ctx)
   MT_SAGA_TIMED = 7,      // function(state, ctx)
+  MT_SAGA_MIGRATE = 8,    // function(state, step, status), of the text cells that the result holds
 };
 
 typedef struct mt_saga_call {
@@ -220,7 +221,7 @@ typedef struct mt_saga_call {
 /// Calls a function of a saga. All but MT_SAGA_CORRELATE leave the state, encoded, in `mt_lua_value`;
 /// MT_SAGA_SEND, MT_SAGA_UNDO and MT_SAGA_WHY the commands that were returned in `mt_lua_arguments` (8 cells
 /// each, in the order of `EmittedField`). For MT_SAGA_WHY `mt_lua_result_cells` holds names and texts in
-/// turn.
+/// turn. MT_SAGA_MIGRATE leaves the step that was returned: a text, 0 for false, or no cell for nil.
 /// - event: what is handled; for MT_SAGA_UNDO the result, with the time of what is handled.
 int32_t mt_lua_saga(mt_lua *state, const mt_saga_call *call, const mt_event *event);
 

@@ -52,8 +52,7 @@ final class DeciderGroup: Sendable {
 
   /// Whether nothing below `end` is left to decide.
   func isDone(at end: Position) -> Bool {
-    let status = board.status
-    return inbox.isEmpty && status.waiting == nil && status.halted == nil && status.position >= end
+    inbox.isEmpty && board.status.isDone(at: end)
   }
 
   /// What it answered since it was started.

@@ -14,14 +14,10 @@ struct Rehearsal {
     let path = "\(project.paths.cache)/rehearsal-\(name)-\(project.randomness.next()).sqlite"
     var failure: Diagnostic?
     do throws(Diagnostic) {
-      if letters.definition.kind == .saga {
-        throw Diagnostic(
-          .cannotRetry, "what a retry of saga \(name) would do cannot be tried on a copy",
-          help: "moontide saga ls shows its instances; moontide dead retry \(name) tries it for good")
-      } else if letters.definition.kind == .projection {
+      if letters.definition.kind == .projection {
         try projection(decisions, letters, at: path)
       } else {
-        try consumer(decisions, letters, at: path)
+        try reacting(decisions, letters, at: path)
       }
     } catch { failure = error }
     try FileError.told { () throws(FileError) in
@@ -35,9 +31,9 @@ struct Rehearsal {
       clock: project.clock, randomness: project.randomness, report: { _ in }, print: { _, _, _ in })
   }
 
-  // MARK: Consumers
+  // MARK: Consumers and sagas
 
-  private func consumer(
+  private func reacting(
     _ decisions: [Decision], _ letters: DeadSelection.Letters, at path: String
   ) throws(Diagnostic) {
     var definition = letters.definition
@@ -50,14 +46,23 @@ struct Rehearsal {
       let reader = try StoreReader(path: source)
       try StoreOpeningError.told { () throws(StoreError) in try reader.copy(to: path) }
       let identity = StoreIdentity(
-        handler: definition.name, kind: .consumer, scriptVersion: definition.scriptVersion)
+        handler: definition.name, kind: definition.kind, scriptVersion: definition.scriptVersion)
       return try ConsumerFile(path: path, identity: identity).store()
     }
     let before = try StoreError.told { () throws(StoreError) in try store.ledger() }
-    try HandlerWorker(
-      definition, catalog: project.catalog, log: project.log, store: store, surroundings: surroundings(),
-      board: StatusBoard(definition, lane: 0)
-    ).rehearse(decisions)
+    let board = StatusBoard(definition, lane: 0)
+    if var saga = project.catalog.sagas[definition.name], definition.kind == .saga {
+      saga.handler = definition
+      try SagaWorker(
+        saga, catalog: project.catalog, log: project.log, store: store, surroundings: surroundings(),
+        board: board
+      ).rehearse(decisions)
+    } else {
+      try HandlerWorker(
+        definition, catalog: project.catalog, log: project.log, store: store, surroundings: surroundings(),
+        board: board
+      ).rehearse(decisions)
+    }
     let dead = try StoreError.told { () throws(StoreError) in try store.deadLetters() }
     let emitted = try StoreError.told { () throws(StoreError) in
       try store.outbox(from: before.nextOutbox, limit: Limits.queryRowsMax)

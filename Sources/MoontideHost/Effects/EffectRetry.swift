@@ -30,17 +30,23 @@ struct EffectRetry {
     let survey = HandlerSurvey(project)
     var chosen: [Chosen] = []
     var known: Set<String> = []
-    for definition in project.catalog.definitions where definition.kind == .consumer {
+    for definition in project.catalog.definitions where definition.kind != .projection {
       known.insert(definition.name)
       let isAll = request.names.isEmpty || request.names.contains(definition.name)
-      let all = try survey.ledger(definition) { reader throws(StoreError) in try reader.effects() } ?? []
-      let effects = all.filter { effect in
-        if request.names.contains(effect.key) {
-          known.insert(effect.key)
-          return !effect.status.isOpen
-        }
-        return isAll && effect.status == .dead
-      }
+      let effects: [LedgerEffect] =
+        try survey.ledger(definition) { reader throws(StoreError) in
+          var effects: [LedgerEffect] =
+            isAll ? try reader.effects(LedgerSelection(statuses: [.dead])) : []
+          for name in request.names {
+            for effect in try reader.effects(LedgerSelection(key: name)) {
+              known.insert(name)
+              if !effect.status.isOpen, !effects.contains(where: { $0.key == name }) {
+                effects.append(effect)
+              }
+            }
+          }
+          return effects
+        } ?? []
       if !effects.isEmpty { chosen.append((definition, effects)) }
     }
     if let stray = request.names.first(where: { !known.contains($0) }) {
@@ -100,14 +106,11 @@ struct EffectRetry {
 
   /// The chosen ones by number, as the ledger has them now.
   private func now(_ chosen: Chosen) throws(Diagnostic) -> [UInt64: LedgerEffect] {
-    let wanted = Set(chosen.effects.map(\.sequence))
-    let all =
-      try HandlerSurvey(project).ledger(chosen.definition) { reader throws(StoreError) in
-        try reader.effects()
-      } ?? []
-    return Dictionary(
-      all.filter { wanted.contains($0.sequence) }.map { ($0.sequence, $0) },
-      uniquingKeysWith: { first, _ in first })
+    try HandlerSurvey(project).ledger(chosen.definition) { reader throws(StoreError) in
+      var now: [UInt64: LedgerEffect] = [:]
+      for effect in chosen.effects { now[effect.sequence] = try reader.effect(effect.sequence) }
+      return now
+    } ?? [:]
   }
 
   private func tell(_ chosen: Chosen, _ sink: any RowSink) throws(Diagnostic) {

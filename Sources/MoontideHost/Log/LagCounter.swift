@@ -27,7 +27,7 @@ struct LagCounter {
         try log.read(from: next, records: Limits.readRecordsMax, bytes: Limits.readBytesMax, into: batch)
       }
       for record in batch.records where record.position < end {
-        if record.envelope.kind == .result, definition.takesResults {
+        if record.envelope.kind == .result, definition.countsResults {
           if isAhead(record, in: batch, definition, topics, starts) { count += 1 }
           continue
         }

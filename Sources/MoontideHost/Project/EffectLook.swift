@@ -22,7 +22,7 @@ struct EffectLook {
         try report.add("program \(name)", .wrong, "there is no \(path)", "mend programs in moontide.lua")
       }
     }
-    for definition in scripts.catalog.definitions where definition.kind == .consumer {
+    for definition in scripts.catalog.definitions where definition.kind != .projection {
       guard let counts = try counts(definition), counts != LedgerCounts() else { continue }
       let found = "\(counts.done) done, \(counts.open) due or to be tried again, \(counts.dead) dead"
       let isLeft = counts.open > 0 && !isRunning

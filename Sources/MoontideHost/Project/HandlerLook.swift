@@ -157,6 +157,28 @@ struct HandlerLook {
         + "were emitted"
   }
 
+  /// How many of the records that a saga holds, or has as dead letters, are events that it did not apply:
+  /// timers, outcomes and migrations fail and wait too. Nil of another handler.
+  private func eventsWaiting(_ ledger: HandlerLedger, _ log: LogReader) throws(Diagnostic) -> Int? {
+    guard definition.kind == .saga else { return nil }
+    let migrations = Set(ledger.parked.filter { $0.topic == .migrations }.map(\.position))
+    var places = Set(ledger.deadCodes.keys)
+    for parked in ledger.parked {
+      places.insert(parked.position)
+      places.formUnion(parked.held)
+    }
+    let batch = RecordBatch()
+    return try LogError.told { () throws(LogError) in
+      var count = 0
+      for place in places.sorted() where !migrations.contains(place) && place < log.durableEnd {
+        _ = try log.read(from: place, records: 1, bytes: 1, into: batch)
+        guard let record = batch.records.first, record.position == place else { continue }
+        if record.envelope.kind == .event { count += 1 }
+      }
+      return count
+    }
+  }
+
   /// I5: published = applied + lag + held + dead-lettered + skipped, as far as scripts and starts have not
   /// changed; and I10: what lags.
   private func account(
@@ -174,7 +196,8 @@ struct HandlerLook {
       let published = try LogError.told { () throws(LogError) in
         try StartPlan.matching(definition, from: .start, log: log)
       }
-      let sum = ledger.applied + lag + UInt64(held) + UInt64(ledger.deadLetters) + ledger.skipped
+      let waiting = try eventsWaiting(ledger, log) ?? held + ledger.deadLetters
+      let sum = ledger.applied + lag + UInt64(waiting) + ledger.skipped
       if published != sum {
         return try report.add(
           name, isProjection ? .wrong : .notable, "\(found), but \(published) were published",

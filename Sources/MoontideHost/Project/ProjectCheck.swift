@@ -36,6 +36,11 @@ struct ProjectCheck {
       do throws(Diagnostic) { view = try look(loaded.catalog, &problems) } catch {
         problems.append(error.asWarning("what is stored could not be looked at"))
       }
+      do throws(Diagnostic) {
+        problems += try OpenInstances(paths: paths, files: files, catalog: loaded.catalog).problems()
+      } catch {
+        problems.append(error.asWarning("open instances of sagas could not be looked at"))
+      }
     }
     problems += Guidance(loaded.catalog, log: view).diagnostics(
       deciders: Set(loaded.catalog.deciders.flatMap(\.commands)))
@@ -44,7 +49,7 @@ struct ProjectCheck {
 
   private static func summary(_ catalog: ProjectCatalog) -> String {
     let kinds = Dictionary(grouping: catalog.definitions, by: \.kind).mapValues(\.count)
-    var counts = [HandlerKind.projection, .consumer].compactMap { kind in
+    var counts = [HandlerKind.projection, .consumer, .saga].compactMap { kind in
       kinds[kind].map { "\($0) \(kind.rawValue)\($0 == 1 ? "" : "s")" }
     }
     let deciders = catalog.deciders.count

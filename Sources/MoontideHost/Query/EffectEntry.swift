@@ -12,13 +12,13 @@ extension HandlerSurvey {
     var isInFlight: Bool
   }
 
-  /// Those of all consumers, by handler and number.
-  func effects(withRequests: Bool = false) throws(Diagnostic) -> [EffectEntry] {
+  /// Of all consumers, by handler and number.
+  func effects(_ selection: LedgerSelection) throws(Diagnostic) -> [EffectEntry] {
     var entries: [EffectEntry] = []
-    for definition in catalog.definitions where definition.kind == .consumer {
+    for definition in catalog.definitions where definition.kind != .projection {
       let inFlight = inFlight(definition)
       let effects = try ledger(definition) { reader throws(StoreError) in
-        try reader.effects(withRequests: withRequests)
+        try reader.effects(selection)
       }
       entries += (effects ?? []).map {
         EffectEntry(handler: definition.name, effect: $0, isInFlight: inFlight.contains($0.sequence))

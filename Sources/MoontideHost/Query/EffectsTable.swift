@@ -12,7 +12,12 @@ final class EffectsTable: SystemTable {
     .init("position", .integer), .init("attempts", .integer), .init("round", .integer), .init("due", .text),
     .init("ended", .text), .init("error", .text), .init("result", .text), .init("request", .text),
   ]
-  private static let requestColumn: UInt64 = 15
+  private enum Column {
+    static let key = 0
+    static let state = 5
+    static let result: UInt64 = 14
+    static let request: UInt64 = 15
+  }
 
   private let survey: HandlerSurvey
   private let fault: TableFault
@@ -22,15 +27,29 @@ final class EffectsTable: SystemTable {
     self.fault = fault
   }
 
-  func plan(_ conditions: [SystemCondition]) -> SystemPlan { SystemPlan(rows: 1_000) }
+  func plan(_ conditions: [SystemCondition]) -> SystemPlan {
+    let chosen = conditions.indices.filter { index in
+      conditions[index].comparison == .equal && [Column.key, Column.state].contains(conditions[index].column)
+    }
+    let isOne = chosen.contains { conditions[$0].column == Column.key }
+    return SystemPlan(chosen: chosen, rows: isOne ? 1 : chosen.isEmpty ? 100_000 : 1_000)
+  }
 
   func open(
     _ conditions: [(condition: SystemCondition, value: SystemValue)], columnsUsed: UInt64
   ) throws(StoreError) -> any SystemCursor {
-    let withRequests = columnsUsed & (1 << Self.requestColumn) != 0
-    let rows = try fault.stored { () throws(Diagnostic) in
-      try survey.effects(withRequests: withRequests).map { row($0) }
+    var selection = LedgerSelection()
+    for (condition, value) in conditions {
+      guard case .text(let text) = value else { return RowListCursor([]) }
+      if condition.column == Column.key {
+        selection.key = text
+      } else {
+        selection.statuses = Set(EffectStatus.shown(as: text))
+      }
     }
+    selection.withResults = columnsUsed & (1 << Column.result) != 0
+    selection.withRequests = columnsUsed & (1 << Column.request) != 0
+    let rows = try fault.stored { () throws(Diagnostic) in try survey.effects(selection).map { row($0) } }
     return RowListCursor(rows)
   }
 
@@ -55,6 +74,18 @@ final class EffectsTable: SystemTable {
 }
 
 extension EffectStatus {
+  /// Those that may be shown by that word.
+  static func shown(as word: String) -> [EffectStatus] {
+    switch word {
+    case "due": [.waiting]
+    case "failed": [.failed]
+    case "in flight": [.waiting, .failed]
+    case "done": [.done]
+    case "dead": [.dead]
+    default: []
+    }
+  }
+
   /// As people read it.
   var word: String {
     switch self {

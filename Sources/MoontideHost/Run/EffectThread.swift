@@ -30,6 +30,19 @@ final class EffectThread: EffectPerformer {
       })
   }
 
+  /// What is to be told at once of variables that effects may refer to and that have no value here.
+  var unset: Diagnostic? {
+    let names = setting.rules.environment.filter { setting.vault[$0] == nil }
+    if names.isEmpty { return nil }
+    let isOne = names.count == 1
+    return Diagnostic(
+      .warning, code: RuntimeCode.effectVariableUnset.rawValue,
+      "the environment \(isOne ? "variable" : "variables") \(names.joined(separator: ", ")) "
+        + "\(isOne ? "is" : "are") not set: effects that need \(isOne ? "it" : "them") are given up"
+    )
+    .adding("help", "set \(isOne ? "it" : "them") where moontide is started · moontide explain E0373")
+  }
+
   /// A variable of this process; nil when it is not set, or is not UTF-8.
   static func variable(_ name: String) -> String? { getenv(name).flatMap { String(validatingCString: $0) } }
 

@@ -58,7 +58,8 @@ final class ProjectRun {
       })
     report.commands = counts.commands
     report.deciders = deciders.map(\.summary).sorted { $0.name < $1.name }
-    for definition in definitions where definition.kind == .consumer {
+    for group in groups { report.doneEffects[group.definition.name] = group.effects?.status.done }
+    for definition in definitions where definition.kind != .projection {
       report.deadEffects += try HandlerSurvey(project).effectCounts(definition)?.dead ?? 0
     }
     try tellStranded(report)
@@ -71,6 +72,10 @@ final class ProjectRun {
     _ started: (any ProjectAccess & Sendable) -> Void
   ) throws(Diagnostic) -> Bool {
     let isReady = try whenPossible(until: stop) { () throws(Diagnostic) in
+      // Before anything runs: a script that cannot go on with its open instances changes nothing.
+      let open = OpenInstances(paths: project.paths, files: project.files, catalog: project.catalog)
+      let problems = try open.problems(of: Set(definitions.map(\.name)))
+      if let refusal = problems.first(where: { $0.severity == .error }) { throw refusal }
       if maintainer == nil { try startMaintainer() }
       for offer in try MendedHandlers(project).offers(definitions) { inbox.put(.problem(offer)) }
     }
@@ -139,6 +144,9 @@ final class ProjectRun {
     let effects = EffectThread(
       project.paths, project.settings.defaults.effects, failed: { inbox.put(.problem($0)) })
     self.effects = effects
+    if let unset = effects.unset, definitions.contains(where: { $0.kind == .consumer }) {
+      try observer.problem(unset)
+    }
     let setting = HandlerGroup.Setting(
       project: project, surroundings: surroundings, bell: bell, progressed: progressed, performer: effects,
       circuits: circuits, patience: options.once ? Limits.circuitPatienceOnce : Limits.circuitPatience)

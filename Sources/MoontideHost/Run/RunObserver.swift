@@ -61,6 +61,8 @@ public struct RunReport: Sendable {
   public var deciders: [DeciderSummary] = []
   /// Effects of the handlers that ran which were given up, now or earlier.
   public var deadEffects: UInt64 = 0
+  /// Effects that were done since the run began, by handler.
+  public var doneEffects: [String: UInt64] = [:]
 
   /// Of all handlers, as they stand.
   public var deadLetters: UInt64 { handlers.reduce(0) { $0 + $1.dead } }

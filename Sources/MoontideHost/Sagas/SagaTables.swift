@@ -10,19 +10,23 @@ struct SagaTables {
 
   var all: [any SystemTable] {
     [
-      SagaTable("sagas", Self.instanceColumns, survey, fault) { saga, row in [Self.instance(saga, row)] },
+      SagaTable("sagas", Self.instanceColumns, survey, fault) { [survey] saga, row in
+        let isPinned = survey.catalog.sagas[saga]?.isPinned(row) ?? false
+        return [Self.instance(saga, row) + [.integer(isPinned ? 1 : 0)]]
+      },
       SagaTable("timers", Self.timerColumns, survey, fault) { saga, row in
         row.timers.map { Self.timer(saga, row, $0) }
       },
     ]
   }
 
-  /// `step` is where it stands; `steps`, `pending` and `notes` are JSON arrays, `state` JSON.
+  /// `step` is where it stands; `version` the script by which it does; `steps`, `pending` and `notes` are
+  /// JSON arrays, `state` JSON; `pinned` is 1 where it ends by an older script than today's.
   static let instanceColumns: [SystemColumn] = [
     .init("saga", .text), .init("key", .text), .init("status", .text), .init("step", .text),
     .init("reason", .text), .init("began", .integer), .init("changed", .integer), .init("time", .text),
     .init("next_timer", .text), .init("version", .text), .init("steps", .text), .init("pending", .text),
-    .init("notes", .text), .init("state", .text),
+    .init("notes", .text), .init("state", .text), .init("pinned", .integer),
   ]
 
   /// `clock` is `event` or `wall`; `announced` is 1 while the firing is on its way through the log.
@@ -65,7 +69,7 @@ struct SagaTables {
       .text(saga), .text(String(decoding: timer.key, as: UTF8.self)), .text(timer.purpose),
       .text(EventTime(microseconds: timer.dueMicroseconds).description),
       .integer(timer.dueMicroseconds), .text(timer.clock == .event ? "event" : "wall"),
-      .integer(timer.isAnnounced ? 1 : 0), .text(row.status),
+      .integer(timer.announcement == .none ? 0 : 1), .text(row.status),
     ]
   }
 }

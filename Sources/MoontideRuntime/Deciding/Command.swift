@@ -98,15 +98,19 @@ public struct Command: Sendable, Hashable {
   static func streamKey(
     _ field: String, _ type: String, _ bytes: [UInt8], _ data: ByteRange
   ) throws(EnvelopeFault) -> [UInt8] {
-    let rule = "the stream of \(type) must be named by `\(field)` in its data"
+    var rule: String { "the stream of \(type) must be named by `\(field)` in its data" }
     guard let written = JSONFields.value(field, bytes, data) else {
       throw EnvelopeFault(.streamKey, "\(rule); there is no such field")
     }
     let key: [UInt8]
-    switch try JSONValue(parsing: Array(bytes[written.indices])) {
-    case .string(let text): key = Array(text.utf8)
-    case .integer(let number): key = Array(String(number).utf8)
-    default: throw EnvelopeFault(.streamKey, "\(rule), as a text or a whole number")
+    if let plain = JSONFields.plainText(bytes, written) {
+      key = plain
+    } else {
+      switch try JSONValue(parsing: Array(bytes[written.indices])) {
+      case .string(let text): key = Array(text.utf8)
+      case .integer(let number): key = Array(String(number).utf8)
+      default: throw EnvelopeFault(.streamKey, "\(rule), as a text or a whole number")
+      }
     }
     guard (1...Limits.identityBytesMax).contains(key.count), key.allSatisfy({ $0 >= 0x20 && $0 != 0x7f })
     else {

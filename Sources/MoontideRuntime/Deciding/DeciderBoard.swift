@@ -13,6 +13,13 @@ public struct DeciderStatus: Sendable, Hashable {
   public var halted: Diagnostic?
   /// Why it waits (a full disk), though there is work.
   public var waiting: Diagnostic?
+  /// Whether its worker is there: before it is opened nobody knows what is left to do.
+  var hasBegun = false
+
+  /// Whether nothing below `end` is left to decide.
+  public func isDone(at end: Position) -> Bool {
+    hasBegun && halted == nil && waiting == nil && position >= end
+  }
 }
 
 /// Where a decider shows its status to other threads.
@@ -31,5 +38,10 @@ public final class DeciderBoard: Sendable {
     }
   }
 
-  func publish(_ status: DeciderStatus) { current.withLock { $0 = status } }
+  func publish(_ status: DeciderStatus) {
+    current.withLock {
+      $0 = status
+      $0.hasBegun = true
+    }
+  }
 }

@@ -24,6 +24,8 @@ struct ParkedKeys: Sendable {
   private var dues = DueKeys()
   /// Keys that are still tried in the background.
   private(set) var retrying = 0
+  /// Keys whose failed record is still on its way through the log.
+  private(set) var awaiting = 0
   /// Events that wait behind the first ones.
   private var waiting = 0
 
@@ -43,6 +45,7 @@ struct ParkedKeys: Sendable {
     entries.append(Entry(key: bare, topic: topic, due: due, waiting: key.held))
     waiting += key.held.count
     if key.status == .retrying { retrying += 1 }
+    if key.status == .awaiting { awaiting += 1 }
     index(entries.count - 1)
     hint(entries.count - 1)
   }
@@ -51,9 +54,22 @@ struct ParkedKeys: Sendable {
     table.set(entries[index].key.key, salt: UInt32(entries[index].topic.value), value: index)
   }
 
+  /// In order of position among those that wait: it may have waited elsewhere before.
   mutating func hold(_ position: Position, at index: Int) {
-    entries[index].waiting.append(position)
+    var place = entries[index].waiting.count
+    while place > entries[index].done, entries[index].waiting[place - 1] > position { place -= 1 }
+    entries[index].waiting.insert(position, at: place)
     waiting += 1
+  }
+
+  /// What an awaiting key waited for has come: it is due now, before all that waits.
+  mutating func seat(_ index: Int, at position: Position, nowMicroseconds: Int64, due: Duration) {
+    var key = entries[index].key
+    precondition(key.status == .awaiting, "only a key that awaits its record is seated")
+    key.position = position
+    key.status = .retrying
+    key.dueMicroseconds = nowMicroseconds
+    set(index, to: key, due: due)
   }
 
   /// The first event was tried again: how it stands now.
@@ -64,6 +80,7 @@ struct ParkedKeys: Sendable {
 
   private mutating func set(_ index: Int, to key: ParkedKey, due: Duration) {
     retrying += (key.status == .retrying ? 1 : 0) - (entries[index].isRetrying ? 1 : 0)
+    awaiting += (key.status == .awaiting ? 1 : 0) - (entries[index].key.status == .awaiting ? 1 : 0)
     entries[index].key = key
     entries[index].due = due
     hint(index)
@@ -92,6 +109,7 @@ struct ParkedKeys: Sendable {
     let gone = entries[index]
     waiting -= gone.heldCount
     if gone.isRetrying { retrying -= 1 }
+    if gone.key.status == .awaiting { awaiting -= 1 }
     let last = entries.removeLast()
     if index < entries.count {
       entries[index] = last

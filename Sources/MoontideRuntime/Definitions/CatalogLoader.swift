@@ -13,6 +13,8 @@ struct CatalogLoader {
   /// Where each kind and name was first defined.
   private var places: [String: SourcePlace] = [:]
   private var contents: [String: Digest] = [:]
+  /// The modules that each file may require, by its path.
+  private var modules: [String: [String]] = [:]
   /// The modules that the file being read requires.
   private var required: Set<String> = []
   /// Of the file being read, once it has an upcaster.
@@ -38,6 +40,7 @@ struct CatalogLoader {
       let found = try state.load(script)
       contents[script.path] = scripts.version(of: script.path, loaded: state.requiredModules)
       required = state.requiredModules
+      modules[script.path] = scripts.modules(requiredBy: script.path, loaded: required)
       scan = nil
       for definition in found { read(definition, check: check) }
     } catch {
@@ -128,7 +131,10 @@ struct CatalogLoader {
         version = version.adding(type).adding(content.high).adding(content.low)
       }
       definitions[index].version = version
-      if definitions[index].kind == .saga { sagas[definitions[index].name]?.handler = definitions[index] }
+      guard definitions[index].kind == .saga else { continue }
+      let kept = sources(of: definitions[index], types)
+      sagas[definitions[index].name]?.handler = definitions[index]
+      sagas[definitions[index].name]?.sources = kept
     }
     for index in deciders.indices {
       var version = (contents[deciders[index].path] ?? .zero).adding("decider").adding(deciders[index].name)
@@ -139,6 +145,22 @@ struct CatalogLoader {
       deciders[index].version = version
     }
     diagnostics += UpcasterChecks(upcasters, handlers: definitions).diagnostics
+    tellAndSort()
+  }
+
+  /// The file of a handler, those of the upcasters that it needs, and all modules that these may require: a
+  /// catalog of these alone has the handler in the same version.
+  private func sources(of definition: HandlerDefinition, _ types: [String]) -> [SagaSource] {
+    let needed = types.filter { definition.interest.needsUpcaster(of: $0) }
+    let paths = Set([definition.path] + needed.compactMap { upcasters[$0]?.path }).sorted()
+    let names = Set(paths.flatMap { modules[$0] ?? [] }).sorted()
+    return paths.compactMap { scripts.handler($0) }.map { SagaSource(path: $0.path, text: $0.text) }
+      + names.compactMap { name in
+        scripts.modules[name].map { SagaSource(module: name, path: $0.path, text: $0.text) }
+      }
+  }
+
+  private mutating func tellAndSort() {
     for script in scripts.handlers {
       guard let tokens = scripts.tokens(script.path) else { continue }
       diagnostics += LocalAssignments(tokens).warnings

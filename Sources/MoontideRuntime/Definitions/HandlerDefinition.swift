@@ -26,6 +26,9 @@ public struct HandlerDefinition: Sendable, Hashable {
   public var was: String?
   /// Whether it has a function for what comes of its effects.
   public var takesResults = false
+  /// Whether results of its effects count as what it handles; those of a saga move its instances as outcomes
+  /// of commands do.
+  public var countsResults: Bool { takesResults && kind == .consumer }
   /// Versions that it wants to see instead of the newest, in the order of `pairs`.
   public var wants: [WantedVersion]
   /// Which stored events concern it.

@@ -1,4 +1,4 @@
-import MoontideCore
+public import MoontideCore
 
 /// A saga as its script defines it, checked.
 public struct SagaDefinition: Sendable, Hashable {
@@ -27,6 +27,14 @@ public struct SagaDefinition: Sendable, Hashable {
   public var timers: [String]
   /// Whether event time alone moves its timers.
   public var followsEventTime: Bool
+  /// Whether it has a function that brings open instances to changed steps.
+  public var migrates = false
+  /// Whether open instances that do not fit its steps end by the script that they stand by.
+  public var pins = false
+  /// Where `steps` is written.
+  public var stepsPlace: SourcePlace
+  /// All of its script, for those that may have to end by it when it is edited.
+  public var sources: [SagaSource] = []
 
   public init(
     handler: HandlerDefinition, plan: SagaPlan = SagaPlan(), startsOn: [String] = [],
@@ -40,6 +48,7 @@ public struct SagaDefinition: Sendable, Hashable {
     self.reactions = reactions
     self.timers = timers
     self.followsEventTime = followsEventTime
+    stepsPlace = handler.place
   }
 
   public var name: String { handler.name }

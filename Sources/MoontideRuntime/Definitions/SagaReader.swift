@@ -16,7 +16,8 @@ struct SagaReader {
   private var title: String { reader.title }
 
   private static let keys = [
-    "starts_on", "correlate", "initial", "steps", "completed", "compensated", "on", "timers", "clock",
+    "starts_on", "correlate", "initial", "steps", "completed", "compensated", "on", "on_result", "timers",
+    "clock",
     "retry",
     "exhausted", "topics", "wants", "from", "was", "migrate", "pin",
   ]
@@ -30,7 +31,6 @@ struct SagaReader {
         "lanes": "is for consumers: a saga has one lane, since its instances are found in one file",
         "decide": "is for deciders: a saga sends commands to them",
       ])
-    refuseLater()
     let common = handler.common(.saga)
     var plan = SagaPlan()
     plan.retry = common.retry
@@ -51,19 +51,27 @@ struct SagaReader {
     definition.timers = timers()
     let clock = handler.reader.word(body, ["clock"], of: ["event", "wall"])
     definition.followsEventTime = clock == "event"
+    readChanges(&definition)
     checkSense(definition)
     definition.handler.subscriptions = SagaDefinition.subscriptions(
       startsOn: definition.startsOn, plan: plan, reactions: definition.reactions)
     return reader.hasErrors ? nil : definition
   }
 
-  /// Keys of the contract that a later version brings.
-  private mutating func refuseLater() {
-    for key in ["migrate", "pin"] where body[key] != nil {
-      handler.reader.report(
-        .laterVersion, "\(title): `\(key)` comes in a later version", at: reader.keyPlace([key]),
-        help: "until then let open instances end before their steps are removed or reordered")
+  /// `migrate` and `pin`: what becomes of open instances that do not fit the steps any more.
+  private mutating func readChanges(_ definition: inout SagaDefinition) {
+    definition.migrates = function("migrate")
+    switch body["pin"] {
+    case nil: break
+    case .boolean(let flag)?: definition.pins = flag
+    case let other?: handler.reader.wrongKind(other, ["pin"], wanted: "true or false")
     }
+    if definition.migrates, definition.pins {
+      handler.reader.report(
+        .badValue, "\(title): open instances either go on by `migrate` or end by their old code",
+        at: reader.keyPlace(["pin"]), help: "leave one of the two out")
+    }
+    definition.stepsPlace = reader.keyPlace(["steps"])
   }
 
   private mutating func checkSense(_ definition: SagaDefinition) {

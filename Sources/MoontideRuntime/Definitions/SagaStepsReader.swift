@@ -86,6 +86,11 @@ struct SagaStepsReader {
     step.succeedsOn = types(table, path + ["succeeds_on"]) ?? []
     step.failsOn = types(table, path + ["fails_on"]) ?? []
     step.timeout = reader.duration(table, path + ["timeout"])
+    if step.timeout == .zero {
+      reader.report(
+        .badValue, "\(reader.title): the step \"\(name)\" has no time at all: a timeout is longer than 0",
+        at: reader.valuePlace(path + ["timeout"]))
+    }
     if !step.sends, step.succeedsOn.isEmpty {
       reader.report(
         .missingKey, "\(reader.title): the step \"\(name)\" needs `send`, or `succeeds_on` to wait for",

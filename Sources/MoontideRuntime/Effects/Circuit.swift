@@ -24,6 +24,11 @@ public struct Circuit: Sendable, Hashable {
     if case .closed = state { false } else { true }
   }
 
+  /// How long it rests from now on; nil when it is not open.
+  func rest(at now: Duration) -> Duration? {
+    if case .open(let until, _) = state { max(.zero, until - now) } else { nil }
+  }
+
   /// Nil when a try may go through now, else when to ask again.
   public mutating func ask(at now: Duration) -> Duration? {
     switch state {

@@ -14,11 +14,14 @@ public final class CircuitBoard: Sendable {
 
   func succeed(_ target: String) { circuits.withLock { _ = $0.removeValue(forKey: target) } }
 
-  func fail(_ target: String, at now: Duration, asked: Duration?) {
+  /// How long the target rests, when that is what this failure led to.
+  @discardableResult func fail(_ target: String, at now: Duration, asked: Duration?) -> Duration? {
     circuits.withLock { circuits in
       // More targets than this at once are no targets any more: those beyond go without.
-      if circuits[target] == nil, circuits.count >= Limits.circuitsMax { return }
+      if circuits[target] == nil, circuits.count >= Limits.circuitsMax { return nil }
+      let wasOpen = circuits[target]?.isOpen ?? false
       circuits[target, default: Circuit()].fail(at: now, asked: asked)
+      return wasOpen ? nil : circuits[target]?.rest(at: now)
     }
   }
 

@@ -24,6 +24,10 @@ extension Emission {
         "the request of an effect has at most \(Limits.effectRequestBytesMax) bytes, not \(request.count)")
     }
     let template = EffectTemplate(request)
+    if known == .log, let name = template.names.min() {
+      throw Self.refused(
+        "log: a line is kept in a file, and ctx.env.\(name) is stored nowhere: leave it out")
+    }
     let checked: EffectRequest
     do throws(EffectRefusal) {
       checked = try EffectRequest(known, template.shown, rules: rules)
@@ -46,5 +50,17 @@ extension Emission {
 
   private static func refused(_ message: String) -> HostRefusal {
     HostRefusal(code: RuntimeCode.effectRefused.rawValue, message: message)
+  }
+}
+
+extension EffectRules {
+  /// Refuses a name that effects may not refer to by `ctx.env`.
+  func allow(_ name: String) throws(HostRefusal) {
+    if environment.contains(name) { return }
+    let near = Suggestion.nearest(to: name, among: environment).map { "; did you mean ctx.env.\($0)?" }
+    throw HostRefusal(
+      code: RuntimeCode.effectRefused.rawValue,
+      message: "the settings allow no environment variable \(name)"
+        + (near ?? ": moontide.lua names those that effects may refer to, env = { \"\(name)\" }"))
   }
 }

@@ -27,6 +27,8 @@ final class EffectNotes {
   private var title: String { "\(definition.kind.rawValue) \(definition.name)" }
 
   var isEmpty: Bool { ended.isEmpty && failed.isEmpty }
+  /// Whether it is to be written before more is added: results may be long.
+  var isFull: Bool { ended.count >= Limits.effectsPerNoteMax }
 
   /// A failed try.
   func add(_ change: LedgerChange) { failed.append(change) }
@@ -48,7 +50,7 @@ final class EffectNotes {
   func write() throws(WorkerStop) -> (done: UInt64, dead: UInt64) {
     var counts: (done: UInt64, dead: UInt64) = (0, 0)
     while !isEmpty {
-      let part = Array(ended.prefix(Limits.effectsPerNoteMax))
+      let part = nextPart()
       if !part.isEmpty { try publish(part) }
       CrashPoint.reach(.beforeEffectNote)
       try note(part)
@@ -60,6 +62,16 @@ final class EffectNotes {
       counts.dead += UInt64(part.count) - done
     }
     return counts
+  }
+
+  /// As many of those that ended as one batch of the log takes; at least one when there is one.
+  private func nextPart() -> [Ended] {
+    var bytes = 0
+    let part = ended.prefix(Limits.effectsPerNoteMax).prefix { one in
+      defer { bytes += one.result.data.count + one.effect.meta.count }
+      return bytes < Limits.effectNoteBytesMax
+    }
+    return Array(part)
   }
 
   /// A result that the log has already, of a life that died before it could note it, stays the only one.

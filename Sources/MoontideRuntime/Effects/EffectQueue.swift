@@ -27,7 +27,29 @@ struct EffectQueue {
     static func < (a: Head, b: Head) -> Bool { (a.at, a.sequence) < (b.at, b.sequence) }
   }
 
-  private var waiting: [Place: [Entry]] = [:]
+  /// The effects of one key. Those before `first` ended: taking them out one by one would move all others.
+  private struct Line {
+    private var entries: [Entry] = []
+    private var first = 0
+
+    var head: Entry? {
+      get { first < entries.count ? entries[first] : nil }
+      set { if let newValue { entries[first] = newValue } }
+    }
+    var count: Int { entries.count - first }
+
+    mutating func add(_ entry: Entry) { entries.append(entry) }
+
+    mutating func removeHead() {
+      first += 1
+      if first > 64, first * 2 > entries.count {
+        entries.removeSubrange(..<first)
+        first = 0
+      }
+    }
+  }
+
+  private var waiting: [Place: Line] = [:]
   /// A binary heap, least first: the first effect of each key but of those that are in hand.
   private var heads: [Head] = []
   private(set) var count = 0
@@ -35,7 +57,7 @@ struct EffectQueue {
   /// Behind all of its key.
   mutating func add(_ entry: Entry) {
     count += 1
-    waiting[entry.place, default: []].append(entry)
+    waiting[entry.place, default: Line()].add(entry)
     if waiting[entry.place]?.count == 1 {
       push(Head(at: entry.due, sequence: entry.sequence, place: entry.place))
     }
@@ -45,7 +67,7 @@ struct EffectQueue {
   mutating func next(at now: Duration) -> Entry? {
     guard let first = heads.first, first.at <= now else { return nil }
     pop()
-    guard let entry = waiting[first.place]?.first, entry.sequence == first.sequence else {
+    guard let entry = waiting[first.place]?.head, entry.sequence == first.sequence else {
       preconditionFailure("effect \(first.sequence) is not the first of its key")
     }
     return entry
@@ -53,26 +75,21 @@ struct EffectQueue {
 
   /// The one in hand of that key is to be looked at again; after a try that failed its due time is given.
   mutating func later(_ place: Place, at: Duration, due: Duration? = nil) {
-    guard var entries = waiting[place], !entries.isEmpty else {
-      preconditionFailure("nothing of that key is in hand")
-    }
+    guard var entry = waiting[place]?.head else { preconditionFailure("nothing of that key is in hand") }
     if let due {
-      entries[0].due = due
-      entries[0].tries += 1
+      entry.due = due
+      entry.tries += 1
+      waiting[place]?.head = entry
     }
-    waiting[place] = entries
-    push(Head(at: at, sequence: entries[0].sequence, place: place))
+    push(Head(at: at, sequence: entry.sequence, place: place))
   }
 
   /// The one in hand of that key is done with: the next one of the key follows.
   mutating func ended(_ place: Place) {
-    guard var entries = waiting[place], !entries.isEmpty else {
-      preconditionFailure("nothing of that key is in hand")
-    }
+    precondition(waiting[place]?.head != nil, "nothing of that key is in hand")
     count -= 1
-    entries.removeFirst()
-    if let next = entries.first {
-      waiting[place] = entries
+    waiting[place]?.removeHead()
+    if let next = waiting[place]?.head {
       push(Head(at: next.due, sequence: next.sequence, place: place))
     } else {
       waiting.removeValue(forKey: place)

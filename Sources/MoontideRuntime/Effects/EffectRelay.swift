@@ -139,7 +139,7 @@ public final class EffectRelay: Worker {
 
   private func begin() throws(WorkerStop) -> Bool {
     var begun = false
-    while inFlight.count < Limits.effectsAtOncePerHandler, let entry = queue.next(at: now) {
+    while inFlight.count < Limits.effectsAtOncePerHandler, !notes.isFull, let entry = queue.next(at: now) {
       if let later = hold(entry) {
         queue.later(entry.place, at: later)
         continue
@@ -236,7 +236,9 @@ public final class EffectRelay: Worker {
     case .failed(let blamesTarget, let asked):
       let asked = asked.map { min($0, Limits.retryAfterMax) }
       if blamesTarget {
-        circuits.fail(effect.target, at: now, asked: asked)
+        if let rest = circuits.fail(effect.target, at: now, asked: asked) {
+          surroundings.report(resting(effect, outcome, for: rest))
+        }
       } else {
         circuits.succeed(effect.target)
       }
@@ -264,6 +266,15 @@ public final class EffectRelay: Worker {
         dueMicroseconds: surroundings.clock.now.microseconds + Int64(delay / .microseconds(1)),
         error: outcome.error))
     queue.later(place, at: now + delay, due: now + delay)
+  }
+
+  /// Why nothing more is heard of a target for a while.
+  private func resting(_ effect: LedgerEffect, _ outcome: EffectOutcome, for rest: Duration) -> Diagnostic {
+    let seconds = Duration.seconds((rest / .seconds(1)).rounded(.up))
+    return Diagnostic(
+      .note, code: RuntimeCode.effectTargetRests.rawValue,
+      "\(effect.kind.rawValue) to \(effect.target) is left alone for \(DurationText.text(seconds)): "
+        + outcome.error)
   }
 
   /// An effect that was given up: no failure of the handler, so a warning.

@@ -28,20 +28,22 @@ public struct EffectTemplate: Sendable, Hashable {
   /// As JSON with the values; throws what a person has to set.
   /// - Parameter value: of a variable; nil when it is not set.
   public func resolved(_ value: (String) -> String?) throws(EffectRefusal) -> [UInt8] {
-    var missing: String?
+    var missing: Set<String> = []
     let bytes = filled { name in
       guard let value = value(name) else {
-        missing = missing ?? name
+        missing.insert(name)
         return []
       }
       var text: [UInt8] = []
       JSONWriter.appendString(value, to: &text)
       return Array(text.dropFirst().dropLast())
     }
-    if let missing {
-      throw EffectRefusal("the environment variable \(missing) is not set where moontide runs")
-    }
-    return bytes
+    if missing.isEmpty { return bytes }
+    let names = missing.sorted().joined(separator: " and ")
+    throw EffectRefusal(
+      missing.count == 1
+        ? "the environment variable \(names) is not set where moontide runs"
+        : "the environment variables \(names) are not set where moontide runs")
   }
 
   private func filled(_ text: (String) -> [UInt8]) -> [UInt8] {

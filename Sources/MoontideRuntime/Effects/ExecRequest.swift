@@ -47,6 +47,13 @@ public struct ExecRequest: Sendable, Hashable {
       guard EnvironmentName.isOne(name) else {
         throw EffectRefusal("exec: \"\(name)\" is not the name of an environment variable")
       }
+      // The first would have the key told apart from the one in the ledger, the others load code that no
+      // settings allow.
+      guard !["MOONTIDE_", "LD_"].contains(where: name.hasPrefix) else {
+        throw EffectRefusal(
+          "exec: the variable \(name) is not a script's to set: it belongs to "
+            + (name.hasPrefix("LD_") ? "the system's loader" : "moontide"))
+      }
       variables.append(Variable(name, value))
     }
     for text in arguments + variables.map(\.value) where text.utf8.contains(0) {

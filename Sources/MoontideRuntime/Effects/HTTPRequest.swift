@@ -67,7 +67,8 @@ public struct HTTPRequest: Sendable, Hashable {
     let scheme = url[..<start]
     let authority = url[start...].prefix { $0 != "/" && $0 != "?" && $0 != "#" }
     let host = authority.split(separator: "@", omittingEmptySubsequences: false).last ?? ""
-    return scheme.lowercased() + host.lowercased()
+    // The names of references stay as they are.
+    return scheme.lowercased() + (host.contains("${") ? String(host) : host.lowercased())
   }
 
   /// Where the host begins, or nil when the scheme is none that is performed.

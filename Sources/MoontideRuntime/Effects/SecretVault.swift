@@ -1,86 +1,54 @@
 import MoontideCore
-import MoontideJSON
 
 /// The values of the environment that effects may refer to, and the one place that takes them out of whatever
 /// comes back. Made once; any thread.
 public struct SecretVault: Sendable {
   private let values: [String: String]
   /// What must not be seen, longest first, so that a value within another one is not what is left of it.
-  private let forms: [(bytes: [UInt8], shown: [UInt8])]
+  private let patterns: [SecretPattern]
+  /// By byte: those that can begin with it.
+  private let beginning: [[SecretPattern]]
+  /// The most bytes in which one of them can be written: so far behind its end a text must reach for
+  /// `redacted` to see every value in it.
+  public let reach: Int
 
   /// - Parameters:
   ///   - names: those that the settings allow.
   ///   - value: of a variable of the process; nil when it is not set.
   public init(_ names: [String], _ value: (String) -> String?) {
     var values: [String: String] = [:]
-    var forms: [(bytes: [UInt8], shown: [UInt8])] = []
+    var patterns: Set<SecretPattern> = []
     for name in names {
       guard let text = value(name), text.utf8.count <= Limits.secretBytesMax else { continue }
       values[name] = text
-      guard text.utf8.count >= Limits.secretBytesMin else { continue }
       let shown = Array("${\(name)}".utf8)
-      for form in Self.forms(of: text) { forms.append((form, shown)) }
+      for text in SecretForms(of: text).texts { patterns.insert(SecretPattern(text, shown: shown)) }
     }
     self.values = values
-    self.forms = forms.sorted { $0.bytes.count > $1.bytes.count }
+    let sorted = patterns.sorted {
+      ($1.count, $0.shown.count) < ($0.count, $1.shown.count)
+    }
+    self.patterns = sorted
+    beginning = (0...255).map { byte in sorted.filter { $0.beginnings.contains(byte) } }
+    reach = sorted.map(\.reach).max() ?? 0
   }
 
   public subscript(_ name: String) -> String? { values[name] }
 
-  /// As servers and programs give a value back: as it is, escaped in JSON, in a URL (the case of
-  /// its digits is free), and in base64.
-  private static func forms(of text: String) -> Set<[UInt8]> {
-    let bytes = Array(text.utf8)
-    var json: [UInt8] = []
-    JSONWriter.appendString(text, to: &json)
-    var forms: Set<[UInt8]> = [bytes, Array(json.dropFirst().dropLast())]
-    forms.insert(
-      Array(text.split(separator: "/", omittingEmptySubsequences: false).joined(separator: "\\/").utf8))
-    forms.insert(percentEncoded(bytes, upper: true))
-    forms.insert(percentEncoded(bytes, upper: false))
-    forms.insert(base64(bytes))
-    return forms
-  }
-
-  private static func percentEncoded(_ bytes: [UInt8], upper: Bool) -> [UInt8] {
-    let digits = Array((upper ? "0123456789ABCDEF" : "0123456789abcdef").utf8)
-    return bytes.flatMap { byte -> [UInt8] in
-      let isPlain =
-        (byte | 0x20) &- UInt8(ascii: "a") < 26 || byte &- UInt8(ascii: "0") < 10
-        || "-._~".utf8.contains(byte)
-      return isPlain ? [byte] : [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
-    }
-  }
-
-  /// RFC 4648, 4, without the padding: what stands before it tells the value.
-  private static func base64(_ bytes: [UInt8]) -> [UInt8] {
-    let letters = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
-    var out: [UInt8] = []
-    var at = 0
-    while at < bytes.count {
-      let rest = min(3, bytes.count - at)
-      var group: UInt32 = 0
-      for index in 0..<3 { group = group << 8 | (index < rest ? UInt32(bytes[at + index]) : 0) }
-      for index in 0...rest { out.append(letters[Int(group >> (18 - 6 * UInt32(index)) & 63)]) }
-      at += 3
-    }
-    return out
-  }
-
-  /// The longest form: so far behind its end a text must reach for `redacted` to see every value in it.
-  public var reach: Int { forms.first?.bytes.count ?? 0 }
-
   /// What may be shown of the first `limit` bytes.
-  public func redacted(_ bytes: [UInt8], upTo limit: Int = .max) -> [UInt8] {
+  /// - Parameter isCut: whether the bytes end where something was cut off: then the beginning of a value is
+  ///   taken for it there.
+  public func redacted(_ bytes: [UInt8], upTo limit: Int = .max, isCut: Bool = false) -> [UInt8] {
     let end = min(limit, bytes.count)
-    if forms.isEmpty { return Array(bytes[..<end]) }
+    if patterns.isEmpty { return Array(bytes[..<end]) }
+    let least = isCut ? Limits.secretBytesMin : nil
     var out: [UInt8] = []
     out.reserveCapacity(end)
     var at = 0
     while at < end {
-      if let form = forms.first(where: { bytes[at...].starts(with: $0.bytes) }) {
-        out += form.shown
-        at += form.bytes.count
+      if let found = find(bytes, at, least) {
+        out += found.shown
+        at = found.end
       } else {
         out.append(bytes[at])
         at += 1
@@ -89,7 +57,14 @@ public struct SecretVault: Sendable {
     return out
   }
 
-  public func redacted(_ text: String) -> String {
-    String(decoding: redacted(Array(text.utf8)), as: UTF8.self)
+  private func find(_ bytes: [UInt8], _ at: Int, _ least: Int?) -> (end: Int, shown: [UInt8])? {
+    for pattern in beginning[Int(bytes[at])] {
+      if let end = pattern.end(in: bytes, from: at, least: least) { return (end, pattern.shown) }
+    }
+    return nil
+  }
+
+  public func redacted(_ text: String, isCut: Bool = false) -> String {
+    String(decoding: redacted(Array(text.utf8), isCut: isCut), as: UTF8.self)
   }
 }

@@ -236,12 +236,17 @@ struct CodeExplanation {
     case .sagaMisfit:
       .init(
         "open instances of a saga stand on steps that the script no longer has",
-        what: "An instance knows its steps by name and order. The edited script lacks one that was begun, or "
-          + "has it elsewhere, so that it is not known what to wait for and what to undo. "
-          + "Nothing was changed.",
+        what:
+          "An instance knows its steps by name and order, and its timers by name. The edited script lacks "
+          + "one that was begun or set, or has a step elsewhere, so that it is not known what to wait for "
+          + "and what to undo. Nothing was changed. New steps may be added at any time.",
         help:
-          "Put the steps back, by name and order, until those instances have ended: moontide saga ls. New "
-          + "steps may be added at any time.")
+          "Put the steps back, by name and order, until those instances have ended: moontide saga ls. Or say "
+          + "migrate = function(state, step, status) … end in the saga: it is called once for each such "
+          + "instance and returns the state (or nothing) and the name of the step to go on with (false: "
+          + "behind the last; nothing: the same). What was done stays done under its name; where it raises, "
+          + "the instance is parked with a dead letter. Or say pin = true: those instances end by the script "
+          + "that they stand by, which is kept until the last of them has ended.")
     case .deciderEnded:
       .init(
         "the decider ended before it came to the command",

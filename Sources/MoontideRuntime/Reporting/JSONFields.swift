@@ -36,6 +36,16 @@ struct JSONFields {
     return nil
   }
 
+  /// The bytes of a written text without escapes; nil for anything else.
+  static func plainText(_ bytes: [UInt8], _ written: ByteRange) -> [UInt8]? {
+    let quote = UInt8(ascii: "\"")
+    guard written.count >= 2, bytes[Int(written.start)] == quote, bytes[written.end - 1] == quote else {
+      return nil
+    }
+    let text = bytes[Int(written.start) + 1..<written.end - 1]
+    return text.contains(UInt8(ascii: "\\")) ? nil : Array(text)
+  }
+
   /// Nil for what stands for no text, such as half of a surrogate pair.
   private static func unescaped(_ name: ArraySlice<UInt8>) -> String? {
     let quote = [UInt8(ascii: "\"")]

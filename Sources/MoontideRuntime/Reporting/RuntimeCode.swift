@@ -55,6 +55,8 @@ public enum RuntimeCode: String, ExplainedCode {
   case effectRefused = "E0370"
   case effectTooMany = "E0371"
   case effectGivenUp = "E0372"
+  case effectVariableUnset = "E0373"
+  case effectTargetRests = "E0374"
   // Deciders at work.
   case commandConflict = "E0340"
   case streamBusy = "E0341"

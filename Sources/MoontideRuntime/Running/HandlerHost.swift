@@ -142,15 +142,7 @@ final class HandlerHost: LuaHost {
     result.append(text: made.key)
   }
 
-  func environment(_ name: String) throws(HostRefusal) {
-    let names = catalog.defaults.effects.environment
-    if names.contains(name) { return }
-    let near = Suggestion.nearest(to: name, among: names).map { "; did you mean ctx.env.\($0)?" }
-    throw HostRefusal(
-      code: RuntimeCode.effectRefused.rawValue,
-      message: "the settings allow no environment variable \(name)"
-        + (near ?? ": moontide.lua names those that effects may refer to, env = { \"\(name)\" }"))
-  }
+  func environment(_ name: String) throws(HostRefusal) { try catalog.defaults.effects.allow(name) }
 
   func print(_ text: [UInt8]) {
     guard let record, printed < Limits.printBytesMax else { return }

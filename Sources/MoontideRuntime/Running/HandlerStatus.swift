@@ -34,6 +34,9 @@ public struct HandlerStatus: Sendable, Hashable {
   /// Of sampled calls of the handler: 99 of 100 were no longer.
   public var handlerTimeP99: Duration?
 
+  /// Whether its worker is there: before it is opened nobody knows what is left to do.
+  var hasBegun = false
+
   public init(name: String, kind: HandlerKind, scriptVersion: String, lane: Int, position: Position) {
     self.name = name
     self.kind = kind
@@ -44,6 +47,6 @@ public struct HandlerStatus: Sendable, Hashable {
 
   /// Whether nothing is left to do below `end`: read, written down, and no try waiting.
   public func isDone(at end: Position) -> Bool {
-    halted == nil && waiting == nil && position >= end && retrying == 0
+    hasBegun && halted == nil && waiting == nil && position >= end && retrying == 0
   }
 }

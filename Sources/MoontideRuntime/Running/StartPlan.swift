@@ -58,7 +58,7 @@ public enum StartPlan {
         from: at, records: Limits.readRecordsMax, bytes: Limits.readBytesMax, into: batch)
       for index in batch.records.indices {
         let record = batch.records[index]
-        if record.envelope.kind == .result, record.position < end, definition.takesResults,
+        if record.envelope.kind == .result, record.position < end, definition.countsResults,
           let topic = EffectResult.topic(of: record, in: batch, maker: definition.identityName),
           definition.listens(to: topic)
         {

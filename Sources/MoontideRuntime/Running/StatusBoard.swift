@@ -13,5 +13,10 @@ public final class StatusBoard: Sendable {
 
   public var status: HandlerStatus { current.withLock { $0 } }
 
-  func publish(_ status: HandlerStatus) { current.withLock { $0 = status } }
+  func publish(_ status: HandlerStatus) {
+    current.withLock {
+      $0 = status
+      $0.hasBegun = true
+    }
+  }
 }

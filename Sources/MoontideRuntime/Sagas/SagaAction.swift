@@ -20,6 +20,8 @@ enum SagaInput: Sendable, Hashable {
   case start
   /// An event of its correlation value; `microseconds` is in the moment.
   case event(type: String)
+  /// Another event of a type that begins instances, of which its own has no function to take it.
+  case startAgain(type: String)
   case outcome(id: [UInt8], SagaVerdict)
   /// The timer of that ordinal.
   case timer(UInt64)
@@ -29,6 +31,10 @@ enum SagaInput: Sendable, Hashable {
   case compensate(reason: String)
   /// `ctx.complete()`.
   case complete
+  /// What came of an effect of its own, of that kind.
+  case result(String)
+  /// Its steps were put where an edited script has them.
+  case migrated
 }
 
 /// The answer to a command, as far as a saga looks at it.
@@ -36,4 +42,16 @@ enum SagaVerdict: Sendable, Hashable {
   case accepted
   /// Rejected, or the decider failed.
   case refused(code: String, text: String)
+
+  /// Reads a record of kind `outcome`; nil when it is not readable.
+  init?(_ record: Record, in batch: RecordBatch) {
+    let type = batch.bytes[record.envelope.type.indices]
+    if type.elementsEqual(CommandOutcome.Verdict.accepted.rawValue.utf8) {
+      self = .accepted
+    } else if let outcome = CommandOutcome(record, in: batch) {
+      self = .refused(code: outcome.code, text: outcome.text)
+    } else {
+      return nil
+    }
+  }
 }

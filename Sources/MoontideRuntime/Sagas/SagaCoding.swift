@@ -9,14 +9,17 @@ import MoontideJSON
 /// | member | what |
 /// | --- | --- |
 /// | `stage` | how many stages are done |
-/// | `steps` | `{ name, phase, since, result, early, early_type, tries, blind, owes }` of each |
-/// | `pending` | `{ id, for, time }` of each command without outcome; `for` as in `purpose` |
+/// | `steps` | of each what `SagaStepState` has, some by shorter names, and its call |
+/// | `pending` | `{ id, for, time, place }` of each command without outcome; `for` as in `purpose` |
+/// | `count`, `accepted`, `code`, `text` | how the call of `completed` or `compensated` stands |
 /// | `notes` | `{ kind, text, position }` |
 /// | `why` | `{ reason, step, code, text }` |
-/// | `depth`, `timers_set`, `tries`, `concluded`, `stuck_in` | as in `SagaInstance` |
+/// | `depth`, `timers_set`, `firings`, `tries`, `concluded`, `stuck_in`, `migrations` | as in the instance |
 struct SagaCoding {
   let plan: SagaPlan
   let scriptVersion: String
+  /// Names of timers that the script has a function for; nil: not looked at.
+  var timers: Set<String>?
 
   // MARK: Writing
 
@@ -27,80 +30,97 @@ struct SagaCoding {
       trace: instance.trace, began: instance.began, changed: instance.changed,
       changedMicroseconds: instance.microseconds, reason: instance.why?.reason ?? "",
       scriptVersion: scriptVersion, state: instance.state, body: body(instance),
-      timers: instance.timers.map { timer in
-        SagaTimerRow(
-          key: instance.key, ordinal: timer.ordinal, purpose: text(timer.purpose), clock: timer.clock,
-          dueMicroseconds: timer.due, isAnnounced: timer.isAnnounced)
-      }, sent: sent)
+      timers: instance.timers.map { row($0, of: instance.key) }, sent: sent)
+  }
+
+  /// A timer of the instance of that correlation value.
+  func row(_ timer: SagaTimer, of key: [UInt8]) -> SagaTimerRow {
+    SagaTimerRow(
+      key: key, ordinal: timer.ordinal, purpose: text(timer.purpose), clock: timer.clock,
+      dueMicroseconds: timer.due, announcement: timer.announcement)
   }
 
   private func body(_ instance: SagaInstance) -> [UInt8] {
-    var members: [JSONValue.Member] = [
-      .init("stage", .integer(Int64(instance.stage))), .init("steps", .array(instance.steps.map(step))),
-      .init("depth", .integer(Int64(instance.depth))),
-      .init("timers_set", .integer(Int64(bitPattern: instance.timersSet))),
-    ]
+    var json = JSONComposer(capacity: 128 + 96 * (instance.steps.count + instance.pending.count))
+    json.beginObject()
+    json.integer("stage", Int64(instance.stage))
+    json.list("steps", instance.steps, Self.write)
+    json.integer("depth", Int64(instance.depth))
+    json.integer("timers_set", Int64(bitPattern: instance.timersSet))
     if !instance.pending.isEmpty {
-      members.append(
-        .init(
-          "pending",
-          .array(
-            instance.pending.map { command in
-              .object([
-                .init("id", .string(String(decoding: command.id, as: UTF8.self))),
-                .init("for", .string(text(command.purpose))),
-                .init("time", .integer(command.microseconds)),
-              ])
-            })))
+      json.list("pending", instance.pending) { command, json in
+        json.name("id")
+        json.text(command.id)
+        json.text("for", text(command.purpose))
+        json.integer("time", command.microseconds)
+        if command.place > 0 { json.integer("place", Int64(command.place)) }
+      }
     }
     if !instance.notes.isEmpty {
-      members.append(
-        .init(
-          "notes",
-          .array(
-            instance.notes.map { note in
-              .object([
-                .init("kind", .string(note.kind.rawValue)), .init("text", .string(note.text)),
-                .init("position", Self.json(note.position)),
-              ])
-            })))
+      json.list("notes", instance.notes) { note, json in
+        json.text("kind", note.kind.rawValue)
+        json.text("text", note.text)
+        json.position("position", note.position)
+      }
     }
     if let why = instance.why {
-      members.append(
-        .init(
-          "why",
-          .object([
-            .init("reason", .string(why.reason)), .init("step", .string(why.step)),
-            .init("code", .string(why.code)), .init("text", .string(why.text)),
-          ])))
+      json.name("why")
+      json.beginObject()
+      json.text("reason", why.reason)
+      json.text("step", why.step)
+      json.text("code", why.code)
+      json.text("text", why.text)
+      json.endObject()
     }
-    if instance.tries > 0 { members.append(.init("tries", .integer(Int64(instance.tries)))) }
-    if instance.hasConcluded { members.append(.init("concluded", .boolean(true))) }
-    if let before = instance.stuckIn { members.append(.init("stuck_in", .string(before.rawValue))) }
-    var bytes: [UInt8] = []
-    JSONValue.object(members).append(to: &bytes)
-    return bytes
+    if instance.tries > 0 { json.integer("tries", Int64(instance.tries)) }
+    Self.write(instance.call, to: &json)
+    if instance.firings > 0 { json.integer("firings", Int64(instance.firings)) }
+    if instance.hasConcluded { json.truth("concluded") }
+    if instance.migrations > 0 { json.integer("migrations", Int64(bitPattern: instance.migrations)) }
+    if let before = instance.stuckIn { json.text("stuck_in", before.rawValue) }
+    json.endObject()
+    return json.bytes
   }
 
-  private func step(_ step: SagaStepState) -> JSONValue {
-    var members: [JSONValue.Member] = [
-      .init("name", .string(step.name)), .init("phase", .string(step.phase.rawValue)),
-      .init("since", .integer(step.since)),
-    ]
-    if let result = step.result { members.append(.init("result", Self.json(result))) }
+  private static func write(_ step: SagaStepState, to json: inout JSONComposer) {
+    json.text("name", step.name)
+    json.text("phase", step.phase.rawValue)
+    json.integer("since", step.since)
+    if let result = step.result { json.position("result", result) }
     switch step.early {
     case nil: break
-    case .success(let position)?: members.append(.init("early", Self.json(position)))
+    case .success(let position)?: json.position("early", position)
     case .failure(let position, let type)?:
-      members += [.init("early", Self.json(position)), .init("early_type", .string(type))]
+      json.position("early", position)
+      json.text("early_type", type)
     }
-    if step.tries > 0 { members.append(.init("tries", .integer(Int64(step.tries)))) }
-    if step.isBlind { members.append(.init("blind", .boolean(true))) }
-    if step.owes { members.append(.init("owes", .boolean(true))) }
-    return .object(members)
+    if step.tries > 0 { json.integer("tries", Int64(step.tries)) }
+    write(step.call, to: &json)
+    if step.isRefused { json.truth("refused") }
+    if step.isBlind { json.truth("blind") }
+    if step.owes { json.truth("owes") }
   }
 
-  private static func json(_ position: Position) -> JSONValue { .integer(Int64(bitPattern: position.value)) }
+  private static func write(_ call: SagaCall, to json: inout JSONComposer) {
+    guard call.count > 0 else { return }
+    json.integer("count", Int64(call.count))
+    json.name("accepted")
+    json.beginArray()
+    for place in call.accepted { json.integer(Int64(place)) }
+    json.endArray()
+    if let refusal = call.refusal {
+      json.text("code", refusal.code)
+      json.text("text", refusal.text)
+    }
+  }
+
+  private static func call(_ json: JSONValue) -> SagaCall {
+    var call = SagaCall()
+    call.count = Int(number(json["count"]) ?? 0)
+    call.accepted = list(json["accepted"]).compactMap { number($0).map { Int($0) } }
+    call.refusal = json["code"]?.text.map { .init(code: $0, text: json["text"]?.text ?? "") }
+    return call
+  }
 
   func text(_ purpose: SagaTimer.Purpose) -> String {
     switch purpose {
@@ -123,23 +143,50 @@ struct SagaCoding {
 
   // MARK: Reading
 
-  /// The instance, or nil when its open steps do not fit the plan, or the row is not readable.
+  /// The instance, or nil when it is open and its steps or timers do not fit the script, or the row is not
+  /// readable.
   func instance(_ row: SagaRow) -> SagaInstance? {
+    guard let stored = Self.steps(row),
+      let fit = SagaFit(stored, plan: plan) ?? (row.hasEnded ? SagaFit(ended: stored, plan: plan) : nil),
+      row.hasEnded || unknownTimers(row).isEmpty
+    else { return nil }
+    return instance(row, fit)
+  }
+
+  /// The steps of an instance as they were written, whatever the script says; nil when it is not readable.
+  static func steps(_ row: SagaRow) -> [SagaStepState]? {
     let body: JSONValue
     do throws(EnvelopeFault) { body = try JSONValue(parsing: row.body) } catch { return nil }
-    guard let status = SagaInstance.Status(rawValue: row.status), case .array(let written)? = body["steps"],
-      let stored = Self.all(written, Self.step),
-      let fit = SagaFit(stored, plan: plan) ?? (row.hasEnded ? SagaFit(ended: stored, plan: plan) : nil)
-    else { return nil }
+    guard case .array(let written)? = body["steps"] else { return nil }
+    return all(written, Self.step)
+  }
+
+  /// Timers that are set and that the script has no function for.
+  func unknownTimers(_ row: SagaRow) -> [String] {
+    guard let timers else { return [] }
+    return row.timers.map(\.purpose).filter { $0.hasPrefix("name ") }.map { String($0.dropFirst(5)) }
+      .filter { !timers.contains($0) }
+  }
+
+  /// The instance with its steps where `fit` has them. Commands and timers of steps that are gone are gone
+  /// too.
+  func instance(_ row: SagaRow, _ fit: SagaFit) -> SagaInstance? {
+    let body: JSONValue
+    do throws(EnvelopeFault) { body = try JSONValue(parsing: row.body) } catch { return nil }
+    guard let status = SagaInstance.Status(rawValue: row.status) else { return nil }
     var instance = SagaInstance(
       key: row.key, trace: row.trace, depth: Int(Self.number(body["depth"]) ?? 0), state: row.state,
       plan: plan, at: SagaMoment(row.began, row.changedMicroseconds))
+    instance.version = scriptVersion
+    instance.migrations = UInt64(bitPattern: Self.number(body["migrations"]) ?? 0)
     instance.status = status
     instance.steps = fit.steps
     instance.stage = fit.stage
     instance.changed = row.changed
     instance.timersSet = UInt64(bitPattern: Self.number(body["timers_set"]) ?? 0)
     instance.tries = Int(Self.number(body["tries"]) ?? 0)
+    instance.call = Self.call(body)
+    instance.firings = Int(Self.number(body["firings"]) ?? 0)
     instance.hasConcluded = body["concluded"] == .boolean(true)
     instance.stuckIn = body["stuck_in"]?.text.flatMap { SagaInstance.Status(rawValue: $0) }
     if let why = body["why"] {
@@ -150,7 +197,9 @@ struct SagaCoding {
     for command in Self.list(body["pending"]) {
       guard let id = command["id"]?.text, let purpose = purpose(command["for"]?.text ?? "") else { continue }
       instance.pending.append(
-        .init(id: Array(id.utf8), purpose: purpose, microseconds: Self.number(command["time"]) ?? 0))
+        .init(
+          id: Array(id.utf8), purpose: purpose, place: Int(Self.number(command["place"]) ?? 0),
+          microseconds: Self.number(command["time"]) ?? 0))
     }
     for note in Self.list(body["notes"]) {
       guard let kind = note["kind"]?.text.flatMap({ SagaInstance.Note.Kind(rawValue: $0) }) else { continue }
@@ -161,10 +210,11 @@ struct SagaCoding {
     }
     for timer in row.timers {
       guard let purpose = timerPurpose(timer.purpose) else { continue }
+      if case .named(let name) = purpose, timers?.contains(name) == false { continue }
       instance.timers.append(
         SagaTimer(
           ordinal: timer.ordinal, purpose: purpose, due: timer.dueMicroseconds,
-          isAnnounced: timer.isAnnounced))
+          announcement: timer.announcement))
     }
     return instance
   }
@@ -181,6 +231,8 @@ struct SagaCoding {
       step.early = json["early_type"]?.text.map { .failure(early, type: $0) } ?? .success(early)
     }
     step.tries = Int(number(json["tries"]) ?? 0)
+    step.call = call(json)
+    step.isRefused = json["refused"] == .boolean(true)
     step.isBlind = json["blind"] == .boolean(true)
     step.owes = json["owes"] == .boolean(true)
     return step
@@ -225,5 +277,40 @@ struct SagaCoding {
   private static func all<T>(_ list: [JSONValue], _ read: (JSONValue) -> T?) -> [T]? {
     let found = list.compactMap(read)
     return found.count == list.count ? found : nil
+  }
+}
+
+extension JSONComposer {
+  fileprivate mutating func text(_ name: StaticString, _ text: String) {
+    self.name(name)
+    self.text(text)
+  }
+
+  fileprivate mutating func integer(_ name: StaticString, _ number: Int64) {
+    self.name(name)
+    integer(number)
+  }
+
+  fileprivate mutating func position(_ name: StaticString, _ position: Position) {
+    integer(name, Int64(bitPattern: position.value))
+  }
+
+  fileprivate mutating func truth(_ name: StaticString) {
+    self.name(name)
+    boolean(true)
+  }
+
+  /// An array of objects.
+  fileprivate mutating func list<T>(
+    _ name: StaticString, _ elements: [T], _ write: (T, inout JSONComposer) -> Void
+  ) {
+    self.name(name)
+    beginArray()
+    for element in elements {
+      beginObject()
+      write(element, &self)
+      endObject()
+    }
+    endArray()
   }
 }

@@ -38,7 +38,7 @@ extension SagaMachine {
   }
 
   /// Goes on with the last step that is not undone; one at a time.
-  private mutating func compensateNext() {
+  mutating func compensateNext() {
     guard instance.status == .compensating,
       !plan.steps.indices.contains(where: { isCompensatingStep($0) })
     else { return }
@@ -49,15 +49,20 @@ extension SagaMachine {
   }
 
   /// With the result, should it be known meanwhile.
-  mutating func callCompensation(_ step: Int) {
+  /// - Parameter again: whether what was accepted of the try before counts; not where it was without the
+  ///   result, and is with it now: then it is another call.
+  mutating func callCompensation(_ step: Int, again: Bool = false) {
     instance.steps[step].owes = false
-    instance.steps[step].isBlind = instance.steps[step].result == nil
+    let isBlind = instance.steps[step].result == nil
+    if !again || isBlind != instance.steps[step].isBlind { instance.steps[step].call = SagaCall() }
+    instance.steps[step].isBlind = isBlind
     ask(.compensate(step, result: instance.steps[step].result))
   }
 
   mutating func compensated(_ step: Int) {
     guard isCompensatingStep(step) else { return }
     set(step, .compensated)
+    instance.steps[step].call = SagaCall()
     instance.steps[step].tries = 0
     if instance.status == .stuck { instance.status = .compensating }
     compensateNext()
@@ -68,6 +73,7 @@ extension SagaMachine {
     if instance.hasConcluded { return end(.compensated) }
     instance.status = .concluding
     instance.tries = 0
+    instance.call = SagaCall()
     if plan.concludes { ask(.conclude(why)) } else { concluded() }
   }
 
@@ -127,24 +133,28 @@ extension SagaMachine {
 
   // MARK: What is refused
 
-  mutating func refusedCompensation(_ step: Int, code: String, text: String) {
-    // Others of the same try are waited for no more: the next try sends all of them anew.
-    instance.pending.removeAll { $0.purpose == .compensation(step) }
+  /// All commands of a compensation have their outcomes.
+  mutating func answeredCompensation(_ step: Int) {
+    guard let refusal = instance.steps[step].call.refusal else { return compensated(step) }
     guard instance.steps[step].phase == .compensating else { return }
+    instance.steps[step].call.refusal = nil
     instance.steps[step].tries += 1
     let tries = instance.steps[step].tries
     if tries < plan.retry.attempts { return setRetry(step, tries: tries) }
     set(step, .stuck)
-    stick("\(plan.steps[step].name): \(code)", text)
+    stick("\(plan.steps[step].name): \(refusal.code)", refusal.text)
   }
 
-  /// `completed` or `compensated` was refused.
-  mutating func refusedEnd(code: String, text: String) {
-    instance.pending.removeAll { $0.purpose == .completion || $0.purpose == .conclusion }
+  /// All commands of `completed` or `compensated` have theirs.
+  mutating func answeredEnd(_ purpose: SagaPurpose) {
+    guard let refusal = instance.call.refusal else {
+      return purpose == .completion ? end(.completed) : concluded()
+    }
     guard instance.status == .completing || instance.status == .concluding else { return }
+    instance.call.refusal = nil
     instance.tries += 1
     if instance.tries < plan.retry.attempts { return setRetry(nil, tries: instance.tries) }
-    stick("\(instance.status == .completing ? "completed" : "compensated"): \(code)", text)
+    stick("\(instance.status == .completing ? "completed" : "compensated"): \(refusal.code)", refusal.text)
   }
 
   private mutating func stick(_ what: String, _ text: String) {
@@ -166,7 +176,7 @@ extension SagaMachine {
       for step in plan.steps.indices where instance.steps[step].phase == .stuck {
         set(step, .compensating)
         instance.steps[step].tries = 0
-        callCompensation(step)
+        callCompensation(step, again: true)
       }
     }
   }

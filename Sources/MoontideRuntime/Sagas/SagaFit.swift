@@ -8,7 +8,8 @@ struct SagaFit {
   /// The first stage that is not done.
   let stage: Int
 
-  /// Nil when a step that was begun is gone, or stands elsewhere in the order.
+  /// Nil when a step that was begun is gone, or stands elsewhere in the order, also in that of steps that
+  /// were still to come.
   init?(_ stored: [SagaStepState], plan: SagaPlan) {
     var places: [String: Int] = [:]
     for (index, step) in plan.steps.enumerated() { places[step.name] = index }
@@ -25,14 +26,28 @@ struct SagaFit {
       last = place
     }
     let known = Set(stored.map(\.name))
+    // What was to come lies before what was begun: it would never be done.
+    let isMoved = stored.contains { $0.phase == .idle && places[$0.name] ?? .max < last }
+    if isMoved { return nil }
     for place in fitted.indices where place < last && !known.contains(fitted[place].name) {
       fitted[place].phase = .skipped
     }
     steps = fitted
-    let open = plan.stages.firstIndex { stage in
-      !stage.allSatisfy { fitted[$0].phase == .succeeded || fitted[$0].phase == .skipped }
-    }
-    stage = open ?? plan.stages.count
+    stage = Self.stage(of: fitted, plan)
+  }
+
+  /// Steps that were put where they belong.
+  init(steps: [SagaStepState], plan: SagaPlan) {
+    self.steps = steps
+    stage = Self.stage(of: steps, plan)
+  }
+
+  private static func stage(of steps: [SagaStepState], _ plan: SagaPlan) -> Int {
+    // What a migration passed over is given up and not waited for.
+    let passed: [SagaStepState.Phase] = [.succeeded, .skipped, .abandoned]
+    return plan.stages.firstIndex { stage in
+      !stage.allSatisfy { passed.contains(steps[$0].phase) }
+    } ?? plan.stages.count
   }
 
   /// Of an instance that has ended: what is left of its steps, in whatever order.

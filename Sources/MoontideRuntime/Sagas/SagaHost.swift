@@ -24,11 +24,15 @@ final class SagaHost: LuaHost {
   /// What was made since `begin`, in order.
   private(set) var made: [OutboxEvent] = []
   private(set) var wishes: [Wish] = []
+  /// Effects that were asked for since `begin`, in order.
+  private(set) var effects: [LedgerEffect] = []
   /// Ids of commands that `ctx.send` sent since they were taken.
   private var sent: [[UInt8]] = []
   private let causes = RecordBatch()
   private var cause: Record?
   private var first = 0
+  private var firstEffect = 0
+  private var key: [UInt8] = []
   private var topic: TopicName = .events
   private var coordinates = ""
   private var printed = 0
@@ -46,11 +50,15 @@ final class SagaHost: LuaHost {
   ///   - topic: where emitted events go that name none.
   ///   - time: what is made has it unless it says otherwise.
   ///   - ordinal: how much was made for the same cause before.
+  ///   - effects: how many effects it had before.
   func begin(
     _ cause: Record, in batch: RecordBatch, topic: TopicName, key: [UInt8], time: EventTime, trace: [UInt8],
-    depth: Int, ordinal: Int
+    depth: Int, ordinal: Int, effects: Int = 0
   ) {
     first = ordinal
+    firstEffect = effects
+    self.effects.removeAll()
+    self.key = key
     made.removeAll()
     wishes.removeAll()
     sent.removeAll()
@@ -93,7 +101,8 @@ final class SagaHost: LuaHost {
   }
 
   /// The commands that a step returned; gives their ids.
-  func take(_ commands: [RowBuffer]) throws(LuaFault) -> [[UInt8]] {
+  /// - Parameter done: places of those that are not sent again.
+  func take(_ commands: [RowBuffer], without done: [Int] = []) throws(LuaFault) -> [[UInt8]] {
     guard commands.count <= Limits.sagaCommandsMax else {
       throw LuaFault(
         kind: .refused(code: RuntimeCode.emitTooMany.rawValue),
@@ -101,26 +110,40 @@ final class SagaHost: LuaHost {
     }
     var ids: [[UInt8]] = []
     do throws(HostRefusal) {
-      for fields in commands { ids.append(try command(fields)) }
+      for (place, fields) in commands.enumerated() where !done.contains(place) {
+        ids.append(try command(fields))
+      }
     } catch {
       throw LuaFault(kind: .refused(code: error.code), message: error.message)
     }
     return ids
   }
 
-  private func emission() throws(HostRefusal) -> Emission {
+  private func emission(ordinal: Int? = nil) throws(HostRefusal) -> Emission {
     guard let cause else {
       throw HostRefusal(code: RuntimeCode.storeRefused.rawValue, message: "nothing is being handled")
     }
     return Emission(
       maker: definition.identityName, catalog: catalog, cause: cause, batch: causes, topic: topic,
-      ordinal: first + made.count)
+      ordinal: ordinal ?? first + made.count)
   }
 
   private func command(_ fields: RowBuffer) throws(HostRefusal) -> [UInt8] {
     let command = try emission().command(fields)
+    if made.contains(where: { $0.topic == .commands && $0.id == command.id }) {
+      throw Self.sentTwice(command.id)
+    }
     made.append(command)
     return command.id
+  }
+
+  /// A command that was sent before has its outcome, and gets no other: whoever waits for one waits for ever.
+  static func sentTwice(_ id: [UInt8]) -> HostRefusal {
+    HostRefusal(
+      code: RuntimeCode.emitRefused.rawValue,
+      message:
+        "a command of the id \(String(decoding: id, as: UTF8.self)) was sent before: leave `id` out, or "
+        + "make it anew for each try")
   }
 
   // MARK: What `ctx` asks
@@ -157,7 +180,7 @@ final class SagaHost: LuaHost {
       }
       guard arguments.cells[1].kind != .absent else { return wishes.append(.timer(name, nil)) }
       let text = arguments.text(1) ?? ""
-      guard let delay = DurationText.parse(text) else {
+      guard let delay = DurationText.parse(text), delay > .zero else {
         throw HostRefusal(
           code: RuntimeCode.emitRefused.rawValue,
           message:
@@ -166,6 +189,18 @@ final class SagaHost: LuaHost {
       wishes.append(.timer(name, delay))
     }
   }
+
+  /// Effects of one instance are performed in order, and their results come back to it.
+  func effect(_ kind: String, request: [UInt8], result: RowBuffer) throws(HostRefusal) {
+    let ordinal = firstEffect + effects.count
+    var made = try emission(ordinal: ordinal).effect(kind, request, rules: catalog.defaults.effects)
+    made.topic = .instances
+    made.orderKey = key
+    effects.append(made)
+    result.append(text: made.key)
+  }
+
+  func environment(_ name: String) throws(HostRefusal) { try catalog.defaults.effects.allow(name) }
 
   private var refusal: HostRefusal {
     HostRefusal(

@@ -37,6 +37,8 @@ public struct SagaInstance: Sendable, Hashable {
   public struct Pending: Sendable, Hashable {
     public var id: [UInt8]
     public var purpose: SagaPurpose
+    /// Its place among the commands of its call, from 0.
+    public var place = 0
     /// Where its outcome stands in event time: the time of what caused it.
     public var microseconds: Int64
   }
@@ -50,6 +52,8 @@ public struct SagaInstance: Sendable, Hashable {
       case ignored
       /// A command that `ctx.send` sent was rejected or failed.
       case rejected
+      /// It was brought to the steps of an edited script.
+      case migrated
     }
     public var kind: Kind
     public var text: String
@@ -72,12 +76,19 @@ public struct SagaInstance: Sendable, Hashable {
   public var notes: [Note] = []
   /// Timers that it ever set.
   public var timersSet: UInt64 = 0
-  /// Failed tries of `completed` or `compensated`.
+  /// Timers that fired late one after the other, with nothing else between: see `Limits.sagaFiringsInRowMax`.
+  public var firings = 0
+  /// Failed tries of `completed` or `compensated`, and how the commands of the try that runs stand.
   public var tries = 0
+  public var call = SagaCall()
   /// Where it stood when it stuck.
   public var stuckIn: Status?
   /// `compensated` was called and its command accepted: a compensation after it does not call it again.
   public var hasConcluded = false
+  /// The version of the script by which it stands; empty before it is kept.
+  public var version = ""
+  /// How often it was brought to the steps of an edited script.
+  public var migrations: UInt64 = 0
   public var began: Position
   public var changed: Position
   public var microseconds: Int64
@@ -156,6 +167,10 @@ public struct SagaStepState: Sendable, Hashable {
   /// Where the event lies that says that it was done; a compensation gets it.
   public var result: Position?
   public var early: Early?
+  /// Whether a command of `send` was refused: that others of it are accepted does not say that it is done.
+  public var isRefused = false
+  /// How the commands of `send`, or of the compensation that runs, stand.
+  public var call = SagaCall()
   /// Failed tries of the compensation that runs.
   public var tries = 0
   /// Whether the compensation that runs, or ran, was called without a result: it is owed a second call should
@@ -180,7 +195,7 @@ public struct SagaTimer: Sendable, Hashable {
   public var ordinal: UInt64
   public var purpose: Purpose
   public var due: Int64
-  public var isAnnounced = false
+  public var announcement = TimerAnnouncement.none
 
   /// What makes it fire.
   public var clock: SagaTimerRow.Clock {

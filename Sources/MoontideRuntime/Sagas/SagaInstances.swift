@@ -1,39 +1,66 @@
 import MoontideCore
 
-/// The instances that a transaction has touched, over those that are kept. A value: what fails is dropped by
-/// not putting it in.
-struct SagaInstances {
+/// The instances that a transaction has touched, over those that are kept: what fails is dropped by not
+/// putting it in. A class, so that asking it for each record copies nothing.
+final class SagaInstances {
   private let store: any SagaStore
   private let coding: SagaCoding
-  private var changed: [[UInt8]: SagaInstance] = [:]
+  /// Of older scripts by which instances end, by version.
+  private let old: [String: SagaCoding]
+  private var changed: [ByteKey: SagaInstance] = [:]
   /// In the order of their first change, so that what is written does not depend on hashes.
-  private var order: [[UInt8]] = []
-  private var sent: [[UInt8]: [[UInt8]]] = [:]
-  private var senders: [[UInt8]: [UInt8]] = [:]
-  /// No timer of event time is due before; asked of the store when it is reached.
-  private var leastDue: Int64
+  private var order: [ByteKey] = []
+  private var sent: [ByteKey: [[UInt8]]] = [:]
+  private var senders: [ByteKey: [UInt8]] = [:]
+  /// The correlation values of changed instances, by trace.
+  private var traced: [ByteKey: [[UInt8]]] = [:]
+  private var clockwork: DueTimers
+  private let memory: SagaMemory
 
-  init(_ store: any SagaStore, coding: SagaCoding) throws(StoreError) {
-    self.store = store
-    self.coding = coding
-    leastDue = try store.nextTimer(.event) ?? .max
+  init(_ lane: SagaLane) throws(StoreError) {
+    store = lane.store
+    coding = lane.coding
+    old = lane.old.mapValues(\.coding)
+    memory = lane.memory
+    clockwork = try DueTimers(store)
   }
 
-  /// How many were touched.
-  var count: Int { order.count }
+  /// How many of those that were touched have ended.
+  var ended: Int { changed.values.count { $0.hasEnded } }
 
   func find(_ key: [UInt8]) throws(SagaStoreFault) -> SagaInstance? {
-    if let known = changed[key] { return known }
+    if let known = known(key) { return known }
     let row: SagaRow?
     do throws(StoreError) { row = try store.saga(key) } catch { throw .store(error) }
     guard let row else { return nil }
-    guard let instance = coding.instance(row) else { throw .misfit(key) }
+    guard let instance = old[row.scriptVersion]?.instance(row) ?? coding.instance(row) else {
+      throw .misfit(row)
+    }
     return instance
+  }
+
+  /// The instance where it need not be read. One of an older script that is gone is read by today's.
+  private func known(_ key: [UInt8]) -> SagaInstance? {
+    if let instance = changed[ByteKey(key)] { return instance }
+    guard let instance = memory.find(key) else { return nil }
+    return instance.version == coding.scriptVersion || old[instance.version] != nil ? instance : nil
+  }
+
+  /// The version of the script by which an instance stands; nil when there is no instance.
+  func version(of key: [UInt8]) throws(SagaStoreFault) -> String? {
+    if let known = changed[ByteKey(key)] ?? memory.find(key) { return known.version }
+    do throws(StoreError) { return try store.saga(key)?.scriptVersion } catch { throw .store(error) }
+  }
+
+  /// What becomes of the open instances of an older script: those that ended, and others.
+  func standing(by version: String) -> (ended: Set<[UInt8]>, open: Set<[UInt8]>) {
+    let touched = changed.values.filter { $0.version == version }
+    return (Set(touched.filter(\.hasEnded).map(\.key)), Set(touched.filter { !$0.hasEnded }.map(\.key)))
   }
 
   /// The instance that sent a command.
   func key(ofCommand id: [UInt8]) throws(SagaStoreFault) -> [UInt8]? {
-    if let known = senders[id] { return known }
+    if let known = senders[ByteKey(id)] ?? memory.key(ofCommand: id) { return known }
     do throws(StoreError) { return try store.sagaKey(ofCommand: id) } catch { throw .store(error) }
   }
 
@@ -43,61 +70,66 @@ struct SagaInstances {
     do throws(StoreError) { keys = Set(try store.sagaKeys(traced: trace, limit: 2)) } catch {
       throw .store(error)
     }
-    for instance in changed.values where instance.trace == trace { keys.insert(instance.key) }
+    keys.formUnion(traced[ByteKey(trace)] ?? [])
     return keys.count == 1 ? keys.first : nil
   }
 
   /// - Parameter ids: of the commands that it sent since.
-  mutating func put(_ instance: SagaInstance, sent ids: [[UInt8]]) {
-    if changed.updateValue(instance, forKey: instance.key) == nil { order.append(instance.key) }
-    if !ids.isEmpty {
-      sent[instance.key, default: []] += ids
-      for id in ids { senders[id] = instance.key }
+  func put(_ instance: SagaInstance, sent ids: [[UInt8]]) {
+    let key = ByteKey(instance.key)
+    let before = changed.updateValue(instance, forKey: key)
+    if before == nil {
+      order.append(key)
+      traced[ByteKey(instance.trace), default: []].append(instance.key)
     }
-    for timer in instance.timers where timer.clock == .event && !timer.isAnnounced {
-      leastDue = min(leastDue, timer.due)
+    clockwork.note(instance, before: before)
+    if !ids.isEmpty {
+      sent[key, default: []] += ids
+      for id in ids { senders[ByteKey(id)] = instance.key }
     }
   }
 
-  /// Timers of event time that are due, the earliest first; and whether there may be more than those.
-  mutating func due(through microseconds: Int64) throws(SagaStoreFault) -> (
-    timers: [SagaTimerRow], more: Bool
-  ) {
-    if microseconds < leastDue { return ([], false) }
-    let kept: [SagaTimerRow]
-    do throws(StoreError) {
-      kept = try store.timers(.event, through: microseconds, limit: Limits.sagaFiringsMax)
-    } catch { throw .store(error) }
-    var timers = kept.filter { changed[$0.key] == nil }
-    var least = Int64.max
-    for key in order {
-      guard let instance = changed[key] else { continue }
-      for timer in coding.row(instance, sent: []).timers where timer.clock == .event && !timer.isAnnounced {
-        if timer.dueMicroseconds <= microseconds { timers.append(timer) }
-        least = min(least, timer.dueMicroseconds)
-      }
+  /// The next timer of event time that is due, the earliest first; each is given once.
+  func nextDue(through microseconds: Int64) throws(SagaStoreFault) -> SagaTimerRow? {
+    let due: DueTimers.Due?
+    do throws(StoreError) { due = try clockwork.next(through: microseconds, changed) } catch {
+      throw .store(error)
     }
-    let more = kept.count == Limits.sagaFiringsMax
-    if timers.isEmpty, !more {
-      // The next of the store behind the instant: those before it are of instances that changed since.
-      leastDue = min(least, microseconds.addingSaturated(1))
-      if kept.isEmpty {
-        do throws(StoreError) { leastDue = min(least, try store.nextTimer(.event) ?? .max) } catch {
-          throw .store(error)
-        }
-      }
+    switch due {
+    case nil: return nil
+    case .kept(let row)?: return row
+    case .set(let key, let ordinal)?:
+      guard let instance = changed[ByteKey(key)] else { return nil }
+      return instance.timers.first { $0.ordinal == ordinal }.map { coding(of: instance).row($0, of: key) }
     }
-    timers.sort {
-      ($0.dueMicroseconds, $0.ordinal) == ($1.dueMicroseconds, $1.ordinal)
-        ? $0.key.lexicographicallyPrecedes($1.key)
-        : ($0.dueMicroseconds, $0.ordinal) < ($1.dueMicroseconds, $1.ordinal)
-    }
-    return (timers, more)
   }
 
   /// What is to be written.
   var rows: [SagaRow] {
-    order.compactMap { key in changed[key].map { coding.row($0, sent: sent[key] ?? []) } }
+    order.compactMap { key in
+      guard let instance = changed[key] else { return nil }
+      var row = coding(of: instance).row(instance, sent: sent[key] ?? [])
+      if let kept = memory.find(key.bytes) {
+        row.hasNewTimers = kept.timers != instance.timers
+        row.isNewlyPlaced = kept.hasEnded != instance.hasEnded || kept.version != instance.version
+      }
+      return row
+    }
+  }
+
+  /// It is written: what was changed is what the file has.
+  func keep() {
+    for key in order { if let instance = changed[key] { memory.keep(instance) } }
+  }
+
+  private func coding(of instance: SagaInstance) -> SagaCoding { old[instance.version] ?? coding }
+}
+
+extension SagaTimer {
+  /// Whether event time fires it.
+  var isOfEventTime: Bool {
+    if case .waits = announcement { return false }
+    return clock == .event
   }
 }
 
@@ -105,5 +137,5 @@ struct SagaInstances {
 enum SagaStoreFault: Error {
   case store(StoreError)
   /// It stands on steps that its saga no longer has in that order, or is not readable.
-  case misfit([UInt8])
+  case misfit(SagaRow)
 }

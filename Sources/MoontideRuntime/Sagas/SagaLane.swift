@@ -4,17 +4,21 @@ import MoontideLua
 /// What the parts of a saga's worker share: its state of Lua, its store and its place. Owned by the worker's
 /// thread.
 final class SagaLane {
-  let saga: SagaDefinition
-  let catalog: ProjectCatalog
+  /// Today's script.
+  let code: SagaCode
+  /// Older ones by which open instances end, by version.
+  var old: [String: SagaCode] = [:]
+  /// Open instances for `migrate`, the last one first.
+  var unfit: [[UInt8]] = []
+  /// Instances that ended since older ones were made smaller.
+  var endedSince = 0
+  /// What is to be written once about the instances that were open at the start.
+  var arrivals: [SagaChange] = []
   let log: any EventLog
   let store: any SagaStore
   let surroundings: HandlerSurroundings
-  let coding: SagaCoding
-  let host: SagaHost
-  let report: FaultReport
-  let selection: LaneSelection
-  private(set) var program: SagaProgram
-  var subscriptions: SubscriptionTable
+  private(set) var selection: LaneSelection
+  let memory = SagaMemory()
   var parked = ParkedKeys()
   var rulings = Rulings()
   var status: HandlerStatus
@@ -23,6 +27,11 @@ final class SagaLane {
   /// Parked instances are found by their correlation value alone.
   static let place = TopicID(.max)
 
+  var saga: SagaDefinition { code.saga }
+  var catalog: ProjectCatalog { code.catalog }
+  var program: SagaProgram { code.program }
+  var coding: SagaCoding { code.coding }
+  var host: SagaHost { code.host }
   var definition: HandlerDefinition { saga.handler }
   var title: String { "saga \(saga.name)" }
 
@@ -30,21 +39,14 @@ final class SagaLane {
     _ saga: SagaDefinition, catalog: ProjectCatalog, log: any EventLog, store: any SagaStore,
     surroundings: HandlerSurroundings
   ) throws(WorkerStop) {
-    self.saga = saga
-    self.catalog = catalog
     self.log = log
     self.store = store
     self.surroundings = surroundings
-    let name = "saga \(saga.name)"
-    coding = SagaCoding(plan: saga.plan, scriptVersion: saga.handler.scriptVersion)
-    host = SagaHost(saga, catalog: catalog, surroundings: surroundings)
-    report = FaultReport(definition: saga.handler, scripts: catalog.scripts, upcasters: catalog.upcasters)
-    do throws(LuaFault) { program = try SagaProgram(saga, catalog: catalog, host: host) } catch {
-      throw .halt(FaultReport.loading(error, path: saga.handler.path, scripts: catalog.scripts))
-    }
-    subscriptions = program.reading.subscriptions
+    code = try SagaCode(saga, catalog: catalog, surroundings: surroundings)
     let ledger: HandlerLedger
-    do throws(StoreError) { ledger = try store.ledger() } catch { throw .store(error, handler: name) }
+    do throws(StoreError) { ledger = try store.ledger() } catch {
+      throw .store(error, handler: "saga \(saga.name)")
+    }
     selection = LaneSelection(saga.handler, lane: 0)
     status = HandlerStatus(
       name: saga.name, kind: .saga, scriptVersion: saga.handler.scriptVersion, lane: 0, position: .start)
@@ -54,7 +56,34 @@ final class SagaLane {
     status.dead = ledger.deadLetters
     status.emitted = ledger.nextOutbox
     eventTime = ledger.eventTime
+    try meetOpenInstances()
+    selection = LaneSelection(listening, lane: 0)
     try takeOver(ledger)
+    try settleArrivals()
+  }
+
+  /// The script by which an instance stands.
+  func code(of instance: SagaInstance) -> SagaCode { old[instance.version] ?? code }
+
+  /// Older scripts in an order that does not depend on hashes.
+  var oldCodes: [SagaCode] { old.values.sorted { $0.version < $1.version } }
+
+  /// Whether today's script, or an older one that still runs, listens to events of that type and version.
+  func concerns(_ record: Record, in batch: RecordBatch) -> Bool {
+    oldCodes.contains { $0.concerns(record, in: batch) } || code.concerns(record, in: batch)
+  }
+
+  /// The definition with the topics of older scripts too.
+  private var listening: HandlerDefinition {
+    var definition = saga.handler
+    for code in old.values {
+      guard let more = code.saga.handler.topics else {
+        definition.topics = nil
+        break
+      }
+      definition.topics?.formUnion(more)
+    }
+    return definition
   }
 
   private func takeOver(_ ledger: HandlerLedger) throws(WorkerStop) {
@@ -75,13 +104,13 @@ final class SagaLane {
     }
     let now = surroundings.clock.now.microseconds
     for var key in ledger.parked {
-      let topic = key.topic == .instances ? Self.place : topics.first { $0.name == key.topic }?.id
+      let isInstance = key.topic == .instances || key.topic == .migrations
+      let topic = isInstance ? Self.place : topics.first { $0.name == key.topic }?.id
       guard let topic else { continue }
-      if definition.exhausted == .halt { key.status = .retrying }
+      if definition.exhausted == .halt, key.status == .dead { key.status = .retrying }
       let wait = min(max(.zero, .microseconds(key.dueMicroseconds - now)), definition.retry.max)
       parked.add(key, topic: topic, due: surroundings.clock.monotonic + wait)
     }
-    try checkOpenInstances()
     if ledger.checkpoints.isEmpty { try writePlace() }
   }
 
@@ -92,43 +121,22 @@ final class SagaLane {
     var at = Position.start
     while at < end {
       at = try log.read(from: at, records: Limits.readRecordsMax, bytes: Limits.readBytesMax, into: batch)
-      for record in batch.records where record.position < end && record.envelope.kind == .event {
-        time = max(time, record.envelope.timeMicroseconds)
+      for record in batch.records where record.position < end {
+        if let moved = Self.eventTime(of: record, in: batch) { time = max(time, moved) }
       }
     }
     return time
   }
 
-  /// Refuses a script that lacks steps on which instances stand.
-  private func checkOpenInstances() throws(WorkerStop) {
-    var after: [UInt8]?
-    var misfits = 0
-    var first: [UInt8] = []
-    do throws(StoreError) {
-      while true {
-        let rows = try store.openSagas(after: after, limit: Limits.readRecordsMax)
-        guard let last = rows.last else { break }
-        for row in rows where row.scriptVersion != definition.scriptVersion && coding.instance(row) == nil {
-          if misfits == 0 { first = row.key }
-          misfits += 1
-        }
-        after = last.key
-      }
-    } catch { throw stop(error) }
-    guard misfits > 0 else { return }
-    throw .halt(misfit(first, count: misfits))
-  }
-
-  func misfit(_ key: [UInt8], count: Int) -> Diagnostic {
-    Diagnostic(
-      code: RuntimeCode.sagaMisfit.rawValue,
-      "\(title): \(Counted.text(count, "open instance")) "
-        + "\(count == 1 ? "stands" : "stand") on steps that the script no longer has in that order",
-      at: definition.place,
-      details: [
-        .init("note", "the first is \(String(decoding: key, as: UTF8.self)): moontide saga show"),
-        .init("help", "put the steps back, by name and order, until those instances have ended"),
-      ])
+  /// Where a record moves event time to; nil when it does not.
+  static func eventTime(of record: Record, in batch: RecordBatch) -> Int64? {
+    switch record.envelope.kind {
+    case .event: return record.envelope.timeMicroseconds
+    case .timer:
+      guard case .advanced(let until)? = TimerRecord(record, in: batch)?.event else { return nil }
+      return until
+    default: return nil
+    }
   }
 
   func stop(_ error: StoreError) -> WorkerStop { .store(error, handler: title) }
@@ -152,12 +160,10 @@ final class SagaLane {
     status.isSettled = true
   }
 
-  /// A state that tripped a budget is thrown away.
+  /// States that tripped a budget are thrown away.
   func renewProgramIfSpent() throws(WorkerStop) {
-    guard program.state.isSpent else { return }
-    do throws(LuaFault) { program = try SagaProgram(saga, catalog: catalog, host: host) } catch {
-      throw .halt(FaultReport.loading(error, path: definition.path, scripts: catalog.scripts))
-    }
+    try code.renewIfSpent()
+    for code in old.values { try code.renewIfSpent() }
   }
 
   /// When a key is due after a failed try, on both clocks.

@@ -13,6 +13,9 @@ struct SagaMachine {
   let random: UInt64
   var instance: SagaInstance
   var actions: [SagaAction] = []
+  /// Whether a stage may be done. Looked at when nothing is left to ask, so that what the script wishes for
+  /// the same input comes first.
+  private var isUnsettled = false
 
   init(
     _ plan: SagaPlan, _ instance: SagaInstance, at moment: SagaMoment, wall: Int64 = 0, random: UInt64 = 0
@@ -28,7 +31,13 @@ struct SagaMachine {
   }
 
   /// The next thing to ask of the script, or nil.
-  mutating func next() -> SagaAction? { actions.isEmpty ? nil : actions.removeFirst() }
+  mutating func next() -> SagaAction? {
+    while actions.isEmpty, isUnsettled {
+      isUnsettled = false
+      settleStage()
+    }
+    return actions.isEmpty ? nil : actions.removeFirst()
+  }
 
   mutating func take(_ input: SagaInput) {
     instance.changed = moment.position
@@ -36,11 +45,14 @@ struct SagaMachine {
     switch input {
     case .start: begin()
     case .event(let type): takeEvent(type)
+    case .startAgain(let type): takeEvent(type, isStart: true)
     case .outcome(let id, let verdict): takeOutcome(id, verdict)
     case .timer(let ordinal): fire(ordinal)
     case .retry: tryAgain()
     case .compensate(let reason): giveUp(SagaInstance.Why(reason: reason))
     case .complete: if instance.status == .running { complete() }
+    case .result(let kind): if instance.hasEnded { note(.late, "the result of an effect (\(kind))") }
+    case .migrated: goOn()
     }
   }
 
@@ -48,6 +60,7 @@ struct SagaMachine {
   mutating func did(_ action: SagaAction, sent ids: [[UInt8]]) {
     switch action {
     case .send(let step):
+      instance.steps[step].call = SagaCall()
       keep(ids, for: .step(step))
       if ids.isEmpty, instance.steps[step].phase == .waiting { finish(step, as: .skipped, nil) }
     case .compensate(let step, _):
@@ -59,16 +72,47 @@ struct SagaMachine {
     case .conclude:
       keep(ids, for: .conclusion)
       if ids.isEmpty { concluded() }
-    case .timer: keep(ids, for: .free)
+    case .timer: sentFreely(ids)
+    }
+  }
+
+  /// The places of commands that the call returns again, and that are done: they are not sent anew.
+  func accepted(_ action: SagaAction) -> [Int] {
+    switch action {
+    case .compensate(let step, _): instance.steps[step].call.accepted
+    case .complete, .conclude: instance.call.accepted
+    case .send, .timer: []
     }
   }
 
   /// Commands that `ctx.send` sent.
-  mutating func sentFreely(_ ids: [[UInt8]]) { keep(ids, for: .free) }
-
-  mutating func keep(_ ids: [[UInt8]], for purpose: SagaPurpose) {
+  mutating func sentFreely(_ ids: [[UInt8]]) {
     for id in ids {
-      instance.pending.append(.init(id: id, purpose: purpose, microseconds: moment.microseconds))
+      instance.pending.append(.init(id: id, purpose: .free, microseconds: moment.microseconds))
+    }
+  }
+
+  private mutating func keep(_ ids: [[UInt8]], for purpose: SagaPurpose) {
+    self[purpose].begin(sent: ids.count)
+    for (id, place) in zip(ids, self[purpose].open) {
+      instance.pending.append(
+        .init(id: id, purpose: purpose, place: place, microseconds: moment.microseconds))
+    }
+  }
+
+  /// The call that sent commands for that.
+  private subscript(purpose: SagaPurpose) -> SagaCall {
+    get {
+      switch purpose {
+      case .step(let step), .compensation(let step): instance.steps[step].call
+      case .completion, .conclusion, .free: instance.call
+      }
+    }
+    set {
+      switch purpose {
+      case .step(let step), .compensation(let step): instance.steps[step].call = newValue
+      case .completion, .conclusion, .free: instance.call = newValue
+      }
     }
   }
 
@@ -85,19 +129,36 @@ struct SagaMachine {
 
   private mutating func begin() {
     // A saga without steps goes on until it says ctx.complete().
-    if plan.steps.isEmpty { return }
-    beginStage()
+    isUnsettled = !plan.steps.isEmpty
   }
 
-  /// Begins the stage that the instance has come to, or completes it behind the last.
-  private mutating func beginStage() {
+  /// Where its steps were put elsewhere.
+  private mutating func goOn() {
+    switch instance.status {
+    case .running: isUnsettled = !plan.steps.isEmpty
+    case .compensating: compensateNext()
+    default: break
+    }
+  }
+
+  /// Begins what is to begin in the stage that the instance has come to, goes on behind one that is done, and
+  /// completes it behind the last.
+  private mutating func settleStage() {
+    guard instance.status == .running else { return }
     guard instance.stage < plan.stages.count else { return complete() }
+    // A script that was edited may have brought steps into a stage that runs.
     for step in plan.stages[instance.stage] {
       // An early failure of a step beside it has turned the saga around.
       guard instance.status == .running, instance.steps[step].phase == .idle else { continue }
       begin(step)
     }
-    settleStage()
+    // While it runs, what is abandoned was passed over by a migration.
+    let isDone = plan.stages[instance.stage].allSatisfy { step in
+      [.succeeded, .skipped, .abandoned].contains(instance.steps[step].phase)
+    }
+    guard instance.status == .running, isDone else { return }
+    instance.stage += 1
+    isUnsettled = true
   }
 
   private mutating func begin(_ step: Int) {
@@ -125,17 +186,7 @@ struct SagaMachine {
   private mutating func finish(_ step: Int, as phase: SagaStepState.Phase, _ result: Position?) {
     set(step, phase, result: result)
     dropTimers { $0 == .step(step) }
-    settleStage()
-  }
-
-  private mutating func settleStage() {
-    guard instance.status == .running, instance.stage < plan.stages.count else { return }
-    let isDone = plan.stages[instance.stage].allSatisfy { step in
-      instance.steps[step].phase == .succeeded || instance.steps[step].phase == .skipped
-    }
-    guard isDone else { return }
-    instance.stage += 1
-    beginStage()
+    isUnsettled = true
   }
 
   private mutating func complete() {
@@ -143,18 +194,20 @@ struct SagaMachine {
     instance.timers = []
     for step in plan.steps.indices where instance.steps[step].phase == .waiting { set(step, .skipped) }
     actions.removeAll { if case .send = $0 { true } else { false } }
+    instance.call = SagaCall()
     if plan.completes { ask(.complete) } else { end(.completed) }
   }
 
   mutating func end(_ status: SagaInstance.Status) {
     instance.status = status
     instance.tries = 0
+    instance.call = SagaCall()
     instance.timers = []
   }
 
   // MARK: Events
 
-  private mutating func takeEvent(_ type: String) {
+  private mutating func takeEvent(_ type: String, isStart: Bool = false) {
     if let step = find(type, \.succeedsOn, in: [.waiting]) {
       return finish(step, as: .succeeded, moment.position)
     }
@@ -166,7 +219,7 @@ struct SagaMachine {
     if let step = doubtful(type) { return set(step, .failed) }
     if instance.hasEnded { return note(.late, type) }
     if instance.status == .running, keepEarly(type) { return }
-    if isOfSteps(type) { note(.ignored, type) }
+    if isStart || isOfSteps(type) { note(.ignored, type) }
   }
 
   private func find(
@@ -200,29 +253,33 @@ struct SagaMachine {
 
   private mutating func takeOutcome(_ id: [UInt8], _ verdict: SagaVerdict) {
     guard let index = instance.pending.firstIndex(where: { $0.id == id }) else { return }
-    let purpose = instance.pending.remove(at: index).purpose
+    let command = instance.pending.remove(at: index)
+    let purpose = command.purpose
     switch (purpose, verdict) {
     case (.step(let step), .accepted):
       // Where no event is named, all of its commands being accepted is what was waited for.
-      guard plan.steps[step].succeedsOn.isEmpty, !isPending(purpose) else { return }
+      guard plan.steps[step].succeedsOn.isEmpty, !isPending(purpose), !instance.steps[step].isRefused
+      else { return }
       if isLate(step) { return takeLate(step) }
       if instance.steps[step].phase == .waiting { finish(step, as: .succeeded, moment.position) }
     case (.step(let step), .refused(let code, let text)):
+      // Of several, the others may have been carried out.
+      let isWhole = instance.steps[step].call.count < 2
+      instance.steps[step].isRefused = true
       switch instance.steps[step].phase {
       case .waiting:
-        set(step, .failed)
+        set(step, isWhole ? .failed : .abandoned)
         fail(step, code: code, text: text)
       // It is known now that nothing was done.
-      case .timedOut, .abandoned: set(step, .failed)
+      case .timedOut, .abandoned: if isWhole { set(step, .failed) }
       default: note(.ignored, "\(plan.steps[step].name): \(code)")
       }
-    case (.compensation(let step), .accepted): if !isPending(purpose) { compensated(step) }
-    case (.compensation(let step), .refused(let code, let text)):
-      refusedCompensation(step, code: code, text: text)
-    case (.completion, .accepted): if !isPending(purpose) { end(.completed) }
-    case (.conclusion, .accepted): if !isPending(purpose) { concluded() }
-    case (.completion, .refused(let code, let text)), (.conclusion, .refused(let code, let text)):
-      refusedEnd(code: code, text: text)
+    case (.compensation(let step), _):
+      self[purpose].answer(command.place, verdict)
+      if !isPending(purpose) { answeredCompensation(step) }
+    case (.completion, _), (.conclusion, _):
+      self[purpose].answer(command.place, verdict)
+      if !isPending(purpose) { answeredEnd(purpose) }
     case (.free, .accepted): break
     case (.free, .refused(let code, let text)): note(.rejected, text.isEmpty ? code : "\(code): \(text)")
     }
@@ -239,7 +296,7 @@ struct SagaMachine {
       set(step, .timedOut)
       fail(step, code: "timeout")
     case .retry(let step?):
-      if instance.steps[step].phase == .compensating { callCompensation(step) }
+      if instance.steps[step].phase == .compensating { callCompensation(step, again: true) }
     case .retry(nil):
       if instance.status == .completing { ask(.complete) }
       if instance.status == .concluding { ask(.conclude(why)) }

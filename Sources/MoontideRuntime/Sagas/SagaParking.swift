@@ -16,7 +16,7 @@ extension SagaPass {
     parked.hold(record.position, at: index)
   }
 
-  private func stopFull(_ what: String, _ position: Position) {
+  func stopFull(_ what: String, _ position: Position) {
     halt = Diagnostic(
       code: RuntimeCode.heldTooMany.rawValue, "\(lane.title) stopped: \(what), the bound",
       at: lane.definition.place,
@@ -29,19 +29,27 @@ extension SagaPass {
   }
 
   /// Does with a record that failed for the first time what the policy says.
-  func park(_ fault: LuaFault, _ record: Record) throws(WorkerStop) {
+  ///
+  /// - Parameter place: what it is parked under; nil: as it was handled.
+  func park(_ fault: LuaFault, _ record: Record, at place: TopicName? = nil) throws(WorkerStop) {
     guard parked.entries.count < Limits.parkedKeysMax else {
       end = record.position
       return stopFull("\(Limits.parkedKeysMax) instances are parked", record.position)
     }
     let topic = lane.selection.topics[Int(record.topic.value)].name
     // Without a correlation value it waits by the key of its event.
-    let place = failing == nil ? topic : .instances
+    let place = failing == nil ? topic : place ?? .instances
     let number = failing == nil ? record.topic : SagaLane.place
     let key = failing ?? Array(batch.bytes[record.envelope.key.indices])
-    let plan = FailurePlan.decide(lane.definition, attempts: 1)
+    var plan = FailurePlan.decide(lane.definition, attempts: 1)
+    // An instance that does not fit cannot go on.
+    if plan == .deadAndGoOn, place == .migrations { plan = .deadAndHold }
     try tell(fault, record, key, plan, attempts: 1, held: 0)
     if plan == .halt { end = record.position.next }
+    // Its firing is no longer on its way: it is what waits here.
+    if let instance = failing, let timer = failingTimer {
+      try mark(instance, timer, plan == .deadAndGoOn ? .waits(Self.never) : .waits(record.position))
+    }
     if plan == .deadAndGoOn { return }
     let due = lane.due(afterAttempt: 1)
     let entry = ParkedKey(
@@ -56,14 +64,15 @@ extension SagaPass {
     _ fault: LuaFault, _ record: Record, _ key: [UInt8], _ plan: FailurePlan, attempts: Int, held: Int
   ) throws(WorkerStop) {
     let topic = lane.selection.topics[Int(record.topic.value)].name
-    var diagnostic = lane.report.failure(
+    let report = failingCode.report
+    var diagnostic = report.failure(
       fault, record: record, in: batch, topic: topic, plan: plan,
-      state: lane.report.outcome(
+      state: report.outcome(
         plan, attempts: attempts, key: String(decoding: key, as: UTF8.self), position: record.position,
         held: held))
     if plan == .park { diagnostic.severity = .warning }
     if plan != .park {
-      var letter = lane.report.deadLetter(fault, record: record, in: batch, topic: topic, attempts: attempts)
+      var letter = report.deadLetter(fault, record: record, in: batch, topic: topic, attempts: attempts)
       letter.key = key
       try write(.dead(letter))
       dead += 1
@@ -85,8 +94,22 @@ extension SagaPass {
     guard let record = batch.records.first, record.position == entry.key.position else {
       return try moveOn(index)
     }
+    let isMigration = try lane.isMigration(entry.key)
+    failingCode = lane.code
+    isAsked = entry.key.attempts >= lane.definition.retry.attempts
+    defer { isAsked = false }
     do throws(SagaFailure) {
-      _ = try handle(record, isRetry: true)
+      let isOfInstance = entry.key.topic == .instances || entry.key.topic == .migrations
+      if isOfInstance {
+        failing = entry.key.key
+        failingTimer = nil
+        try migrate(entry.key.key)
+      }
+      // A firing waits in its own place.
+      if isOfInstance, record.envelope.kind != .timer, !isMigration {
+        try fireWaiting(entry.key.key, before: record.position)
+      }
+      if !isMigration { _ = try handle(record, inHand: index) }
     } catch {
       switch error {
       case .stop(let stop): throw stop
@@ -98,7 +121,7 @@ extension SagaPass {
     try moveOn(index)
   }
 
-  private func moveOn(_ index: Int) throws(WorkerStop) {
+  func moveOn(_ index: Int) throws(WorkerStop) {
     let key = parked.entries[index].key
     let clock = lane.surroundings.clock
     if parked.moveOn(index, nowMicroseconds: clock.now.microseconds, due: clock.monotonic) {
@@ -108,31 +131,57 @@ extension SagaPass {
     } else {
       parked.remove(index)
       try write(.unparked(topic: key.topic, key: key.key))
+      if key.topic == .instances || key.topic == .migrations { try release(key.key) }
     }
   }
 
   private func failed(_ fault: LuaFault, _ index: Int, _ record: Record) throws(WorkerStop) {
     var key = parked.entries[index].key
     key.attempts += 1
-    let plan = FailurePlan.decide(lane.definition, attempts: key.attempts)
+    var plan = FailurePlan.decide(lane.definition, attempts: key.attempts)
+    if plan == .deadAndGoOn, try lane.isMigration(key) { plan = .deadAndHold }
     try tell(
       fault, record, key.key, plan, attempts: key.attempts, held: parked.entries[index].heldCount)
-    if plan == .deadAndGoOn { return try moveOn(index) }
+    if plan == .deadAndGoOn {
+      if let instance = failing, let timer = failingTimer { try setAside(instance, timer) }
+      return try moveOn(index)
+    }
     let due = lane.due(afterAttempt: key.attempts)
     key.dueMicroseconds = due.microseconds
     key.status = plan == .park ? .retrying : .dead
+    // It was parked by the key of its event, since nobody knew whose it is.
+    if key.topic != .instances, let instance = failing, parkedIndex(instance) == nil {
+      try moveOn(index)
+      key.topic = .instances
+      key.key = instance
+      try write(.parked(key))
+      return parked.add(key, topic: SagaLane.place, due: due.monotonic)
+    }
     parked.update(index, to: key, due: due.monotonic)
     try write(.parked(key))
   }
 
   // MARK: What people decide
 
+  /// Carries out a decision that the log does not have.
+  func rehearse(_ decision: Decision) throws(WorkerStop) {
+    do throws(WorkerStop) {
+      try carryOut(decision)
+      try commit(at: nil)
+    } catch {
+      try rollback()
+      throw error
+    }
+  }
+
   /// Puts dead records back on their way; `again` tries them, in the order of their instance.
   func carryOut(_ decision: Decision) throws(WorkerStop) {
     for position in decision.positions {
       let code: String?
       do throws(StoreError) { code = try lane.store.deadCode(position) } catch { throw lane.stop(error) }
-      if let index = parked.entries.firstIndex(where: { $0.key.position == position }) {
+      if let index = parked.entries.firstIndex(where: {
+        $0.key.position == position && $0.key.status != .awaiting
+      }) {
         var key = parked.entries[index].key
         if key.status == .dead, code != nil { dead -= 1 }
         key.status = .retrying

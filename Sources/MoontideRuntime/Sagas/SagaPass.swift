@@ -7,13 +7,14 @@ import MoontideLua
 final class SagaPass {
   let lane: SagaLane
   let batch: RecordBatch
-  var router: SagaRouter
-  var instances: SagaInstances
+  /// Today's script first.
+  private var routers: [SagaRouter]
+  let instances: SagaInstances
   var parked: ParkedKeys
   private var transaction: (any EffectTransaction)?
-  private var eventTime: Int64
+  var eventTime: Int64
   /// Timers that fired in this pass: what they set may be due at once, without an end.
-  private var fired = 0
+  var fired = 0
   var counts = Counts()
   /// By how much the count of dead letters changes.
   var dead = 0
@@ -23,6 +24,12 @@ final class SagaPass {
   var end: Position?
   /// The correlation value of the instance that the record which failed was about; nil when it is not known.
   var failing: [UInt8]?
+  /// The script by which it failed.
+  var failingCode: SagaCode
+  /// The timer of that instance whose function was called.
+  var failingTimer: UInt64?
+  /// Whether a person asks for the record again that is handled.
+  var isAsked = false
 
   /// What is added to the saga's counts.
   struct Counts {
@@ -36,10 +43,11 @@ final class SagaPass {
   init(_ lane: SagaLane, _ batch: RecordBatch) throws(WorkerStop) {
     self.lane = lane
     self.batch = batch
-    router = SagaRouter(lane)
+    routers = ([lane.code] + lane.oldCodes).map { SagaRouter(lane, $0) }
+    failingCode = lane.code
     parked = lane.parked
     eventTime = lane.eventTime
-    do throws(StoreError) { instances = try SagaInstances(lane.store, coding: lane.coding) } catch {
+    do throws(StoreError) { instances = try SagaInstances(lane) } catch {
       throw lane.stop(error)
     }
   }
@@ -73,7 +81,7 @@ final class SagaPass {
       }
       if tries > 0 {
         // What they set may be due by what others have said meanwhile.
-        _ = try fire(at: lane.status.position)
+        _ = try fire(at: lane.status.position, before: lane.status.position)
         try commit(at: nil)
       } else {
         lane.parked = parked
@@ -88,33 +96,32 @@ final class SagaPass {
 
   /// The time of day has reached timers: their firings go to the log, where the saga meets them. Returns
   /// whether there were any.
-  func announce(through microseconds: Int64) throws(WorkerStop) -> Bool {
+  /// - Parameter hasGoneBack: whether the time of day may be before one that it was. Tries that are further
+  ///   away than any try is set are due then: else they would wait until it comes there again.
+  func announce(at now: Int64, hasGoneBack: Bool) throws(WorkerStop) -> Bool {
     var timers: [SagaTimerRow] = []
+    let far = now.addingSaturated(Int64(lane.saga.plan.retry.max / .microseconds(1)))
     do throws(StoreError) {
       timers = try lane.store.timers(
-        .wall, through: try retryTime(microseconds), limit: Limits.sagaFiringsMax)
+        .wall, through: hasGoneBack ? .max : now, limit: hasGoneBack ? .max : Limits.sagaFiringsMax)
+      timers.removeAll { $0.dueMicroseconds > now && $0.dueMicroseconds <= far }
       if !lane.saga.followsEventTime {
-        timers += try lane.store.timers(.event, through: microseconds, limit: Limits.sagaFiringsMax)
+        timers += try lane.store.timers(.event, through: now, limit: Limits.sagaFiringsMax)
       }
     } catch { throw lane.stop(error) }
+    timers.removeAll { $0.announcement != .none }
     if timers.isEmpty { return false }
-    timers.sort { ($0.dueMicroseconds, $0.ordinal) < ($1.dueMicroseconds, $1.ordinal) }
+    timers.sort { $0.isBefore($1) }
     do throws(WorkerStop) {
-      for timer in timers { try announce(timer, at: lane.status.position) }
+      for timer in timers.prefix(Limits.sagaFiringsMax) {
+        try announce(timer, as: .byClock, cause: lane.status.position)
+      }
       try commit(at: nil)
     } catch {
       try rollback()
       throw error
     }
     return true
-  }
-
-  /// Up to when another try of what was refused is due. One that lies further ahead than any wait is was set
-  /// before somebody set the clock back: it is due.
-  private func retryTime(_ now: Int64) throws(StoreError) -> Int64 {
-    let longest = Int64(lane.saga.plan.retry.max / .microseconds(1))
-    guard let next = try lane.store.nextTimer(.wall), next > now.addingSaturated(longest) else { return now }
-    return next
   }
 
   // MARK: The log
@@ -130,82 +137,17 @@ final class SagaPass {
       if try take(record) { handled += 1 }
       if let end { return end }
       // Timers that the record set may be due already.
-      _ = try fire(at: record.position)
+      _ = try fire(at: record.position, before: record.position.next)
+      if halt != nil { return record.position.next }
       if handled & 15 == 15, lane.surroundings.clock.monotonic > deadline { return record.position.next }
     }
     return next
   }
 
-  /// Moves event time on to the record, and fires what that makes due. False when more is due than one pass
-  /// takes: the record is for the next one.
-  private func advance(to record: Record) throws(WorkerStop) -> Bool {
-    var time = Int64.min
-    switch record.envelope.kind {
-    case .event: time = record.envelope.timeMicroseconds
-    case .timer:
-      if case .advanced(let until)? = TimerRecord(record, in: batch)?.event { time = until }
-    default: break
-    }
-    if time > eventTime { eventTime = time }
-    return try fire(at: record.position)
-  }
-
-  /// Whether all that is due was fired.
-  private func fire(at position: Position) throws(WorkerStop) -> Bool {
-    while true {
-      let due: (timers: [SagaTimerRow], more: Bool)
-      do throws(SagaStoreFault) { due = try instances.due(through: eventTime) } catch {
-        throw lane.stop(error)
-      }
-      if due.timers.isEmpty { return !due.more }
-      for timer in due.timers { try fire(timer, at: position) }
-      fired += due.timers.count
-      if due.more || fired >= Limits.sagaFiringsMax { return false }
-    }
-  }
-
-  private func fire(_ timer: SagaTimerRow, at position: Position) throws(WorkerStop) {
-    guard parked.find(timer.key, ByteRange(start: 0, count: timer.key.count), topic: SagaLane.place) == nil
-    else { return try announce(timer, at: position) }
-    var stage = SagaStage()
-    let (record, bytes) = Self.record(of: timer, lane.saga.identityName, at: position)
-    do throws(SagaFailure) {
-      try turn(
-        SagaItem(key: timer.key, input: .timer(timer.ordinal), record: record), in: bytes, &stage,
-        at: SagaMoment(position, timer.dueMicroseconds))
-    } catch {
-      switch error {
-      case .stop(let stop): throw stop
-      case .script:
-        // Met again as a record of the log, it is parked there as any other.
-        try lane.renewProgramIfSpent()
-        return try announce(timer, at: position)
-      }
-    }
-    try put(stage)
-    try write(.emit(TimerRecord.firing(timer, of: lane.saga.identityName, cause: position)))
-    counts.emitted += 1
-  }
-
-  private func announce(_ timer: SagaTimerRow, at position: Position) throws(WorkerStop) {
-    let found: SagaInstance?
-    do throws(SagaStoreFault) { found = try instances.find(timer.key) } catch { throw lane.stop(error) }
-    guard var instance = found,
-      let index = instance.timers.firstIndex(where: { $0.ordinal == timer.ordinal })
-    else { return }
-    instance.timers[index].isAnnounced = true
-    instances.put(instance, sent: [])
-    try write(.emit(TimerRecord.firing(timer, of: lane.saga.identityName, cause: position)))
-    counts.emitted += 1
-  }
-
-  /// The firing as a record, before it is in the log.
-  private static func record(of timer: SagaTimerRow, _ saga: String, at position: Position)
-    -> (Record, RecordBatch)
-  {
-    let firing = TimerRecord.firing(timer, of: saga, cause: position)
+  /// A firing and the like as a record, before it is in the log.
+  static func record(of event: OutboxEvent, at position: Position) -> (Record, RecordBatch) {
     let drafts = DraftBatch()
-    firing.draft(topic: TopicID(0), into: drafts)
+    event.draft(topic: TopicID(0), into: drafts)
     let batch = RecordBatch()
     batch.bytes = drafts.bytes + Array(repeating: 0, count: Limits.parserPaddingBytes)
     let record = Record(
@@ -220,11 +162,13 @@ final class SagaPass {
     switch record.envelope.kind {
     case .event:
       guard lane.selection.takes(record) else { return false }
-      if !parked.isEmpty, let index = parked.find(batch.bytes, record.envelope.key, topic: record.topic) {
+      if !parked.isEmpty, let index = parked.find(batch.bytes, record.envelope.key, topic: record.topic),
+        lane.concerns(record, in: batch)
+      {
         try hold(record, behind: index)
         return true
       }
-    case .outcome, .timer:
+    case .outcome, .timer, .result:
       guard batch.bytes[record.envelope.source.indices].elementsEqual(lane.saga.identityName.utf8) else {
         return false
       }
@@ -240,7 +184,7 @@ final class SagaPass {
       }
     default: return false
     }
-    do throws(SagaFailure) { return try handle(record, isRetry: false) } catch {
+    do throws(SagaFailure) { return try handle(record) } catch {
       switch error {
       case .stop(let stop): throw stop
       case .script(let fault):
@@ -249,6 +193,20 @@ final class SagaPass {
         return true
       }
     }
+  }
+
+  /// What an event says, by today's script and by older ones; nil when it concerns neither.
+  func routed(_ record: Record) throws(SagaFailure) -> (items: [SagaItem], unknown: Int)? {
+    var found: (items: [SagaItem], unknown: Int)?
+    for index in routers.indices {
+      failingCode = routers[index].code
+      guard let more = try routers[index].items(record, in: batch, instances) else { continue }
+      found = ((found?.items ?? []) + more.items, (found?.unknown ?? 0) + more.unknown)
+    }
+    failingCode = lane.code
+    // What an older script takes is not unknown.
+    if let all = found, routers.count > 1, !all.items.isEmpty { found?.unknown = 0 }
+    return found
   }
 
   // MARK: The transaction
@@ -268,9 +226,19 @@ final class SagaPass {
   }
 
   /// - Parameter reached: how far the log was read; nil: no further.
-  private func commit(at reached: Position?) throws(WorkerStop) {
+  func commit(at reached: Position?) throws(WorkerStop) {
     if counts.unknown > 0 { try write(.unknown(counts.unknown)) }
     for row in instances.rows { try write(.saga(row)) }
+    let ended = lane.endedSince + instances.ended
+    if ended >= Limits.sagasCompactedMin / 10, instances.ended > 0 {
+      try write(
+        .sagaChange(.compact(kept: Limits.sagasKeptMax, least: Limits.sagasCompactedMin)))
+    }
+    let retired = lane.retired(by: instances)
+    if !retired.isEmpty {
+      let kept = lane.oldCodes.map(\.version).filter { !retired.contains($0) }
+      try write(.sagaChange(.forget(except: [lane.code.version] + kept)))
+    }
     let isWritten = transaction != nil || counts.applied + counts.skipped > 0
     if isWritten {
       if counts.applied + counts.skipped > 0 {
@@ -283,10 +251,16 @@ final class SagaPass {
       }
       let transaction = try open()
       CrashPoint.reach(.beforeCommit)
-      do throws(StoreError) { try transaction.commit() } catch { throw lane.stop(error) }
+      do throws(StoreError) { try transaction.commit() } catch {
+        lane.memory.forget()
+        throw lane.stop(error)
+      }
       CrashPoint.reach(.afterCommit)
+      instances.keep()
       self.transaction = nil
     }
+    lane.note(instances, retired: retired)
+    lane.endedSince = ended >= Limits.sagasCompactedMin / 10 ? 0 : ended
     if let reached {
       lane.selection.advance(to: reached)
       lane.eventTime = eventTime
@@ -300,7 +274,7 @@ final class SagaPass {
     for report in reports { lane.surroundings.report(report) }
   }
 
-  private func rollback() throws(WorkerStop) {
+  func rollback() throws(WorkerStop) {
     guard let transaction else { return }
     self.transaction = nil
     do throws(StoreError) { try transaction.rollback() } catch { throw lane.stop(error) }

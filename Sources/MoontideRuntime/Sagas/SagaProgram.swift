@@ -8,6 +8,7 @@ final class SagaProgram {
   let initial: LuaFunction?
   let completed: LuaFunction?
   let compensated: LuaFunction?
+  let migrate: LuaFunction?
   /// In the order of the definition's correlations; nil where a field is named.
   let correlate: [LuaFunction?]
   /// By step.
@@ -16,6 +17,7 @@ final class SagaProgram {
   /// In the order of the definition's reactions.
   let reactions: [LuaFunction]
   let timers: [String: LuaFunction]
+  let result: LuaFunction?
   let reading: EventReading
 
   init(_ definition: SagaDefinition, catalog: ProjectCatalog, host: any LuaHost) throws(LuaFault) {
@@ -29,6 +31,8 @@ final class SagaProgram {
     initial = Self.function(body["initial"])
     completed = Self.function(body["completed"])
     compensated = Self.function(body["compensated"])
+    migrate = Self.function(body["migrate"])
+    result = Self.function(body["on_result"])
     let steps = Self.steps(of: body)
     send = steps.map { Self.function($0["send"]) }
     compensate = steps.map { Self.function($0["compensate"]) }

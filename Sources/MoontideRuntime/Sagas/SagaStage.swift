@@ -5,29 +5,39 @@ import MoontideLua
 struct SagaStage {
   var changed: [(instance: SagaInstance, sent: [[UInt8]])] = []
   var made: [OutboxEvent] = []
+  var effects: [LedgerEffect] = []
   var unknown = 0
 }
 
 /// One record of the log.
 extension SagaPass {
-  /// False when the record does not concern the saga, or waits behind a parked instance.
-  func handle(_ stored: Record, isRetry: Bool) throws(SagaFailure) -> Bool {
+  /// False when the record does not concern the saga.
+  /// - Parameter inHand: the parked key whose first record it is; it waits behind any other.
+  func handle(_ stored: Record, inHand: Int? = nil) throws(SagaFailure) -> Bool {
     failing = nil
+    failingTimer = nil
     var record = stored
     if lane.rulings.mayRule(record.position), let ruling = lane.rulings[record.position] {
       switch ruling {
       case .skip:
         if record.envelope.kind == .event { counts.skipped += 1 }
+        if record.envelope.kind == .timer,
+          case .fired(let key, let ordinal)? = TimerRecord(record, in: batch)?.event
+        {
+          do throws(WorkerStop) { try setAside(key, ordinal) } catch { throw .stop(error) }
+        }
         return true
       case .correct(let data): record = HandlerLane.corrected(record, data, in: batch)
       }
     }
     guard let found = try items(record) else { return false }
-    if !isRetry, !parked.isEmpty {
+    if !parked.isEmpty {
       for item in found.items {
-        let part = ByteRange(start: 0, count: item.key.count)
-        guard let index = parked.find(item.key, part, topic: SagaLane.place) else { continue }
-        do throws(WorkerStop) { try hold(stored, behind: index) } catch { throw .stop(error) }
+        guard let index = parkedIndex(item.key), index != inHand else { continue }
+        do throws(WorkerStop) {
+          if case .timer(let ordinal) = item.input, try seat(stored, ordinal, at: index) { return true }
+          try hold(stored, behind: index)
+        } catch { throw .stop(error) }
         return true
       }
     }
@@ -35,6 +45,7 @@ extension SagaPass {
     stage.unknown = found.unknown
     for item in found.items {
       failing = item.key
+      if case .timer(let ordinal) = item.input { failingTimer = ordinal }
       guard let moment = try moment(of: record, item, stage) else { continue }
       try turn(item, in: batch, &stage, at: moment)
     }
@@ -49,17 +60,19 @@ extension SagaPass {
 
   private func items(_ record: Record) throws(SagaFailure) -> (items: [SagaItem], unknown: Int)? {
     switch record.envelope.kind {
-    case .event: return try router.items(record, in: batch, instances)
+    case .event: return try routed(record)
     case .outcome:
       let id = Array(batch.bytes[record.envelope.id.indices])
       let key: [UInt8]?
       do throws(SagaStoreFault) { key = try instances.key(ofCommand: id) } catch {
         throw .stop(lane.stop(error))
       }
-      guard let key, let outcome = CommandOutcome(record, in: batch) else { return nil }
-      let verdict: SagaVerdict =
-        outcome.verdict == .accepted ? .accepted : .refused(code: outcome.code, text: outcome.text)
+      guard let key, let verdict = SagaVerdict(record, in: batch) else { return nil }
       return ([SagaItem(key: key, input: .outcome(id: id, verdict), record: record)], 0)
+    case .result:
+      let key = Array(batch.bytes[record.envelope.key.indices])
+      let kind = batch.bytes.text(record.envelope.type)
+      return ([SagaItem(key: key, input: .result(kind), record: record)], 0)
     case .timer:
       guard case .fired(let key, let ordinal)? = TimerRecord(record, in: batch)?.event else { return nil }
       return ([SagaItem(key: key, input: .timer(ordinal), record: record)], 0)
@@ -90,7 +103,8 @@ extension SagaPass {
       if timer.clock == .wall, lane.saga.followsEventTime {
         return SagaMoment(record.position, instance.microseconds)
       }
-      return SagaMoment(record.position, timer.due)
+      // As the log has it: another try is due by the time of day, which a replay does not meet again.
+      return SagaMoment(record.position, record.envelope.timeMicroseconds)
     case .outcome(let id, _):
       guard let command = instance.pending.first(where: { $0.id == id }) else { return nil }
       let time = lane.saga.followsEventTime ? command.microseconds : record.recordedMicroseconds
@@ -106,54 +120,115 @@ extension SagaPass {
   ) throws(SagaFailure) {
     let record = item.record
     let isEvent = record.envelope.kind == .event
+    let found: SagaInstance?
+    do throws(SagaStoreFault) { found = try find(item.key, stage) } catch { throw .stop(lane.stop(error)) }
+    let code = found.map { lane.code(of: $0) } ?? lane.code
+    failingCode = code
     let known = isEvent ? lane.selection.topics[Int(record.topic.value)] : nil
     let topic = known?.nameBytes ?? Array(TopicName.timers.text.utf8)
     let seed = known?.seed ?? Digest.zero.adding(lane.saga.identityName)
     let occasion = LuaOccasion(
       record, in: batch, topic: topic, seed: seed, microseconds: moment.microseconds)
     var input = item.input
-    let found: SagaInstance?
-    do throws(SagaStoreFault) { found = try find(item.key, stage) } catch { throw .stop(lane.stop(error)) }
     guard found != nil || item.begins else {
       stage.unknown += 1
       return
     }
+    if found != nil, item.begins, item.reaction == nil, case .event(let type) = input {
+      input = .startAgain(type: type)
+    }
     let meta = record.envelope.meta
     let id = Array(batch.bytes[record.envelope.id.indices])
     let trace = found?.trace ?? (isEvent ? SagaRouter.field("correlationid", batch.bytes, meta) ?? id : id)
+    let isResult = record.envelope.kind == .result
     let eventDepth =
-      isEvent
+      isEvent || isResult
       ? SagaRouter.field("causationdepth", batch.bytes, meta)
         .flatMap { Int(String(decoding: $0, as: UTF8.self)) } ?? 0 : nil
     let depth = found?.depth ?? eventDepth ?? 0
-    lane.host.begin(
+    code.host.begin(
       record, in: batch, topic: known?.name ?? .events, key: item.key,
       time: EventTime(microseconds: moment.microseconds), trace: trace,
-      // A process that is no line of steps has no end of its own: its chain is that of its events.
-      depth: lane.saga.plan.steps.isEmpty ? max(depth, eventDepth ?? 0) : depth, ordinal: stage.made.count)
+      // What `on` sends may lead to events for `on` without an end: its chain is that of its events; and so
+      // may effects that follow from results of effects.
+      depth: code.saga.plan.steps.isEmpty || isResult || item.reaction != nil
+        ? max(depth, eventDepth ?? 0) : depth,
+      ordinal: stage.made.count, effects: stage.effects.count)
     var instance: SagaInstance
     if let found {
       instance = found
     } else {
       input = .start
       do throws(LuaFault) {
-        let state = try lane.program.state.beginSaga(lane.program.initial, occasion)
+        let state = try code.program.state.beginSaga(code.program.initial, occasion)
         instance = SagaInstance(
-          key: item.key, trace: trace, depth: depth, state: state, plan: lane.saga.plan, at: moment)
+          key: item.key, trace: trace, depth: depth, state: state, plan: code.saga.plan, at: moment)
+        instance.version = code.version
       } catch { throw .script(error) }
     }
-    let turn = SagaTurn(
-      definition: lane.saga, program: lane.program, host: lane.host, occasion: occasion, moment: moment,
-      wall: lane.surroundings.clock.now.microseconds, random: lane.surroundings.randomness.next(),
-      result: { [self] (position, step) throws(SagaFailure) in try result(position, step) })
-    instance = try turn.run(input, on: instance, reaction: item.reaction)
-    let made = lane.host.made
-    stage.changed.append((instance, made.filter { $0.topic == .commands }.map(\.id)))
+    try count(input, of: &instance, record, at: moment)
+    instance = try self.turn(code, occasion, moment).run(input, on: instance, reaction: item.reaction)
+    let made = code.host.made
+    let ids = made.filter { $0.topic == .commands }.map(\.id)
+    try check(ids, stage)
+    stage.changed.append((instance, ids))
     stage.made += made
+    stage.effects += code.host.effects
+  }
+
+  /// What takes one input to an instance by a script.
+  func turn(_ code: SagaCode, _ occasion: LuaOccasion, _ moment: SagaMoment) -> SagaTurn {
+    SagaTurn(
+      definition: code.saga, program: code.program, host: code.host, occasion: occasion, moment: moment,
+      wall: lane.surroundings.clock.now.microseconds, random: lane.surroundings.randomness.next(),
+      result: { [self] (position, step) throws(SagaFailure) in try result(position, step, code) })
+  }
+
+  /// A timer that sets itself anew behind its own due time catches up with the time that went by, and may
+  /// never do so.
+  private func count(
+    _ input: SagaInput, of instance: inout SagaInstance, _ record: Record, at moment: SagaMoment
+  ) throws(SagaFailure) {
+    guard case .timer = input else { return instance.firings = 0 }
+    let now = lane.saga.followsEventTime ? eventTime : max(eventTime, record.recordedMicroseconds)
+    let late = now.subtractingReportingOverflow(moment.microseconds)
+    guard !late.overflow, late.partialValue > Int64(Limits.sagaLateMax / .microseconds(1)) else {
+      return instance.firings = 0
+    }
+    if isAsked { instance.firings = 0 }
+    instance.firings += 1
+    guard instance.firings > Limits.sagaFiringsInRowMax else { return }
+    throw .script(
+      LuaFault(
+        kind: .runtime,
+        message:
+          "its timers fired \(Limits.sagaFiringsInRowMax) times in a row to catch up with the time that went "
+          + "by: a delay is too short for that, or a timer has to stop",
+        path: lane.definition.path, line: lane.definition.place.line))
+  }
+
+  /// No command of the saga has the id of another one.
+  private func check(_ ids: [[UInt8]], _ stage: SagaStage) throws(SagaFailure) {
+    for id in ids {
+      var isKnown = stage.changed.contains { $0.sent.contains(id) }
+      if !isKnown {
+        do throws(SagaStoreFault) { isKnown = try instances.key(ofCommand: id) != nil } catch {
+          throw .stop(lane.stop(error))
+        }
+      }
+      guard isKnown else { continue }
+      let refusal = SagaHost.sentTwice(id)
+      throw .script(
+        LuaFault(
+          kind: .refused(code: refusal.code), message: refusal.message, path: lane.definition.path,
+          line: lane.definition.place.line))
+    }
   }
 
   /// The event, or the outcome, that said that a step was done, as scripts see it today.
-  private func result(_ position: Position, _ step: SagaStep) throws(SagaFailure) -> LuaOccasion {
+  private func result(
+    _ position: Position, _ step: SagaStep, _ code: SagaCode
+  ) throws(SagaFailure) -> LuaOccasion {
     let batch = RecordBatch()
     do throws(LogError) { _ = try lane.log.read(from: position, records: 1, bytes: 1, into: batch) } catch {
       throw .stop(.log(error, handler: lane.title))
@@ -166,7 +241,7 @@ extension SagaPass {
     var seen = record
     if record.envelope.kind == .event {
       do throws(LuaFault) {
-        let events = try lane.program.reading.see(
+        let events = try code.program.reading.see(
           record, in: batch, topic: topic.nameBytes, seed: topic.seed)
         let fitting = events.first {
           step.succeedsOn.contains(batch.bytes.text($0.record.envelope.type))
@@ -186,6 +261,7 @@ extension SagaPass {
   func put(_ stage: SagaStage) throws(WorkerStop) {
     for (instance, sent) in stage.changed { instances.put(instance, sent: sent) }
     for event in stage.made { try write(.emit(event)) }
+    for effect in stage.effects { try write(.effect(.recorded(effect))) }
     counts.emitted += UInt64(stage.made.count)
   }
 }

@@ -29,13 +29,19 @@ struct SagaTurn {
     _ input: SagaInput, on instance: SagaInstance, reaction: Int? = nil
   ) throws(SagaFailure) -> SagaInstance {
     var machine = SagaMachine(definition.plan, instance, at: moment, wall: wall, random: random)
-    if let reaction, !instance.hasEnded {
+    var function = reaction.map { program.reactions[$0] }
+    if case .result = input { function = program.result }
+    if let function, !instance.hasEnded {
       try scripted { () throws(LuaFault) in
-        try program.state.react(program.reactions[reaction], &machine.instance.state, occasion)
+        try program.state.react(function, &machine.instance.state, occasion)
       }
+      machine.take(input)
+      // What it wishes stands on what the event says to the steps: `ctx.compensate` has the result of the
+      // step that it completes.
       try follow(&machine)
+    } else {
+      machine.take(input)
     }
-    machine.take(input)
     var asked = 0
     while let action = machine.next() {
       asked += 1
@@ -66,23 +72,30 @@ struct SagaTurn {
         about = try result(position, definition.plan.steps[step])
         about.microseconds = moment.microseconds
       }
-      return try commands { () throws(LuaFault) in
+      return try commands(without: machine.accepted(action)) { () throws(LuaFault) in
         try state.compensate(function, &machine.instance.state, result: position != nil, about)
       }
     case .complete:
       guard let function = program.completed else { return [] }
-      return try commands { () throws(LuaFault) in
+      return try commands(without: machine.accepted(action)) { () throws(LuaFault) in
         try state.send(function, &machine.instance.state, occasion)
       }
     case .conclude(let why):
       guard let function = program.compensated else { return [] }
       let fields = [("reason", why.reason), ("step", why.step), ("code", why.code), ("text", why.text)]
-      return try commands { () throws(LuaFault) in
+      return try commands(without: machine.accepted(action)) { () throws(LuaFault) in
         try state.conclude(
           function, &machine.instance.state, why: fields.map { (name: $0.0, text: $0.1) }, occasion)
       }
     case .timer(let name):
-      guard let function = program.timers[name] else { return [] }
+      guard let function = program.timers[name] else {
+        throw .script(
+          LuaFault(
+            kind: .runtime,
+            message:
+              "the timer \"\(name)\" fires, and the saga no longer has a function of that name in `timers`",
+            path: definition.handler.path, line: definition.handler.place.line))
+      }
       try scripted { () throws(LuaFault) in
         try state.fire(function, &machine.instance.state, occasion)
       }
@@ -95,6 +108,7 @@ struct SagaTurn {
     machine.sentFreely(host.takeSent())
     for wish in host.takeWishes() {
       switch wish {
+      case .timer(_, .some) where machine.instance.hasEnded || machine.instance.status == .completing: break
       case .timer(let name, let delay?):
         machine.setTimer(.named(name), after: delay)
         let set = machine.instance.timers.count
@@ -109,8 +123,10 @@ struct SagaTurn {
     }
   }
 
-  private func commands(_ call: () throws(LuaFault) -> [RowBuffer]) throws(SagaFailure) -> [[UInt8]] {
-    do throws(LuaFault) { return try host.take(try call()) } catch { throw .script(error) }
+  private func commands(
+    without done: [Int] = [], _ call: () throws(LuaFault) -> [RowBuffer]
+  ) throws(SagaFailure) -> [[UInt8]] {
+    do throws(LuaFault) { return try host.take(try call(), without: done) } catch { throw .script(error) }
   }
 
   private func scripted(_ call: () throws(LuaFault) -> Void) throws(SagaFailure) {

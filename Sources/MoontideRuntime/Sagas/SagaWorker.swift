@@ -12,6 +12,10 @@ public final class SagaWorker: Worker {
   private let retryBatch = RecordBatch()
   private var isHalted = false
   private var settledAt: Duration
+  /// The time of day when it counted last.
+  private var seen = Int64.min
+  /// Whether it has gone back since, or may have while nothing ran.
+  private var mayHaveGoneBack = true
 
   /// - Parameters:
   ///   - store: over the saga's file, used by nobody else on another thread.
@@ -37,6 +41,11 @@ public final class SagaWorker: Worker {
     do throws(WorkerStop) {
       // A state may have been left unfit by a step that ended in a full disk.
       try lane.renewProgramIfSpent()
+      if !lane.unfit.isEmpty {
+        try SagaPass(lane, retryBatch).migrate()
+        try publish()
+        return .progressed
+      }
       var retried = false
       if !lane.parked.isEmpty { retried = try SagaPass(lane, retryBatch).retry() }
       let advanced = try advance()
@@ -59,6 +68,20 @@ public final class SagaWorker: Worker {
       try lane.writePlace()
       try publish()
     } catch { _ = stopped(error) }
+  }
+
+  /// Carries out decisions as if they stood at the end of the log, and tries what they put on its way again,
+  /// nothing else. For a copy of a saga's file.
+  public func rehearse(_ decisions: [Decision]) throws(Diagnostic) {
+    do throws(WorkerStop) {
+      while !lane.unfit.isEmpty { try SagaPass(lane, retryBatch).migrate() }
+      for decision in decisions {
+        lane.rulings.add(decision, at: Position(.max))
+        try SagaPass(lane, retryBatch).rehearse(decision)
+      }
+      while try SagaPass(lane, retryBatch).retry() {}
+      try publish()
+    } catch { throw error.diagnostic }
   }
 
   /// Handles the next batch; false when nothing is there.
@@ -90,7 +113,12 @@ public final class SagaWorker: Worker {
   /// Once it has caught up the time of day counts too.
   private func announce() throws(WorkerStop) -> Bool {
     if let position = lane.selection.position, position < lane.log.durableEnd { return false }
-    return try SagaPass(lane, retryBatch).announce(through: lane.surroundings.clock.now.microseconds)
+    let now = lane.surroundings.clock.now.microseconds
+    if now < seen { mayHaveGoneBack = true }
+    seen = now
+    if try SagaPass(lane, retryBatch).announce(at: now, hasGoneBack: mayHaveGoneBack) { return true }
+    mayHaveGoneBack = false
+    return false
   }
 
   /// How long nothing is to be done that the log does not bring.
@@ -102,9 +130,10 @@ public final class SagaWorker: Worker {
       if let retry = try lane.store.nextTimer(.wall) { due.append(retry) }
       if !lane.saga.followsEventTime, let timer = try lane.store.nextTimer(.event) { due.append(timer) }
     } catch { throw lane.stop(error) }
-    if let next = due.min() {
-      let wait = max(0, next.subtractingReportingOverflow(clock.now.microseconds).partialValue)
-      pause = min(pause, .microseconds(min(wait, 1_000_000)))
+    // What is due already is on its way through the log.
+    let now = clock.now.microseconds
+    if let next = due.filter({ $0 > now }).min() {
+      pause = min(pause, .microseconds(min(next.subtractingReportingOverflow(now).partialValue, 1_000_000)))
     }
     return pause
   }
@@ -118,14 +147,20 @@ public final class SagaWorker: Worker {
   }
 
   private func publish() throws(WorkerStop) {
-    // Another try of a compensation is waited for like that of a parked instance.
+    // Another try of a compensation, and a migration, is waited for like that of a parked instance.
     var retries = 0
-    do throws(StoreError) { retries = try lane.store.nextTimer(.wall) == nil ? 0 : 1 } catch {
-      throw lane.stop(error)
-    }
+    do throws(StoreError) {
+      retries = try lane.store.nextTimer(.wall) == nil ? 0 : 1
+      // So are timers that the time of day has reached, once it counts.
+      if !lane.saga.followsEventTime, lane.status.position >= lane.log.durableEnd,
+        let due = try lane.store.nextTimer(.event), due <= lane.surroundings.clock.now.microseconds
+      {
+        retries += 1
+      }
+    } catch { throw lane.stop(error) }
     lane.status.held = lane.parked.held
-    lane.status.retrying = lane.parked.retrying + retries
-    lane.status.parkedDead = lane.parked.entries.count - lane.parked.retrying
+    lane.status.retrying = lane.parked.retrying + lane.parked.awaiting + retries + lane.unfit.count
+    lane.status.parkedDead = lane.parked.entries.count - lane.parked.retrying - lane.parked.awaiting
     board.publish(lane.status)
   }
 

@@ -6,6 +6,7 @@ import MoontideJSON
 /// | type | source, id, key | `data` |
 /// | --- | --- | --- |
 /// | `TimerFired` | the saga's identity name, one of its own, the correlation value | see `firing` |
+/// | `SagaMigrated` | as of `TimerFired` | see `migration`; for those who look |
 /// | `TimeAdvanced` | empty, `until-` and microseconds, `_time` | `{ "until" }` |
 ///
 /// A firing counts when the timer of that ordinal is still set where its record is read; so every replay
@@ -19,6 +20,7 @@ public struct TimerRecord: Sendable, Hashable {
 
   static let firedType = "TimerFired"
   static let advancedType = "TimeAdvanced"
+  static let migratedType = "SagaMigrated"
 
   public var event: Event
   /// The identity name of the saga, or empty.
@@ -54,9 +56,30 @@ public struct TimerRecord: Sendable, Hashable {
       version: 1, key: timer.key, time: Array(due.utf8), data: data, meta: [], cause: cause)
   }
 
-  /// The same for the same timer always.
+  /// That an instance was brought to the steps of an edited script, for the outbox of its saga; also what
+  /// its commands are named after.
+  /// - Parameter step: on which it stood, or empty.
+  static func migration(
+    _ row: SagaRow, number: UInt64, step: String, to version: String, of saga: String, at moment: SagaMoment
+  ) -> OutboxEvent {
+    var data: [UInt8] = []
+    JSONValue.object([
+      .init("instance", .string(String(decoding: row.key, as: UTF8.self))), .init("step", .string(step)),
+      .init("from", .string(row.scriptVersion)), .init("to", .string(version)),
+    ]).append(to: &data)
+    let digest = Digest.zero.adding(saga).adding("migration").adding(row.key).adding(number)
+    return OutboxEvent(
+      topic: .timers, id: Array("\(saga)-\(digest)".utf8), source: Array(saga.utf8),
+      type: Array(migratedType.utf8), version: 1, key: row.key,
+      time: Array(EventTime(microseconds: moment.microseconds).description.utf8), data: data, meta: [],
+      cause: moment.position)
+  }
+
+  /// The same for the same timer always. When it is due belongs to it: a saga that begins anew after an edit,
+  /// or that tries again at another time, must not contend for the id.
   static func id(of timer: SagaTimerRow, _ saga: String) -> [UInt8] {
     let digest = Digest.zero.adding(saga).adding("timer").adding(timer.key).adding(timer.ordinal)
+      .adding(UInt64(bitPattern: timer.dueMicroseconds))
     return Array("\(saga)-\(digest)".utf8)
   }
 

@@ -27,7 +27,8 @@ struct EffectsCommand: ParsableCommand {
     @Option(help: "Exit 1 when more than this are dead.") var max: Int64?
 
     private var conditions: String {
-      var conditions: [String] = all ? [] : ["state <> 'done'"]
+      // By name: the ledger finds these without what is done.
+      var conditions: [String] = all ? [] : ["state in ('due', 'in flight', 'failed', 'dead')"]
       if let handler { conditions.append("handler = \(SQLText.quoted(handler))") }
       return conditions.isEmpty ? "" : "where \(conditions.joined(separator: " and ")) "
     }
@@ -114,7 +115,7 @@ struct EffectsCommand: ParsableCommand {
     func run() throws {
       var names = words
       var directory: String?
-      if options.directory == nil, names.count > 1 || all && !names.isEmpty {
+      if options.directory == nil, names.count > 1 || all && !names.isEmpty, !isKey(names[0]) {
         directory = names.removeFirst()
       }
       guard all == names.isEmpty else {
@@ -130,6 +131,13 @@ struct EffectsCommand: ParsableCommand {
         try sink.finish()
         if sink.failures > 0 { throw ExitCodes.findings }
       }
+    }
+
+    /// A handler's name and the digits of a digest: no project is called like that.
+    private func isKey(_ word: String) -> Bool {
+      guard let dash = word.lastIndex(of: "-") else { return false }
+      let digits = word[word.index(after: dash)...]
+      return digits.count == 32 && digits.allSatisfy(\.isHexDigit)
     }
   }
 }

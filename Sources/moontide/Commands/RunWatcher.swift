@@ -15,7 +15,11 @@ private struct Fault: Hashable {
       let who = problem.title.split(separator: " ").prefix(2).joined(separator: " ")
       name = "\(kind) of \(who) at \(place.file):\(place.line)"
     } else {
-      name = "\(kind): \(problem.title)"
+      // Why an effect was given up differs from one to the next: whom it went to is what they have in common.
+      let ends = [" was given up", " is left alone"].compactMap {
+        problem.title.firstRange(of: $0)?.upperBound
+      }
+      name = "\(kind): \(problem.title[..<(ends.first ?? problem.title.endIndex)])"
     }
   }
 }
@@ -102,6 +106,9 @@ final class RunWatcher: RunObserver {
       for handler in report.handlers {
         var line = "\(handler.kind.rawValue) \(handler.name): \(Figures.grouped(handler.applied)) applied"
         if handler.emitted > 0 { line += ", \(Figures.grouped(handler.emitted)) emitted" }
+        if let done = report.doneEffects[handler.name], done > 0 {
+          line += ", \(Figures.counted(done, "effect")) done"
+        }
         if handler.dead > 0 { line += ", \(Figures.grouped(handler.dead)) dead" }
         if handler.held > 0 { line += ", \(Figures.grouped(handler.held)) held" }
         if handler.lag > 0 { line += ", \(Figures.grouped(handler.lag)) before it" }

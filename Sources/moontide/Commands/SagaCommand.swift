@@ -36,7 +36,9 @@ struct SagaCommand: ParsableCommand {
         try session.print(
           QueryRequest(
             """
-            select saga, key, status, step, reason, time as since, next_timer from sys.sagas
+            select saga, key, status, step, reason, time as since, next_timer,
+              case pinned when 1 then version || ' (old)' else version end as script
+            from sys.sagas
             where \(list) order by time, saga, key limit \(max(0, limit))
             """), of: project)
         let counts = TextRowsSink()

@@ -29,7 +29,7 @@ struct SagaShowCommand: ParsableCommand {
       let one = "from sys.sagas sagas where sagas.key = \(SQLText.quoted(words.keys[0]))\(named)"
       let found = TextRowsSink()
       try access.query(
-        QueryRequest("select saga, key, status, reason, began, changed, time, version, state \(one)"),
+        QueryRequest("select saga, key, status, reason, began, changed, time, version, state, pinned \(one)"),
         to: found)
       guard let first = found.rows.first else {
         throw Diagnostic(
@@ -113,12 +113,14 @@ struct SagaShowCommand: ParsableCommand {
 
   private static func drawing(_ one: [String], _ parts: Parts) -> String {
     var lines = ["\(one[0]) \(one[1]): \(one[2])" + (one[3].isEmpty ? "" : " (\(one[3]))")]
-    lines.append("  began at #\(one[4]), changed at #\(one[5]), \(one[6]), script \(one[7])")
+    lines.append(
+      "  began at #\(one[4]), changed at #\(one[5]), \(one[6]), script \(one[7])"
+        + (one[9] == "1" ? " (old code: pinned)" : ""))
     let width = parts["steps"]?.map { $0[0].count }.max() ?? 0
     for step in parts["steps"] ?? [] {
       let name = step[0] + String(repeating: " ", count: max(0, width - step[0].count))
-      var line = "  \(marks[step[1]] ?? " ") \(name)"
       let word = words[step[1]] ?? step[1]
+      var line = "  \(marks[step[1]] ?? " ") \(word.isEmpty ? step[0] : name)"
       if !word.isEmpty { line += "  \(word) since \(step[2])" }
       if !step[3].isEmpty { line += ", result #\(step[3])" }
       if !step[4].isEmpty { line += ", \(step[4]) tries refused" }

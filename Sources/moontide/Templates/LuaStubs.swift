@@ -183,6 +183,7 @@ enum LuaStubs {
 
     ---What a saga's own functions can do; all of it is one transaction with its state and the checkpoint.
     ---@class SagaContext
+    ---@field env table<string, EnvironmentReference> Names of `env` in moontide.lua; values only the effect gets
     local SagaContext = {}
     ---Sends a command to its decider, exactly once; returns its id.
     ---@param command NewCommand
@@ -192,6 +193,12 @@ enum LuaStubs {
     ---@param event NewEvent
     ---@return string
     function SagaContext.emit(event) end
+    ---Something to be done outside, recorded now and performed after the commit, those of one instance in order;
+    ---returns its key. What came of it is for `on_result`.
+    ---@overload fun(kind: "http", request: HttpRequest): string
+    ---@overload fun(kind: "exec", request: ExecRequest): string
+    ---@overload fun(kind: "log", request: LogRequest): string
+    function SagaContext.effect(kind, request) end
     ---Sets the timer of that name; without a delay it is no more.
     ---@param name string One of `timers`
     ---@param delay? string Such as "15m"
@@ -221,6 +228,7 @@ enum LuaStubs {
     ---@field completed? fun(state: table): Sent
     ---@field compensated? fun(state: table, why: table): Sent
     ---@field on? table<string, fun(state: table, event: Event, ctx: SagaContext)>
+    ---@field on_result? fun(state: table, result: Event, ctx: SagaContext) What came of an effect of the instance
     ---@field timers? table<string, fun(state: table, ctx: SagaContext)>
     ---@field clock? "event"|"wall"
     ---@field topics? string[] Sees these topics alone
@@ -229,8 +237,8 @@ enum LuaStubs {
     ---@field from? "start"|"now"|string
     ---@field was? string Its old name
     ---@field wants? table<string, integer>
-    ---@field migrate? fun(state: table, step?: string): table?, string? Fits an open instance to changed steps
-    ---@field pin? boolean Open instances end by the script that they began with
+    ---@field migrate? fun(state: table, step?: string, status: string): table?, string|false|nil Brings an open instance that does not fit changed steps to the one to go on with; false: behind the last
+    ---@field pin? boolean Open instances that do not fit changed steps end by the script that they stand by
 
     ---A process of several steps, with what undoes them.
     ---@param name string

@@ -1,7 +1,8 @@
 -- The read side: how each order ended, what is in store, what each card paid.
 projection "books" {
   schema = [[
-    create table orders(order_id text primary key, status text not null, total_cents integer not null, reason text);
+    create table orders(order_id text primary key, status text not null, total_cents integer not null,
+                        reason text, parcel text);
     create table stock(sku text primary key, bought integer not null, free integer not null);
     create table cards(card text primary key, paid_cents integer not null);
   ]],
@@ -13,6 +14,7 @@ projection "books" {
     OrderCancelled = function(event, db)
       db.orders:update(event.key, { status = "cancelled", reason = event.data.reason })
     end,
+    ParcelNumbered = function(event, db) db.orders:update(event.key, { parcel = event.data.number }) end,
     StockAdded = function(event, db)
       db.stock:add(event.key, { bought = event.data.quantity, free = event.data.quantity })
     end,

@@ -12,7 +12,7 @@ decider "order" {
     ConfirmOrder = function(command, state)
       if state.status == "confirmed" then return {} end
       if state.status ~= "pending" then return reject("NOT_PENDING", "the order is " .. state.status) end
-      return events.OrderConfirmed { order_id = command.data.order_id }
+      return events.OrderConfirmed { order_id = command.data.order_id, total_cents = state.total_cents }
     end,
     CancelOrder = function(command, state)
       if state.status == "cancelled" then return {} end
@@ -22,7 +22,11 @@ decider "order" {
   },
 
   evolve = {
-    OrderCreated = function(state) state.status = "pending"; return state end,
+    OrderCreated = function(state, event)
+      state.status = "pending"
+      state.total_cents = event.data.total_cents
+      return state
+    end,
     OrderConfirmed = function(state) state.status = "confirmed"; return state end,
     OrderCancelled = function(state) state.status = "cancelled"; return state end,
   },

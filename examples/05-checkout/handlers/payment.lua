@@ -24,8 +24,9 @@ decider "payment" {
                                        payment_id = "pay-" .. command.data.order_id }
     end,
     CancelCharge = function(command, state)
-      if not state.charges[command.data.order_id] then return {} end
-      return events.ChargeCancelled { order_id = command.data.order_id }
+      local charge = state.charges[command.data.order_id]
+      if not charge then return {} end
+      return events.ChargeCancelled { order_id = command.data.order_id, amount_cents = charge.amount_cents }
     end,
     RefundPayment = function(command, state)
       local charge = state.charges[command.data.order_id]

@@ -1,2 +1,2 @@
 -- How the orders ended
-select order_id, status, reason from orders order by order_id
+select order_id, status, reason, parcel from orders order by order_id
