@@ -101,12 +101,17 @@ public final class CrashSweep {
   /// process has another one: where locking was met before the fork and unlocking was not, they disagree. So
   /// everything is used once before.
   private func meetMutexes() {
-    var calm = SimulationPlan(seed: plan.seed &+ 1)
-    calm.scenario = plan.scenario
-    calm.turns = 60
-    calm.hasFaults = false
-    calm.mends = true
-    _ = Simulation(calm).run()
+    for scenario in SimulationPlan.Scenario.allCases {
+      for hasCrashes in [false, true] {
+        var calm = SimulationPlan(seed: plan.seed &+ 1)
+        calm.scenario = scenario
+        calm.turns = 60
+        calm.hasFaults = false
+        calm.hasCrashes = hasCrashes
+        calm.mends = true
+        _ = Simulation(calm).run()
+      }
+    }
   }
 
   // MARK: Crashes

@@ -12,8 +12,9 @@ import Testing
     .scriptsOfSnapshotAreIgnored: 7, .snapshotHasAnOldState: 3, .snapshotIsTrustedOverTheLog: 9,
     .commandsReachedIsAhead: 19, .checkpointBeforeEffects: 5, .effectsBeforeCheckpoint: 2,
     .rowsOutsideTheTransaction: 2, .parkedKeyIsForgotten: 18, .heldEventIsForgotten: 9,
-    .decisionIsCarriedOutInTwo: 83, .timerFiresTwice: 2, .timerIsLostAtRestart: 2,
-    .compensationIsOutOfOrder: 2, .effectIsRepeatedAfterItsResult: 3,
+    .decisionIsCarriedOutInTwo: 83, .timerFiresTwice: 8, .timerIsLostAtRestart: 5,
+    .compensationIsOutOfOrder: 86, .lateSuccessIsNotCompensated: 3, .sagaIsWrittenBeforeItsOutbox: 33,
+    .effectIsRepeatedAfterItsResult: 9,
   ]
 
   @Test(arguments: PlantedBug.allCases)

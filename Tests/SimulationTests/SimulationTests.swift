@@ -80,7 +80,7 @@ import Testing
   }
 
   /// By the binary beside the tests: it forks at every point, which only a process of one thread may do.
-  @Test(arguments: [(SimulationPlan.Scenario.accounts, 250), (.checkout, 180)])
+  @Test(arguments: [(SimulationPlan.Scenario.accounts, 250), (.checkout, 650)])
   func `a crash at any operation, and another one while coming up, breaks no promise`(
     scenario: SimulationPlan.Scenario, usual: Int
   ) throws {
