@@ -1,7 +1,7 @@
 import Foundation
 
-/// A project whose scripts are edited while it runs. Each good edition of the projection writes numbers that no
-/// other edition writes, so that a poll shows by itself which edition folded it, and how far.
+/// A project whose scripts are edited while it runs. Each good edition of the projection writes numbers that
+/// no other edition writes, so that a poll shows by itself which edition folded it, and how far.
 final class EditedProject {
   let project: TestProject
   /// Editions that were good, in the order in which they were written.
@@ -104,7 +104,8 @@ final class EditedProject {
         topics = { "events" },
         on = { ApplicationApproved = function(event, ctx)
           ctx.state.seen = (ctx.state.seen or 0) + 1
-          ctx.emit { type = "LoanGranted", topic = "grants", data = { nth = ctx.state.seen, by = \(version) } }
+          ctx.emit { type = "LoanGranted", topic = "grants",
+            data = { nth = ctx.state.seen, by = \(version) } }
         end },
       }
       """, to: "handlers/approvals.lua")
