@@ -16,6 +16,8 @@ final class ProjectionTransaction: EffectTransaction {
   @exclusivity(unchecked) var timeLeft = Limits.handlerTimeDefault
   private let watch = StatementWatch()
   private var kept: [String: Statement] = [:]
+  /// Sees each row as it is written: then nothing is held back.
+  var rowWatch: RowWatch?
 
   init(_ connection: Connection, _ rows: [any RowTable], _ place: FoldMark) {
     self.connection = connection
@@ -36,9 +38,9 @@ final class ProjectionTransaction: EffectTransaction {
     try connection.run("begin immediate")
     isOpen = true
     isLost = false
-    isFolding = folding
+    isFolding = folding && rowWatch == nil
     hasSavepoint = false
-    if folding { for table in rows { table.beginFolding() } }
+    if isFolding { for table in rows { table.beginFolding() } }
   }
 
   func row(
@@ -47,6 +49,7 @@ final class ProjectionTransaction: EffectTransaction {
     try checkOpen()
     precondition(rows.indices.contains(table), "table \(table) of \(rows.count)")
     result.removeAll()
+    if let rowWatch { rowWatch.begin() }
     if operation == .each { return try each(table, arguments, result) }
     do {
       return try arguments.withSpan { (span) throws(StoreError) in
@@ -95,6 +98,7 @@ final class ProjectionTransaction: EffectTransaction {
     guard text.utf8.count <= Limits.statementTextBytesMax else {
       throw .refused("a statement of a script has at most \(Limits.statementTextBytesMax) bytes")
     }
+    if let rowWatch { rowWatch.begin() }
     do { try place.isSet ? flushMarked() : flush() } catch { throw noticing(error) }
     do {
       // Nothing longer could go back to the script.
