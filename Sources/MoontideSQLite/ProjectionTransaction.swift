@@ -37,6 +37,7 @@ final class ProjectionTransaction: EffectTransaction {
     precondition(!isOpen, "a store has one transaction at a time")
     try connection.run("begin immediate")
     isOpen = true
+    rowWatch?.isOpen = true
     isLost = false
     isFolding = folding && rowWatch == nil
     hasSavepoint = false
@@ -231,6 +232,7 @@ final class ProjectionTransaction: EffectTransaction {
 
   private func end() {
     isOpen = false
+    rowWatch?.isOpen = false
     place.forget()
     for table in rows { table.discard() }
   }

@@ -36,6 +36,8 @@ public final class RowWatch {
   /// Asked at each change that is gathered which line of the script is writing.
   public var locate: (() -> ScriptLine?)?
 
+  /// In a transaction of the handler: an index that is written anew between two changes no row.
+  var isOpen = false
   private let handle: OpaquePointer
   private let watched: [String: WatchedTable]
   /// The table that was told of last, by the address of its name in SQLite's schema.
@@ -98,12 +100,14 @@ public final class RowWatch {
   // MARK: What SQLite tells
 
   private func changing(_ operation: Int32, _ name: UnsafePointer<CChar>, _ old: Int64, _ new: Int64) {
+    if !isOpen { return }
     if name != lastName {
       lastName = name
       last = watched[String(cString: name).lowercased()]
     }
     guard let table = last else { return }
     if table.source == .map { return mapChanging(operation, table) }
+    if table.source == .sizes, isWrittenTwice(table, operation == SQLITE_DELETE ? old : new) { return }
     if let wanted, !wanted.contains(table.table) { return }
     var change = RowChange(
       table: table.table,
@@ -114,6 +118,12 @@ public final class RowWatch {
     if let keeps, !keeps(change) { return forget(change) }
     if let line = locate?() { change.line = number(of: line) }
     if !joins(change, table) { changes.append(change) }
+  }
+
+  /// FTS5 writes the sizes of a row once without them, and then replaces them.
+  private func isWrittenTwice(_ table: WatchedTable, _ id: Int64) -> Bool {
+    guard changes.count > statementStart, let last = changes.last else { return false }
+    return last.table == table.table && last.rowID == id && last.operation != .delete
   }
 
   /// The cells that were just taken.
