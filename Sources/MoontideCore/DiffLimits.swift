@@ -3,6 +3,10 @@ extension Limits {
   /// Values of differing rows whose first event is searched: 24 bytes each, and some 80 for each of their
   /// rows, are held in memory. Rows beyond it are counted and compared, and the report says so.
   public static let diffTracedCellsMax = 1_000_000
+  /// Records that each version goes through before the two are compared event by event: what happened to
+  /// traced rows meanwhile is held, and each stretch begins with a Lua state of its own, which takes a
+  /// millisecond.
+  public static let diffTraceStretch: UInt64 = 4_096
   /// Samples of one kind of difference in one table that may be asked for: each is held until all is known.
   public static let diffSamplesMax = 10_000
   /// Samples that are shown when nobody says how many: a screen has room for a few tables.

@@ -75,6 +75,8 @@ extension StoreReader {
     /// A view has no key.
     public var table: StoreTable
     public var isView: Bool
+    /// Among the tables, or the views, in the order of the schema.
+    public var place: Int
     /// The words of the text that made it: blanks and comments change nothing.
     public var words: [String]
   }
@@ -83,19 +85,20 @@ extension StoreReader {
   public func relations() throws(StoreError) -> [Relation] {
     DateFunctions.install(on: connection)
     BoundedFunctions.install(on: connection)
-    var found = try TableShape.all(in: connection).map { shape in
-      Relation(table: shape.table, isView: false, words: SQLWords(shape.sql).tokens.map { $0.text })
+    var found = try TableShape.all(in: connection).enumerated().map { place, shape in
+      Relation(
+        table: shape.table, isView: false, place: place, words: SQLWords(shape.sql).tokens.map { $0.text })
     }
     var views: [(name: String, sql: String)] = []
     let list = try connection.statement(
       "select name, ifnull(sql, '') from sqlite_schema where type = 'view' order by rowid")
     while try list.step() { views.append((list.text(0), list.text(1))) }
     list.reset()
-    for view in views {
+    for (place, view) in views.enumerated() {
       let columns = try connection.prepare("select * from \(quoted(view.name))").columnNames
       found.append(
         Relation(
-          table: StoreTable(name: view.name, columns: columns, keyColumns: []), isView: true,
+          table: StoreTable(name: view.name, columns: columns, keyColumns: []), isView: true, place: place,
           words: SQLWords(view.sql).tokens.map { $0.text }))
     }
     return found

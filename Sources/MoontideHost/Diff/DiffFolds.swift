@@ -35,9 +35,10 @@ struct DiffFolds {
         "the read model of \(live.identity.handler) has come to \(live.end), and the log ends at "
           + "\(whole.durableEnd)")
     }
+    let decided = if let live { live.decided } else { try decided(whole) }
     var folded = Folded(
       oldPath: live?.path, newPath: scratch.path("new.sqlite"), log: whole,
-      decided: try live?.decided ?? decided(whole),
+      decided: decided,
       report: DiffReport(old: oldVersion, new: version(new), end: whole.durableEnd))
     let missed = Missed()
     let halt = try fold(new, &folded, to: folded.newPath, missed, Self.newLabel, observer)

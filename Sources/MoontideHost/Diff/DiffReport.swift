@@ -74,10 +74,17 @@ public struct TableDifference: Sendable {
   public var columns: [ColumnDifference] = []
   public var addedRows: [RowSample] = []
   public var removedRows: [RowSample] = []
-  /// The first of all that is known.
-  public var first: FirstEvent?
+  /// The first of each kind that is known.
+  public var firstAdded: FirstEvent?
+  public var firstRemoved: FirstEvent?
+  public var firstChanged: FirstEvent?
   /// Why its rows were not compared.
   public var fault: String?
+
+  /// The first of all that is known.
+  public var first: FirstEvent? {
+    [firstAdded, firstRemoved, firstChanged].compactMap { $0 }.min { $0.position < $1.position }
+  }
 
   /// Rows that differ.
   public var differing: UInt64 { added + removed + changed }

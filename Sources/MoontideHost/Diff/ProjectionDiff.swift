@@ -1,4 +1,4 @@
-public import MoontideCore
+import MoontideCore
 import MoontideLog
 import MoontideRuntime
 import MoontideSQLite
@@ -50,7 +50,8 @@ public struct ProjectionDiff {
     let live = try LiveCopy(of: onDisk.definition, paths, scratch, files)
     if let replaced {
       let version = onDisk.definition.version
-      guard replaced.definition.version != version || replaced.definition.name != onDisk.definition.name else {
+      guard replaced.definition.version != version || replaced.definition.name != onDisk.definition.name
+      else {
         return .same("\(replaced.origin) is the script on disk but for blanks and comments")
       }
       let isUsable = live?.identity.scriptVersion == onDisk.definition.scriptVersion
@@ -90,11 +91,19 @@ public struct ProjectionDiff {
     let (old, new) = (try open(oldPath), try open(folded.newPath))
     var diffs = try relations(old, new, &folded.report)
     try count(&diffs, old, new, &folded.report, observer)
-    for index in diffs.indices {
+    let trails = try trace(request, diffs, folds, &folded, observer)
+    var events = EventLookup(log)
+    for (index, trail) in zip(diffs.indices, trails) {
+      let first = { (row: Int, column: Int?) in trail?.first(row, column) }
       let choice = SampleChoice(
-        diffs[index].traced, width: diffs[index].common.count, count: request.samples
-      ) { _, _ in nil }
-      try diffs[index].sample(old, new, choice) { _, _ in nil }
+        diffs[index].traced, width: diffs[index].common.count, count: request.samples, first: first)
+      if let trail {
+        try diffs[index].date(trail) { position throws(Diagnostic) in try events.event(at: position) }
+      }
+      try diffs[index].sample(old, new, choice) { row, column throws(Diagnostic) in
+        guard let position = first(row, column) else { return nil }
+        return try events.event(at: position)
+      }
     }
     folded.report.tables = diffs.map(\.difference).filter(\.isDifferent) + folded.report.tables
     folded.report.letters = try LetterDiff(old, new, clock: clock).differences(samples: request.samples)
@@ -102,6 +111,24 @@ public struct ProjectionDiff {
       (try old.ledger().applied, try new.ledger().applied)
     }
     return folded.report
+  }
+
+  /// By table; nil where nothing was searched.
+  private func trace(
+    _ request: DiffRequest, _ diffs: [TableDiff], _ folds: DiffFolds, _ folded: inout DiffFolds.Folded,
+    _ observer: any DiffObserver
+  ) throws(Diagnostic) -> [RowTrail?] {
+    let count = diffs.reduce(0) { $0 + $1.traced.count }
+    guard request.tracesEvents, count > 0 else { return diffs.map { _ in nil } }
+    guard let old = folds.old else {
+      folded.report.notes.append(
+        "the first event of each difference is not known: the script of the live read model is not kept")
+      return diffs.map { _ in nil }
+    }
+    folded.report.traced.rows = UInt64(count)
+    let trace = DiffTrace(
+      old: old, new: folds.new, log: folded.log, decided: folded.decided, scratch: folds.scratch)
+    return try trace.run(diffs, observer)
   }
 
   private func census(_ log: LogReader) throws(Diagnostic) -> [String: [UInt32: UInt64]] {

@@ -24,14 +24,24 @@ struct RowName: Hashable {
 }
 
 /// Follows rows of one table of both versions through the log, to find the first event after which each
-/// differs. Of each value it keeps 8 bytes of a digest, so that one in 2^64 is taken for another.
-struct RowTrail {
+/// differs. Each side tells of a stretch of the log, then `settle` compares them event by event. Of a value it
+/// keeps 8 bytes of a digest, so that one in 2^64 is taken for another. Owned by one thread.
+final class RowTrail {
   enum Side: Int {
     case old = 0
     case new = 1
   }
 
-  /// Of the values of the table in either side's rows: where those are that both have.
+  /// What an event did to a row.
+  private struct Step {
+    var position: UInt64
+    var row: Int
+    var side: Side
+    /// Where its digests begin in `written`; nil: it is gone.
+    var values: Int?
+  }
+
+  /// Of either side's rows of the table: where the values are that both have.
   private let places: [[Int]]
   /// Of these, those that name a row; empty: all, and how often it is there is what differs.
   private let key: [Int]
@@ -45,9 +55,9 @@ struct RowTrail {
   /// By row and column: the position after which it differed first, plus 1; 0 when it never did.
   private var firsts: [UInt64]
   /// By row: bits of the columns whose first event is searched; all bits: any will do.
-  private var wanted: [UInt64]
-  /// Rows that changed since `settle`.
-  private var touched: Set<Int> = []
+  private var wanted: [UInt64] = []
+  private var steps: [Step] = []
+  private var written: [UInt64] = []
   /// How many values are still searched.
   private(set) var open = 0
 
@@ -60,7 +70,6 @@ struct RowTrail {
     width = key.isEmpty ? 1 : places[0].count
     states = [UInt64](repeating: 0, count: traced.count * 2 * width)
     firsts = [UInt64](repeating: 0, count: traced.count * width)
-    wanted = []
     rows.reserveCapacity(traced.count)
     for (index, row) in traced.enumerated() {
       wanted.append(row.step == .changed && !key.isEmpty ? row.mask : .max)
@@ -74,58 +83,71 @@ struct RowTrail {
     }
   }
 
-  /// A row of that side was written, changed or removed.
+  /// An event of that position changed a row of that side. In order of position within a side.
   /// - Parameters:
   ///   - before: where its cells begin, nil when it was not there.
   ///   - after: likewise.
-  mutating func note(_ side: Side, _ cells: RowBuffer, before: Int?, after: Int?) {
-    if let before { write(side, cells, before, isThere: false) }
-    if let after { write(side, cells, after, isThere: true) }
+  func note(_ side: Side, at position: Position, _ cells: RowBuffer, before: Int?, after: Int?) {
+    if let before { add(side, position, cells, before, isThere: false) }
+    if let after { add(side, position, cells, after, isThere: true) }
   }
 
-  private mutating func write(_ side: Side, _ cells: RowBuffer, _ start: Int, isThere: Bool) {
+  private func add(_ side: Side, _ position: Position, _ cells: RowBuffer, _ start: Int, isThere: Bool) {
     let places = places[side.rawValue]
     let name = RowName(cells, from: start, key.isEmpty ? places : key.map { places[$0] })
-    guard let row = rows[name] else { return }
-    touched.insert(row)
-    let state = (row * 2 + side.rawValue) * width
-    if key.isEmpty {
-      states[state] = isThere ? states[state] &+ 1 : states[state] &- 1
-      return
-    }
-    var bytes: [UInt8] = []
-    for column in 0..<width {
-      guard isThere else {
-        states[state + column] = 0
-        continue
+    // What is found is found: its row needs no following.
+    guard let row = rows[name], wanted[row] != 0 else { return }
+    var step = Step(position: position.value, row: row, side: side, values: isThere ? written.count : nil)
+    if isThere, !key.isEmpty {
+      var bytes: [UInt8] = []
+      for place in places {
+        bytes.removeAll(keepingCapacity: true)
+        cells.encode(start + place..<start + place + 1, into: &bytes)
+        written.append(max(1, Digest.zero.adding(bytes).low))
       }
-      bytes.removeAll(keepingCapacity: true)
-      cells.encode(start + places[column]..<start + places[column] + 1, into: &bytes)
-      states[state + column] = max(1, Digest.zero.adding(bytes).low)
+    } else if isThere {
+      step.values = 0
     }
+    steps.append(step)
   }
 
-  /// Both sides have handled the event of that position.
-  mutating func settle(at position: Position) {
-    for row in touched {
-      var found: UInt64 = 0
-      for column in 0..<width where firsts[row * width + column] == 0 {
-        guard states[row * 2 * width + column] != states[(row * 2 + 1) * width + column] else { continue }
-        firsts[row * width + column] = position.value + 1
-        found |= 1 << UInt64(column)
-      }
-      let searched = wanted[row]
-      if searched == .max {
-        if found != 0 {
-          open -= 1
-          wanted[row] = 0
-        }
-      } else {
-        open -= (searched & found).nonzeroBitCount
-        wanted[row] = searched & ~found
-      }
+  /// Both sides have told of all events up to here.
+  func settle() {
+    // What one event did to one side stays in its order.
+    let order = steps.indices.sorted { (steps[$0].position, $0) < (steps[$1].position, $1) }
+    var touched: Set<Int> = []
+    for (index, place) in order.enumerated() {
+      apply(steps[place])
+      touched.insert(steps[place].row)
+      let position = steps[place].position
+      guard index + 1 == order.count || steps[order[index + 1]].position != position else { continue }
+      for row in touched { compare(row, position) }
+      touched.removeAll(keepingCapacity: true)
     }
-    touched.removeAll(keepingCapacity: true)
+    steps.removeAll(keepingCapacity: true)
+    written.removeAll(keepingCapacity: true)
+  }
+
+  private func apply(_ step: Step) {
+    let state = (step.row * 2 + step.side.rawValue) * width
+    if key.isEmpty {
+      states[state] = step.values == nil ? states[state] &- 1 : states[state] &+ 1
+      return
+    }
+    for column in 0..<width { states[state + column] = step.values.map { written[$0 + column] } ?? 0 }
+  }
+
+  private func compare(_ row: Int, _ position: UInt64) {
+    var found: UInt64 = 0
+    for column in 0..<width where firsts[row * width + column] == 0 {
+      guard states[row * 2 * width + column] != states[(row * 2 + 1) * width + column] else { continue }
+      firsts[row * width + column] = position + 1
+      found |= 1 << UInt64(column)
+    }
+    guard found != 0 else { return }
+    let searched = wanted[row]
+    open -= searched == .max ? 1 : (searched & found).nonzeroBitCount
+    wanted[row] = searched == .max ? 0 : searched & ~found
   }
 
   /// The first position after which a row, or that column of it, was not the same in both.

@@ -18,7 +18,8 @@ public enum StoredValue: Sendable, Hashable {
     case .integer: self = .integer(cell.bits)
     case .real: self = .real(cell.real)
     case .text:
-      self = .text(String(decoding: row.bytes[cell.part.indices].prefix(Limits.diffValueBytesMax), as: UTF8.self))
+      self = .text(
+        String(decoding: row.bytes[cell.part.indices].prefix(Limits.diffValueBytesMax), as: UTF8.self))
     case .blob: self = .blob(Array(row.bytes[cell.part.indices].prefix(Limits.diffValueBytesMax)))
     }
   }

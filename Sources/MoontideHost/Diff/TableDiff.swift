@@ -45,6 +45,11 @@ struct TableDiff {
     table.keyColumns.map { table.columns[$0].lowercased() }
   }
 
+  /// Where a table of either side has the common columns.
+  func places(in table: StoreTable) -> [Int] {
+    common.compactMap { name in table.columns.firstIndex { $0.lowercased() == name.lowercased() } }
+  }
+
   // MARK: Counting
 
   /// - Parameters:
@@ -113,7 +118,8 @@ struct TableDiff {
     }
     guard traced.count < tracedMax else { return }
     let row = step == .onlyOld ? merge.old.row : merge.new.row
-    traced.append(Traced(step: step, mask: mask, name: RowName(row, from: 0, key.isEmpty ? Array(common.indices) : key)))
+    traced.append(
+      Traced(step: step, mask: mask, name: RowName(row, from: 0, key.isEmpty ? Array(common.indices) : key)))
   }
 
   /// What came of each column; those that came or went with their values.
@@ -124,7 +130,10 @@ struct TableDiff {
     let came = new.table.columns.filter { !both.contains($0.lowercased()) }
     let gone = old.table.columns.filter { !both.contains($0.lowercased()) }
     let name = new.table.name
-    var (before, after) = ((rows: UInt64(0), values: gone.map { _ in UInt64(0) }), (rows: UInt64(0), values: came.map { _ in UInt64(0) }))
+    var (before, after) = (
+      (rows: UInt64(0), values: gone.map { _ in UInt64(0) }),
+      (rows: UInt64(0), values: came.map { _ in UInt64(0) })
+    )
     // To count the rows of a view takes as long as to compare them.
     if !new.isView {
       (before, after) = try StoreError.told { () throws(StoreError) in
@@ -138,6 +147,31 @@ struct TableDiff {
       + zip(gone, before.values).map { ColumnDifference(name: $0, presence: .onlyOld, count: $1) }
   }
 
+  /// Takes over what the search found.
+  /// - Parameter event: the event of a position.
+  mutating func date(
+    _ trail: RowTrail, event: (Position) throws(Diagnostic) -> FirstEvent?
+  ) throws(Diagnostic) {
+    var earliest: [TableMerge.Step: Position] = [:]
+    var columns: [Int: Position] = [:]
+    for (index, row) in traced.enumerated() {
+      if let position = trail.first(index, nil) {
+        earliest[row.step] = min(earliest[row.step] ?? position, position)
+      }
+      for column in common.indices where row.mask & 1 << UInt64(column) != 0 {
+        guard let position = trail.first(index, column) else { continue }
+        columns[column] = min(columns[column] ?? position, position)
+      }
+    }
+    for (column, position) in columns {
+      guard let index = difference.columns.firstIndex(where: { $0.name == common[column] }) else { continue }
+      difference.columns[index].first = try event(position)
+    }
+    difference.firstAdded = try earliest[.onlyNew].map(event) ?? nil
+    difference.firstRemoved = try earliest[.onlyOld].map(event) ?? nil
+    difference.firstChanged = try earliest[.changed].map(event) ?? nil
+  }
+
   // MARK: Samples
 
   /// Takes the values of chosen differing rows, by their places among those that differ.
@@ -146,7 +180,7 @@ struct TableDiff {
   ///   - cells: of rows that both have: by column of `common`.
   mutating func sample(
     _ oldFile: StoreReader, _ newFile: StoreReader, _ choice: SampleChoice,
-    _ first: (_ row: Int, _ column: Int?) -> FirstEvent?
+    _ first: (_ row: Int, _ column: Int?) throws(Diagnostic) -> FirstEvent?
   ) throws(Diagnostic) {
     guard let last = choice.last, var merge = try merge(oldFile, newFile) else { return }
     var place = -1
@@ -160,12 +194,12 @@ struct TableDiff {
         rows[place] = RowSample(
           key: key.map { StoredValue(row, $0) },
           values: common.indices.map { .init(column: common[$0], value: StoredValue(row, $0)) },
-          first: first(place, nil))
+          first: try first(place, nil))
       }
       for column in choice.cells[place] ?? [] {
         cells[column, default: [:]][place] = CellSample(
           key: key.map { StoredValue(merge.new.row, $0) }, old: StoredValue(merge.old.row, column),
-          new: StoredValue(merge.new.row, column), first: first(place, column))
+          new: StoredValue(merge.new.row, column), first: try first(place, column))
       }
     }
     difference.addedRows = choice.added.compactMap { rows[$0] }

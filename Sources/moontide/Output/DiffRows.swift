@@ -81,10 +81,11 @@ struct DiffRows {
     if table.isRekeyed { try put(Line(table: name, change: "key changed")) }
     if let fault = table.fault { try put(Line(table: name, change: "not compared", new: .text(fault))) }
     let counts = [
-      ("rows added", table.added), ("rows removed", table.removed), ("rows changed", table.changed),
+      ("rows added", table.added, table.firstAdded), ("rows removed", table.removed, table.firstRemoved),
+      ("rows changed", table.changed, table.firstChanged),
     ]
-    for (change, count) in counts where count > 0 {
-      try put(Line(table: name, change: change, rows: count, first: table.first(of: change)))
+    for (change, count, first) in counts where count > 0 {
+      try put(Line(table: name, change: change, rows: count, first: first))
     }
     for column in table.columns {
       let change =

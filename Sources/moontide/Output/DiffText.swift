@@ -20,7 +20,8 @@ struct DiffText {
     if report.letters.count > 0 { lines += [""] + letters }
     if report.traced.rows < report.traced.of, report.traced.rows > 0 {
       lines += [
-        "", "first events: of \(Figures.grouped(report.traced.rows)) of "
+        "",
+        "first events: of \(Figures.grouped(report.traced.rows)) of "
           + Figures.counted(report.traced.of, "differing row"),
       ]
     }
@@ -101,7 +102,8 @@ struct DiffText {
   private func rows(_ title: String, _ samples: [RowSample], of count: UInt64) -> [String] {
     guard count > 0 else { return [] }
     let lines = samples.map { row in
-      "    " + row.values.map { "\(DisplayText.escaped($0.column)) \(shown($0.value))" }.joined(separator: ", ")
+      "    "
+        + row.values.map { "\(DisplayText.escaped($0.column)) \(shown($0.value))" }.joined(separator: ", ")
         + (row.first.map { "  " + shown($0) } ?? "")
     }
     return ["  \(title): \(Figures.grouped(count))"] + lines + more(samples.count, count)
