@@ -10,7 +10,11 @@ struct LoadedScripts: Sendable {
   let problems: [Diagnostic]
 
   static func load(_ paths: ProjectPaths, files: any FileSystem) throws(Diagnostic) -> LoadedScripts {
-    let scripts = try ScriptFiles.read(paths, files: files)
+    load(try ScriptFiles.read(paths, files: files))
+  }
+
+  /// The same of texts that were read.
+  static func load(_ scripts: ScriptFiles) -> LoadedScripts {
     var settings = ProjectSettings()
     var problems: [Diagnostic] = []
     if let script = scripts.settings {

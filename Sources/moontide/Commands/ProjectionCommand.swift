@@ -6,7 +6,7 @@ import MoontideHost
 struct ProjectionCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "projection", abstract: "Look after read models.",
-    subcommands: [ProjectionVerify.self, RebuildLater.self, DiffLater.self, RollbackLater.self])
+    subcommands: [ProjectionVerify.self, RebuildLater.self, ProjectionDiffCommand.self, RollbackLater.self])
 }
 
 struct ProjectionVerify: ParsableCommand {
@@ -60,12 +60,6 @@ struct ProjectionVerify: ParsableCommand {
 struct RebuildLater: LaterCommand {
   static let name = "rebuild"
   static let instead = "until then delete data/readmodels/NAME.sqlite: the next run folds it anew"
-  @Argument(parsing: .captureForPassthrough) var words: [String] = []
-}
-
-struct DiffLater: LaterCommand {
-  static let name = "diff"
-  static let instead = "until then compare two projects with moontide query"
   @Argument(parsing: .captureForPassthrough) var words: [String] = []
 }
 
