@@ -10,6 +10,8 @@ final class RunningAccess: ProjectAccess, Sendable {
   private let bell: Bell
   private let progressed: Bell
   private let desk: CommandDesk
+  /// Stops queries.
+  private let cancellation: QueryCancellation?
 
   /// - Parameters:
   ///   - running: the handlers at work; nil when nothing runs.
@@ -17,9 +19,10 @@ final class RunningAccess: ProjectAccess, Sendable {
   ///   - progressed: rings when a handler has come further.
   init(
     _ project: MoontideProject, running: RunningGroups? = nil,
-    bell: Bell = Bell(), progressed: Bell = Bell()
+    bell: Bell = Bell(), progressed: Bell = Bell(), cancellation: QueryCancellation? = nil
   ) {
     self.project = project
+    self.cancellation = cancellation
     self.running = running
     self.bell = bell
     self.progressed = progressed
@@ -33,7 +36,7 @@ final class RunningAccess: ProjectAccess, Sendable {
       survey: HandlerSurvey(project, groups: groups, deciders: deciders), log: project.log)
     try QuerySession(
       paths: project.paths, files: project.files, clock: project.clock, tables: tables.all,
-      tableFault: tables.fault
+      tableFault: tables.fault, cancellation: cancellation
     )
     .run(request, to: sink)
   }
