@@ -25,37 +25,14 @@ struct PastOutline {
     }
     try observer.folded("times")
     let bytes = try LogError.told { () throws(LogError) in try outline.encoded(for: log) }
-    try FileError.told { () throws(FileError) in
-      try sweepOutlines()
-      let beside = "\(paths.outline).new-\(randomness.next())"
-      do throws(FileError) {
-        try files.open(beside, .create).write(bytes, 0..<bytes.count, at: 0)
-        try files.rename(beside, to: paths.outline)
-      } catch {
-        try files.remove(beside)
-        // It only saves time: without room there is none.
-        guard error.isFullDisk else { throw error }
-      }
-    }
+    let file = OutlineFile(paths, files, clock, randomness)
+    try FileError.told { () throws(FileError) in try file.write(bytes) }
     return outline
   }
 
-  /// Removes what a process left that was killed while it wrote one.
-  private func sweepOutlines() throws(FileError) {
-    try files.createDirectory(paths.asOf)
-    for name in try files.list(paths.asOf) where name.hasPrefix("outline.new-") {
-      guard let status = try files.status("\(paths.asOf)/\(name)"),
-        clock.now.microseconds - status.modifiedMicroseconds
-          > Int64(Limits.leftoverAge / .microseconds(1))
-      else { continue }
-      try files.remove("\(paths.asOf)/\(name)")
-    }
-  }
-
   private func known(of log: LogReader) throws(Diagnostic) -> TimeOutline? {
-    let bytes = try FileError.told { () throws(FileError) -> [UInt8]? in
-      guard try files.status(paths.outline) != nil else { return nil }
-      return try files.contents(paths.outline, bytesMax: Limits.outlineBytesMax)
+    let bytes = try FileError.told { () throws(FileError) in
+      try OutlineFile(paths, files, clock, randomness).read()
     }
     return try LogError.told { () throws(LogError) in
       guard let bytes else { return nil }

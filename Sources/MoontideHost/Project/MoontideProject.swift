@@ -16,6 +16,8 @@ public final class MoontideProject: Sendable {
   let clock: any WallClock
   let randomness: any Randomness
   let segmentedLog: SegmentedLog
+  /// What `sys.events` knows of the log without reading it.
+  let outline: LogOutline
   private let lock: ProjectLock
 
   /// The log, for a program that embeds Moontide.
@@ -107,6 +109,7 @@ public final class MoontideProject: Sendable {
     segmentedLog = try LogError.told { () throws(LogError) in
       try SegmentedLog(directory: paths.log, files: files, clock: clock, randomness: randomness)
     }
+    outline = LogOutline(segmentedLog, OutlineFile(paths, files, clock, randomness))
   }
 
   var settings: ProjectSettings { scripts.withLock { $0.settings } }

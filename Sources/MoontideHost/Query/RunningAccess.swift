@@ -33,7 +33,8 @@ final class RunningAccess: ProjectAccess, Sendable {
     try request.requireToken(of: project.log)
     if let after = request.after { try wait(past: after, for: request.timeout) }
     let tables = SystemTables(
-      survey: HandlerSurvey(project, groups: groups, deciders: deciders), log: project.log)
+      survey: HandlerSurvey(project, groups: groups, deciders: deciders), log: project.log,
+      outline: project.outline)
     try QuerySession(
       paths: project.paths, files: project.files, clock: project.clock, tables: tables.all,
       tableFault: tables.fault, cancellation: cancellation
