@@ -116,6 +116,8 @@ public final class MoontideProject: Sendable {
   /// Whoever works with it for longer keeps the one that it began with.
   var catalog: ProjectCatalog { scripts.withLock { $0.catalog } }
 
+  var loaded: LoadedScripts { scripts.withLock { $0 } }
+
   /// From now on these are the project's. For the thread that has started what they define.
   func takeUp(_ loaded: LoadedScripts) { scripts.withLock { $0 = loaded } }
 

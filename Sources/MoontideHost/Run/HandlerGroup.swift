@@ -6,6 +6,8 @@ import MoontideSQLite
 /// stands.
 final class HandlerGroup: Sendable {
   let definition: HandlerDefinition
+  /// What it began with; it keeps that for as long as it is at work.
+  let setting: Setting
   let boards: [StatusBoard]
   private let relayBoard: RelayBoard?
   /// How its effects stand; nil of a projection.
@@ -21,11 +23,11 @@ final class HandlerGroup: Sendable {
   struct Setting: Sendable {
     let project: MoontideProject
     /// The scripts that its handlers are of.
-    let catalog: ProjectCatalog
+    var catalog: ProjectCatalog
     let surroundings: HandlerSurroundings
     let bell: Bell
     let progressed: Bell
-    let performer: any EffectPerformer
+    var performer: any EffectPerformer
     let circuits: CircuitBoard
     /// How long an open circuit may hold an effect back.
     let patience: Duration
@@ -34,6 +36,7 @@ final class HandlerGroup: Sendable {
   /// Opens what can fail before anything runs, and starts the threads.
   init(_ definition: HandlerDefinition, _ setting: Setting) throws(Diagnostic) {
     self.definition = definition
+    self.setting = setting
     let lanes = definition.kind == .consumer ? definition.lanes : 1
     boards = (0..<lanes).map { StatusBoard(definition, lane: $0) }
     if definition.kind != .projection {

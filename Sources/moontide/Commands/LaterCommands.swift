@@ -18,7 +18,7 @@ extension LaterCommand {
 /// All of them.
 enum LaterCommands {
   static let all: [any ParsableCommand.Type] = [
-    TestLater.self, ImpactLater.self, ReloadLater.self, SchemaLater.self,
+    TestLater.self, ImpactLater.self, SchemaLater.self,
   ]
 }
 
@@ -31,12 +31,6 @@ struct TestLater: LaterCommand {
 struct ImpactLater: LaterCommand {
   static let name = "impact"
   static let instead = "until then emitted events name their cause in meta"
-  @Argument(parsing: .captureForPassthrough) var words: [String] = []
-}
-
-struct ReloadLater: LaterCommand {
-  static let name = "reload"
-  static let instead = "until then stop the run and start it again"
   @Argument(parsing: .captureForPassthrough) var words: [String] = []
 }
 
