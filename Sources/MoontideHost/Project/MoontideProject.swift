@@ -152,7 +152,7 @@ public final class MoontideProject: Sendable {
 
   /// All codes that the rooms below the command line report.
   public static let explainedCodes: [any ExplainedCode.Type] = [
-    EnvelopeRule.self, RuntimeCode.self, HostCode.self,
+    EnvelopeRule.self, RuntimeCode.self, HostCode.self, TraceCode.self,
   ]
 
   /// The lock of a writer, and the folders that it needs.

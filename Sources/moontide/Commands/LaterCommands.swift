@@ -18,8 +18,7 @@ extension LaterCommand {
 /// All of them.
 enum LaterCommands {
   static let all: [any ParsableCommand.Type] = [
-    TestLater.self, ReplLater.self, WhyLater.self,
-    ImpactLater.self, ReloadLater.self, SchemaLater.self,
+    TestLater.self, ReplLater.self, ImpactLater.self, ReloadLater.self, SchemaLater.self,
   ]
 }
 
@@ -32,12 +31,6 @@ struct TestLater: LaterCommand {
 struct ReplLater: LaterCommand {
   static let name = "repl"
   static let instead = "until then: moontide query DIR \"select …\""
-  @Argument(parsing: .captureForPassthrough) var words: [String] = []
-}
-
-struct WhyLater: LaterCommand {
-  static let name = "why"
-  static let instead = "until then: moontide events cat --key KEY"
   @Argument(parsing: .captureForPassthrough) var words: [String] = []
 }
 
