@@ -147,7 +147,8 @@ struct DiffProject {
     for column in table.columns {
       parts.append(
         """
-        select 'value changed', '\(column)', o.k, o.v, p.v from (select \(key) as k, \(column) as v from main.\(name)) o
+        select 'value changed' as change, '\(column)' as "column", o.k as key, o.v as old, p.v as new
+            from (select \(key) as k, \(column) as v from main.\(name)) o
           join (select \(key) as k, \(column) as v from n.\(name)) p using (k) where o.v is not p.v
         """)
     }
