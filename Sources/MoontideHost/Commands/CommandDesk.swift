@@ -7,33 +7,35 @@ import Synchronization
 /// nothing runs, to a worker of its own. Any thread whose stack has 2 MiB.
 final class CommandDesk: Sendable {
   private let project: MoontideProject
-  /// The deciders at work; nil when nothing runs.
-  private let groups: [DeciderGroup]?
+  /// The handlers at work; nil when nothing runs.
+  private let running: RunningGroups?
   /// Parsers that nobody uses now: each has buffers that are worth keeping.
   private let parsers = Mutex<[Parser]>([])
 
-  init(project: MoontideProject, groups: [DeciderGroup]?) {
+  init(project: MoontideProject, running: RunningGroups?) {
     self.project = project
-    self.groups = groups
+    self.running = running
   }
 
   func send(_ request: SendRequest) throws(Diagnostic) -> SendOutcome {
     var command = try parse(request.line)
     command.expectedVersion = request.expectedVersion
-    guard let decider = project.catalog.decider(ofCommand: command.type) else {
-      preconditionFailure("a parsed command has a decider, unlike \(command.type)")
-    }
     let ticket = Ticket()
     var told: [SendOutcome.Told] = []
     let asked = CommandInbox.Asked(command) { ticket.answer($0) }
-    if let group = groups?.first(where: { $0.definition.name == decider.name }) {
+    // By the command, not by a name: an edit may have renamed the decider a moment ago.
+    if let group = running?.decider(ofCommand: command.type) {
       group.send(asked)
-    } else if groups == nil {
-      told = try decideHere(decider, asked)
     } else {
-      throw Diagnostic(
-        .noSuchHandler, "the run goes on without the decider \(decider.name)",
-        help: "it was started with --only: start it with --only \(decider.name) too")
+      guard let decider = project.catalog.decider(ofCommand: command.type) else {
+        throw CommandInbox.untaken(command.type)
+      }
+      guard running == nil else {
+        throw Diagnostic(
+          .noSuchHandler, "the run goes on without the decider \(decider.name)",
+          help: "it was started with --only: start it with --only \(decider.name) too")
+      }
+      told = try decideHere(decider, asked)
     }
     switch ticket.wait(request.timeout) {
     case .decided(let outcome, let explanation)?:
@@ -44,7 +46,7 @@ final class CommandDesk: Sendable {
     case nil:
       throw Diagnostic(
         code: RuntimeCode.decisionLate.rawValue,
-        "the decider \(decider.name) has not come to the command yet",
+        "the decider of \(command.type) has not come to the command yet",
         details: [
           .init(
             "help",
@@ -100,7 +102,7 @@ final class CommandDesk: Sendable {
     let inbox = CommandInbox()
     inbox.put(asked)
     let worker = try DeciderGroup.worker(
-      decider, project, inbox: inbox, surroundings: surroundings, board: DeciderBoard())
+      decider, project, project.catalog, inbox: inbox, surroundings: surroundings, board: DeciderBoard())
     _ = worker.step()
     worker.settle()
     inbox.close()

@@ -22,6 +22,8 @@ public protocol ProjectAccess: AnyObject {
   func perform(_ request: EffectsRequest, to sink: any RowSink) throws(Diagnostic)
   /// Deals with instances of a saga; a row of `SagaRequest.columns` for each.
   func decide(_ request: SagaRequest, to sink: any RowSink) throws(Diagnostic)
+  /// Takes up the scripts as they are now; what came of it. Throws when nothing could be tried.
+  func reload(_ request: ReloadRequest) throws(Diagnostic) -> ReloadReport
   /// Hands the log's events to `sink` as JSON lines, see `ExportRequest`.
   func export(_ request: ExportRequest, to sink: any ByteSink) throws(Diagnostic)
 }

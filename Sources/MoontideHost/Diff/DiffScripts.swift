@@ -21,7 +21,7 @@ struct DiffScripts {
 
   /// The one on disk.
   func onDisk(_ name: String) throws(ProjectFault) -> Side {
-    let loaded = LoadedScripts.load(scripts)
+    let loaded = LoadedScripts(scripts)
     guard let definition = Self.projection(name, in: loaded.catalog) else {
       // It may be one of those that do not load.
       try Self.requireSound(loaded)
@@ -53,7 +53,7 @@ struct DiffScripts {
       // A file that waits for its turn beside the one in use counts once.
       return source.path == shown ? nil : source
     }
-    let loaded = LoadedScripts.load(changed)
+    let loaded = LoadedScripts(changed)
     try Self.requireSound(loaded)
     guard let definition = Self.projection(old.definition.name, in: loaded.catalog) else {
       let found = loaded.catalog.definitions.filter { $0.kind == .projection && $0.path == shown }.map(\.name)

@@ -21,18 +21,40 @@ public enum ProjectDoor {
   }
 
   /// Whether a system table's name appears in the text, with or without its schema.
-  private static func mayReadSystem(_ sql: String) -> Bool {
+  static func mayReadSystem(_ sql: String) -> Bool {
     let words = sql.lowercased().split { !($0.isLetter || $0.isNumber || $0 == "_") }
     return words.contains { SystemTables.names.contains(String($0)) }
   }
 
+  /// Has a run take up the scripts as they are now; nil when nothing runs. Then the scripts are only loaded:
+  /// throws what is wrong with them.
+  public static func reload(
+    _ request: ReloadRequest, of paths: ProjectPaths
+  ) throws(ProjectFault) -> ReloadReport? {
+    let report = try ProjectFault.told { () throws(Diagnostic) -> ReloadReport? in
+      guard let client = try ControlClient.connect(paths) else { return nil }
+      return try client.reload(request)
+    }
+    if let report { return report }
+    let loaded = try ProjectFault.told { () throws(Diagnostic) in
+      try LoadedScripts.load(paths, files: PosixFileSystem())
+    }
+    if loaded.hasErrors { throw ProjectFault(loaded.problems) }
+    return nil
+  }
+
   /// For asking and publishing. Throws `E0608` when a process holds the project that does not answer.
-  public static func access(_ paths: ProjectPaths) throws(Diagnostic) -> any ProjectAccess {
+  /// - Parameter cancellation: stops queries that are asked this way.
+  public static func access(
+    _ paths: ProjectPaths, stoppedBy cancellation: QueryCancellation? = nil
+  ) throws(Diagnostic) -> any ProjectAccess {
     let clock = SystemClock()
     let deadline = clock.monotonic + patience
     while true {
-      if let client = try ControlClient.connect(paths) { return client }
-      do throws(Diagnostic) { return RunningAccess(try MoontideProject.hold(paths)) } catch {
+      if let client = try ControlClient.connect(paths, stoppedBy: cancellation) { return client }
+      do throws(Diagnostic) {
+        return RunningAccess(try MoontideProject.hold(paths), cancellation: cancellation)
+      } catch {
         guard error.code == HostCode.locked.code, clock.monotonic < deadline else { throw error }
       }
       clock.sleep(for: .milliseconds(20))

@@ -6,6 +6,8 @@ import MoontideSQLite
 /// stands.
 final class HandlerGroup: Sendable {
   let definition: HandlerDefinition
+  /// What it began with; it keeps that for as long as it is at work.
+  let setting: Setting
   let boards: [StatusBoard]
   private let relayBoard: RelayBoard?
   /// How its effects stand; nil of a projection.
@@ -20,10 +22,12 @@ final class HandlerGroup: Sendable {
   /// What all handlers of a run share.
   struct Setting: Sendable {
     let project: MoontideProject
+    /// The scripts that its handlers are of.
+    var catalog: ProjectCatalog
     let surroundings: HandlerSurroundings
     let bell: Bell
     let progressed: Bell
-    let performer: any EffectPerformer
+    var performer: any EffectPerformer
     let circuits: CircuitBoard
     /// How long an open circuit may hold an effect back.
     let patience: Duration
@@ -32,6 +36,7 @@ final class HandlerGroup: Sendable {
   /// Opens what can fail before anything runs, and starts the threads.
   init(_ definition: HandlerDefinition, _ setting: Setting) throws(Diagnostic) {
     self.definition = definition
+    self.setting = setting
     let lanes = definition.kind == .consumer ? definition.lanes : 1
     boards = (0..<lanes).map { StatusBoard(definition, lane: $0) }
     if definition.kind != .projection {
@@ -56,7 +61,7 @@ final class HandlerGroup: Sendable {
   private static func projection(
     _ definition: HandlerDefinition, _ board: StatusBoard, _ rebuilding: RebuildFlag, _ setting: Setting
   ) -> WorkerThread {
-    let project = setting.project
+    let (project, catalog) = (setting.project, setting.catalog)
     let keeper = StoreKeeper(project)
     let report = setting.surroundings.report
     return WorkerThread(definition.name, setting) { () throws(Diagnostic) in
@@ -64,7 +69,7 @@ final class HandlerGroup: Sendable {
         definition, keeper: keeper, log: project.log, board: board, rebuilding: rebuilding, report: report
       ) { store throws(Diagnostic) in
         try HandlerWorker(
-          definition, lane: 0, catalog: project.catalog, log: project.log, store: store,
+          definition, lane: 0, catalog: catalog, log: project.log, store: store,
           surroundings: setting.surroundings, board: board)
       }
     }
@@ -75,19 +80,19 @@ final class HandlerGroup: Sendable {
     _ definition: HandlerDefinition, _ boards: [StatusBoard], _ relayBoard: RelayBoard,
     _ effectBoard: EffectBoard, _ file: ConsumerFile, _ emitted: Bell, _ setting: Setting
   ) -> [WorkerThread] {
-    let project = setting.project
-    let saga = definition.kind == .saga ? project.catalog.sagas[definition.name] : nil
+    let (project, catalog) = (setting.project, setting.catalog)
+    let saga = definition.kind == .saga ? catalog.sagas[definition.name] : nil
     var threads = boards.enumerated().map { lane, board in
       WorkerThread("\(definition.name)/\(lane)", setting, rings: emitted) { () throws(Diagnostic) in
         if let saga {
           return SagaRun(
             try SagaWorker(
-              saga, catalog: project.catalog, log: project.log, store: try open(file),
+              saga, catalog: catalog, log: project.log, store: try open(file),
               surroundings: setting.surroundings, board: board))
         }
         return ConsumerRun(
           try HandlerWorker(
-            definition, lane: lane, catalog: project.catalog, log: project.log, store: try open(file),
+            definition, lane: lane, catalog: catalog, log: project.log, store: try open(file),
             surroundings: setting.surroundings, board: board))
       }
     }

@@ -8,6 +8,11 @@ struct HandlersCommand: ParsableCommand {
     usage: "moontide handlers [<dir>]",
     discussion: "Example: moontide handlers shop")
 
+  static let statement = """
+    select name, kind, version, state, checkpoint, lag, applied, held, parked, dead, rate, p99_ms
+    from sys.handlers order by name
+    """
+
   @OptionGroup var options: GlobalOptions
   @Argument(help: "The project.") var directory: String?
 
@@ -15,12 +20,7 @@ struct HandlersCommand: ParsableCommand {
     let session = CommandSession(options)
     try session.perform {
       let project = try session.project(directory)
-      try session.print(
-        QueryRequest(
-          """
-          select name, kind, version, state, checkpoint, lag, applied, held, parked, dead, rate, p99_ms
-          from sys.handlers order by name
-          """), of: project)
+      try session.print(QueryRequest(HandlersCommand.statement), of: project)
     }
   }
 }
