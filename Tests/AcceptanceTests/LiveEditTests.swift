@@ -48,7 +48,9 @@ import Testing
     try feed.give(lines.count)
     try wait(for: lines.count, edited, polls, run)
     let found = try polls.end()
-    #expect(run.interrupt() == 0, "\(try run.errors())")
+    let status = run.interrupt()
+    let errors = try run.errors()
+    #expect(status == 0, "\(errors)")
     try check(found, polls.faults, edited, judge, seed)
     try checkConsumer(edited, lines)
   }
