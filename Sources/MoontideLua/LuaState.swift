@@ -107,6 +107,14 @@ public final class LuaState {
     return Set(value().split(separator: 0).map { String(decoding: $0, as: UTF8.self) })
   }
 
+  /// All that scripts can call or name, as they do: globals, `LIBRARY.name`, `db:name`, `db.TABLE:name`,
+  /// `ctx.name`. Replaces the tables of `db` by none: for a state of its own.
+  public func offered() throws(LuaFault) -> Set<String> {
+    try check(mt_lua_bind_begin(state))
+    try check(mt_lua_offered(state))
+    return Set(value().split(separator: 0).map { String(decoding: $0, as: UTF8.self) })
+  }
+
   /// Makes `db` with these tables; before the first `handle` of a projection. A second call replaces them.
   public func bind(tables: [StoreTable]) throws(LuaFault) {
     try check(mt_lua_bind_begin(state))

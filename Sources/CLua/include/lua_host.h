@@ -253,5 +253,8 @@ int32_t mt_lua_spent(const mt_lua *state);
 int32_t mt_lua_stack_height(const mt_lua *state);
 /// Names of modules that were required, each ended by NUL, in `mt_lua_value`.
 void mt_lua_required(mt_lua *state);
+/// Names of all that the sandbox offers, as scripts call it, each ended by NUL, in `mt_lua_value`: globals,
+/// `LIBRARY.name`, `db:name`, `db.TABLE:name`, `ctx.name`. After `mt_lua_bind_begin`, before any table.
+int32_t mt_lua_offered(mt_lua *state);
 
 #endif
