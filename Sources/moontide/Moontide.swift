@@ -15,7 +15,7 @@ struct Moontide: ParsableCommand {
       NewCommand.self, RunCommand.self, CheckCommand.self, QueryCommand.self, AppendCommand.self,
       SendCommand.self, StateCommand.self,
       EventsCommand.self, HandlersCommand.self, LagCommand.self, DeadCommand.self, EffectsCommand.self,
-      SagaCommand.self, WhyCommand.self,
+      SagaCommand.self, WhyCommand.self, ImpactCommand.self,
       DoctorCommand.self,
       ProjectionCommand.self, BackupCommand.self, RestoreCommand.self,
       ExplainCommand.self,

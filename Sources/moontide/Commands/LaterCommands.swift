@@ -18,7 +18,7 @@ extension LaterCommand {
 /// All of them.
 enum LaterCommands {
   static let all: [any ParsableCommand.Type] = [
-    TestLater.self, ReplLater.self, ImpactLater.self, ReloadLater.self, SchemaLater.self,
+    TestLater.self, ReplLater.self, ReloadLater.self, SchemaLater.self,
   ]
 }
 
@@ -31,12 +31,6 @@ struct TestLater: LaterCommand {
 struct ReplLater: LaterCommand {
   static let name = "repl"
   static let instead = "until then: moontide query DIR \"select …\""
-  @Argument(parsing: .captureForPassthrough) var words: [String] = []
-}
-
-struct ImpactLater: LaterCommand {
-  static let name = "impact"
-  static let instead = "until then emitted events name their cause in meta"
   @Argument(parsing: .captureForPassthrough) var words: [String] = []
 }
 
