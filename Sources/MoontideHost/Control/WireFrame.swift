@@ -29,6 +29,10 @@ struct WireFrame {
     case resolved = 23
     /// What is to be known of an answer.
     case note = 24
+    // Read models that are rebuilt: the request, how far it is, what became of it.
+    case rebuild = 40
+    case rebuilding = 41
+    case rebuilt = 42
   }
 
   var kind: Kind

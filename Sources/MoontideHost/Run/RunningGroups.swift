@@ -10,13 +10,16 @@ final class RunningGroups: Sendable {
     var hasEnded = false
   }
 
-  private let setting: HandlerGroup.Setting
+  let setting: HandlerGroup.Setting
   private let state = Mutex(State())
 
   init(_ setting: HandlerGroup.Setting) { self.setting = setting }
 
   var all: [HandlerGroup] { state.withLock { $0.groups } }
   var deciders: [DeciderGroup] { state.withLock { $0.deciders } }
+
+  /// Whether the run ends: nothing is started any more.
+  var hasEnded: Bool { state.withLock { $0.hasEnded } }
 
   func start(_ definition: HandlerDefinition) throws(Diagnostic) {
     try changed { (state) throws(Diagnostic) in
@@ -40,6 +43,27 @@ final class RunningGroups: Sendable {
       else { return false }
       state.groups[index].stop(settled: false)
       state.groups[index] = try HandlerGroup(state.groups[index].definition, setting)
+      return true
+    }
+  }
+
+  /// Has a projection folded beside by that definition, which then takes the place of the read model in use;
+  /// returns when that has begun. What was folded beside before is given up. One that has stopped, or has no
+  /// read model to keep up meanwhile, is started anew by it. False when it is none of the run's.
+  /// - Parameters:
+  ///   - setting: with the catalog of that definition.
+  ///   - anew: rebuild it even if it is of that version.
+  func rebuild(
+    _ definition: HandlerDefinition, _ setting: HandlerGroup.Setting, anew: Bool = false
+  ) throws(Diagnostic) -> Bool {
+    guard let group = all.first(where: { $0.definition.name == definition.name }) else { return false }
+    if try group.rebuild(definition, setting, anew: anew) { return true }
+    return try changed { (state) throws(Diagnostic) in
+      guard !state.hasEnded, let index = state.groups.firstIndex(where: { $0 === group }) else {
+        return false
+      }
+      state.groups[index].stop(settled: false)
+      state.groups[index] = try HandlerGroup(definition, setting)
       return true
     }
   }
