@@ -186,10 +186,16 @@ struct Takeover {
     }
   }
 
-  /// The new version of a projection takes the place of the one that runs, which ends.
+  /// The one that runs serves on until the new version has come as far; one that is renamed, or has stopped,
+  /// is begun anew.
   private func rebuild(_ definition: HandlerDefinition, after before: HandlerGroup?) throws(Diagnostic) {
-    before?.stop(settled: false)
-    try waiting { () throws(Diagnostic) in try change.begin(definition, after: before) }
+    guard let before, before.definition.name == definition.name else {
+      before?.stop(settled: false)
+      return try waiting { () throws(Diagnostic) in try change.begin(definition, after: before) }
+    }
+    try waiting { () throws(Diagnostic) in
+      try change.rebuild(before, by: definition, running.setting)
+    }
   }
 
   private func putAway(_ step: ReloadPlan.Step) throws(Diagnostic) -> String {
