@@ -112,6 +112,7 @@ struct KeptScripts {
       try append(batch)
       try log.flush()
     }
+    CrashPoint.reach(.afterReloadRecord)
     // A kill before that leaves a file that nobody looks at any more.
     try FileError.told { () throws(FileError) in try files.remove(paths.firstScripts) }
   }

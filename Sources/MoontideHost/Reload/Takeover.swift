@@ -47,7 +47,6 @@ struct Takeover {
       for group in stopped { resume(group) }
       throw error
     }
-    CrashPoint.reach(.afterReloadRecord)
     var setting = running.setting
     setting.catalog = new.catalog
     change.share(setting)
