@@ -77,7 +77,9 @@ import Testing
     /// How often the run said that.
     func count(_ text: String) throws -> Int { ("\n" + (try run.errors())).components(separatedBy: text).count - 1 }
 
-    func end() throws { #expect(run.interrupt() == 0, "\(try run.errors())") }
+    func end() throws { #expect(run.interrupt() == 0, "\(told)") }
+
+    var told: String { run.told }
 
     func changes() throws -> [String] {
       try rows("select change, kind, handler from sys.reloads where position is not null and change <> 'added'")
@@ -108,7 +110,7 @@ import Testing
     let edited = try Edited()
     let half = String(Self.consumer(2).prefix(80))
     try edited.edit(half, "handlers/notes.lua", until: "not reloaded:")
-    #expect(try edited.run.errors().contains("handlers/notes.lua:"), "\(try edited.run.errors())")
+    #expect(try edited.run.errors().contains("handlers/notes.lua:"), "\(edited.told)")
     // A good edit of another script is not taken up beside it: all or nothing.
     try edited.edit(Self.projection("two"), "handlers/orders.lua", until: "not reloaded:")
     try edited.project.write(half, to: "handlers/notes.lua")
@@ -116,7 +118,7 @@ import Testing
     #expect(try edited.rows("select distinct status from orders") == ["one"])
     #expect(try edited.changes() == [])
     try edited.edit(Self.consumer(2), "handlers/notes.lua")
-    #expect(try edited.count("not reloaded:") == 2, "\(try edited.run.errors())")
+    #expect(try edited.count("not reloaded:") == 2, "\(edited.told)")
     #expect(try edited.changes() == ["changed|consumer|notes", "changed|projection|orders"])
     try edited.place(1)
     #expect(
@@ -135,7 +137,7 @@ import Testing
     try FileManager.default.removeItem(at: edited.project.folder.appending(path: "handlers/notes.lua"))
     try edited.edit(Self.consumer(1, name: "others"), "handlers/new/others.lua")
     #expect(try edited.rows("select handler from sys.reloads where position > 8") == ["others"])
-    #expect(try edited.count("reloaded:") == 1, "\(try edited.run.errors())")
+    #expect(try edited.count("reloaded:") == 1, "\(edited.told)")
     try edited.end()
   }
 
