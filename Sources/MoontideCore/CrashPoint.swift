@@ -67,7 +67,7 @@ public enum CrashPoint: String, CaseIterable, Sendable {
   /// The digest of a read model is written beside the old one.
   case duringSeal = "during-seal"
   // Edited scripts are taken up.
-  /// The takeover is a record of the log, and the old handlers are at work.
+  /// The takeover is a record of the log, and none of the new handlers is at work.
   case afterReloadRecord = "after-reload-record"
   /// Some of the new ones are at work.
   case duringTakeover = "during-takeover"

@@ -47,7 +47,6 @@ struct Takeover {
       for group in stopped { resume(group) }
       throw error
     }
-    CrashPoint.reach(.afterReloadRecord)
     var setting = running.setting
     setting.catalog = new.catalog
     change.share(setting)
@@ -162,15 +161,17 @@ struct Takeover {
     return "decides from now on"
   }
 
-  private func takeOver(handler step: ReloadPlan.Step) throws(Diagnostic) -> String {
-    let before = group(step)
+  private mutating func takeOver(handler step: ReloadPlan.Step) throws(Diagnostic) -> String {
     let definition = new.catalog.definitions.first {
       $0.name == step.name && $0.kind.rawValue == step.kind.rawValue
     }
     guard let definition, step.change != .removed else {
-      if let before { change.drop(before) }
+      if let gone = group(step) { change.drop(gone) }
+      // With the group its connections go, and SQLite brings the write-ahead log into the file.
+      stopped.removeAll { $0.definition.name == step.name }
       return try putAway(step)
     }
+    let before = group(step)
     if definition.kind == .projection {
       try rebuild(definition, after: before)
       return step.change == .added ? "is folded from the start of the log" : "is rebuilt beside"
@@ -201,7 +202,7 @@ struct Takeover {
   private func putAway(_ step: ReloadPlan.Step) throws(Diagnostic) -> String {
     guard let kind = HandlerKind(rawValue: step.kind.rawValue),
       let place = try archive.putAway(kind, step.name)
-    else { return "ends" }
+    else { return "has ended" }
     let folder = kind == .projection ? "data/readmodels" : "data/handlers"
     report(
       Diagnostic(
@@ -213,7 +214,7 @@ struct Takeover {
             "to have it back: stop the run, put the file back as \(folder)/\(step.name).sqlite and its script "
               + "into handlers/; of one that was renamed say was = \"\(step.name)\" before it is taken up")
         ]))
-    return "its file is now \(place)"
+    return "has ended; its file is now \(place)"
   }
 
   /// Commands that wait for a decider that does not take them any more go to the one that does.

@@ -81,6 +81,8 @@ final class ProjectRun {
       let open = OpenInstances(paths: project.paths, files: project.files, catalog: project.catalog)
       let problems = try open.problems(of: Set(definitions.map(\.name)))
       if let refusal = problems.first(where: { $0.severity == .error }) { throw refusal }
+      try KeptScripts(project).begin(
+        project.loaded, only: options.only, clock: project.clock, randomness: project.randomness)
       if maintainer == nil { try startMaintainer() }
       for offer in try MendedHandlers(project).offers(definitions) { inbox.put(.problem(offer)) }
     }
