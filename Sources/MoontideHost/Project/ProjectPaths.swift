@@ -38,6 +38,8 @@ public struct ProjectPaths: Sendable, Hashable {
   public func handlerFile(_ name: String) -> String { "\(handlerFiles)/\(name).sqlite" }
   /// A read model that is being rebuilt beside the one in use.
   public func rebuilding(_ name: String) -> String { "\(readModels)/.\(name).rebuilding.sqlite" }
+  /// The read model that the one in use took the place of; kept for `projection rollback`.
+  public func previous(_ name: String) -> String { "\(readModels)/.\(name).previous.sqlite" }
 
   /// The path below `root`, for messages.
   public func relative(_ path: String) -> String {

@@ -187,10 +187,22 @@ struct Takeover {
     }
   }
 
-  /// The new version of a projection takes the place of the one that runs, which ends.
+  /// The new version of a projection is folded beside the one that serves, which keeps up meanwhile; where
+  /// none serves, or under another name, it begins at once.
   private func rebuild(_ definition: HandlerDefinition, after before: HandlerGroup?) throws(Diagnostic) {
+    if let before, before.definition.name == definition.name, !needsStart(before, definition) {
+      var hasBegun = false
+      try waiting { () throws(Diagnostic) in hasBegun = try before.rebuild(definition, running.setting) }
+      if hasBegun { return }
+    }
     before?.stop(settled: false)
     try waiting { () throws(Diagnostic) in try change.begin(definition, after: before) }
+  }
+
+  /// Whether its version serves, and only what it shares with others is not what it began with.
+  private func needsStart(_ group: HandlerGroup, _ definition: HandlerDefinition) -> Bool {
+    group.definition.scriptVersion == definition.scriptVersion && !group.isRebuilding
+      && group.setting.catalog.defaults != new.catalog.defaults
   }
 
   private func putAway(_ step: ReloadPlan.Step) throws(Diagnostic) -> String {

@@ -75,6 +75,25 @@ final class RunningGroups: Sendable {
     }
   }
 
+  /// Has a projection folded beside by that definition, which then takes the place of the read model in use;
+  /// returns when that has begun. What was folded beside before is given up. One that has stopped, or has no
+  /// read model to keep up meanwhile, is started anew by it. False when it is none of the run's.
+  /// - Parameters:
+  ///   - setting: with the catalog of that definition.
+  ///   - anew: rebuild it even if it is of that version.
+  func rebuild(
+    _ definition: HandlerDefinition, _ setting: HandlerGroup.Setting, anew: Bool = false
+  ) throws(Diagnostic) -> Bool {
+    guard let group = group(.projection, definition.name) else { return false }
+    if try group.rebuild(definition, setting, anew: anew) { return true }
+    return try change { (change) throws(Diagnostic) in
+      guard !hasEnded, all.contains(where: { $0 === group }) else { return false }
+      group.stop(settled: false)
+      try change.begin(definition, after: group, setting)
+      return true
+    }
+  }
+
   /// Each ends at the end of its batch; none is started any more.
   func stop(settled: Bool) {
     ended.store(true, ordering: .releasing)
@@ -102,8 +121,11 @@ final class RunningGroups: Sendable {
     func share(_ setting: HandlerGroup.Setting) { groups.state.withLock { $0.setting = setting } }
 
     /// Starts a handler in the place of `old`, which has ended, or beside all others.
-    func begin(_ definition: HandlerDefinition, after old: HandlerGroup? = nil) throws(Diagnostic) {
-      put(try HandlerGroup(definition, groups.setting), for: old)
+    /// - Parameter setting: what it shares with others; nil: what all that is begun now shares.
+    func begin(
+      _ definition: HandlerDefinition, after old: HandlerGroup? = nil, _ setting: HandlerGroup.Setting? = nil
+    ) throws(Diagnostic) {
+      put(try HandlerGroup(definition, setting ?? groups.setting), for: old)
     }
 
     /// Starts it again as it was.

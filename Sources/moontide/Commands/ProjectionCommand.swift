@@ -2,11 +2,11 @@ import ArgumentParser
 import MoontideCore
 import MoontideHost
 
-/// `projection verify NAME`
+/// `projection verify|rebuild NAME`
 struct ProjectionCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "projection", abstract: "Look after read models.",
-    subcommands: [ProjectionVerify.self, RebuildLater.self, DiffLater.self, RollbackLater.self])
+    subcommands: [ProjectionVerify.self, ProjectionRebuild.self, DiffLater.self, RollbackLater.self])
 }
 
 struct ProjectionVerify: ParsableCommand {
@@ -55,12 +55,6 @@ struct ProjectionVerify: ParsableCommand {
       throw ExitCodes.findings
     }
   }
-}
-
-struct RebuildLater: LaterCommand {
-  static let name = "rebuild"
-  static let instead = "until then delete data/readmodels/NAME.sqlite: the next run folds it anew"
-  @Argument(parsing: .captureForPassthrough) var words: [String] = []
 }
 
 struct DiffLater: LaterCommand {
