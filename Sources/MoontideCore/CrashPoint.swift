@@ -66,6 +66,11 @@ public enum CrashPoint: String, CaseIterable, Sendable {
   case afterSwap = "after-swap"
   /// The digest of a read model is written beside the old one.
   case duringSeal = "during-seal"
+  // Edited scripts are taken up.
+  /// The takeover is a record of the log, and none of the new handlers is at work.
+  case afterReloadRecord = "after-reload-record"
+  /// Some of the new ones are at work.
+  case duringTakeover = "during-takeover"
   // What people ask for.
   /// Decisions about dead letters are in the log, and not flushed.
   case afterDecision = "after-decision"

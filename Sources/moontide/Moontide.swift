@@ -16,7 +16,7 @@ struct Moontide: ParsableCommand {
       SendCommand.self, StateCommand.self,
       EventsCommand.self, HandlersCommand.self, LagCommand.self, DeadCommand.self, EffectsCommand.self,
       SagaCommand.self,
-      DoctorCommand.self,
+      ReloadCommand.self, DoctorCommand.self,
       ProjectionCommand.self, BackupCommand.self, RestoreCommand.self,
       ExplainCommand.self,
     ] + LaterCommands.all)

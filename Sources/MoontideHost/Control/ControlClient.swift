@@ -53,6 +53,16 @@ final class ControlClient: ProjectAccess {
     try takeRows(sink)
   }
 
+  func reload(_ request: ReloadRequest) throws(Diagnostic) -> ReloadReport {
+    try socket.send(WireFrame(request))
+    var report = ReloadReport()
+    try answers { frame throws(Diagnostic) in
+      var frame = frame
+      if !frame.add(to: &report) { throw ControlClient.misread }
+    }
+    return report
+  }
+
   func rebuild(
     _ request: RebuildRequest, observer: any RebuildObserver
   ) throws(Diagnostic) -> RebuildOutcome {

@@ -136,6 +136,9 @@ final class ControlServer: @unchecked Sendable {
     case .saga:
       guard let request = frame.sagaRequest() else { throw ControlServer.misread }
       try access.decide(request, to: SocketSink(socket))
+    case .reload:
+      guard let request = frame.reloadRequest() else { throw ControlServer.misread }
+      for reply in WireFrame.frames(of: try access.reload(request)) { try socket.send(reply) }
     case .rebuild:
       guard let request = frame.rebuildRequest() else { throw ControlServer.misread }
       let outcome = try access.rebuild(request, observer: SocketSink(socket))

@@ -25,6 +25,8 @@ public enum HostCode: String, ExplainedCode {
   case backupTarget = "E0623"
   case backupDamaged = "E0624"
   case frameTooLarge = "E0625"
+  case reload = "E0631"
+  case archived = "E0632"
   case logReadOnly = "E0501"
   case logDamaged = "E0502"
   case logFormat = "E0503"
@@ -59,6 +61,8 @@ public enum HostCode: String, ExplainedCode {
     case .backupTarget: "a backup and a restore overwrite nothing"
     case .backupDamaged: "the backup is damaged or not whole"
     case .frameTooLarge: "processes say only so much at once"
+    case .reload: "edited scripts are taken up all at once, or none of them"
+    case .archived: "the file of a removed handler is put away"
     case .afterToken: "the read models did not come past the token in time"
     case .logReadOnly: "the log takes no more until it is reopened"
     case .logDamaged: "the log is damaged"
@@ -134,6 +138,12 @@ public enum HostCode: String, ExplainedCode {
       "A command and the run that it asks talk in messages, which have a bound so that memory has one. "
         + "One row of an answer, or one command, is larger. A command that was sent may have been decided "
         + "all the same: what is missing is the answer."
+    case .reload:
+      "A run takes edited scripts up between two batches. What cannot be taken up is refused, or goes on as it "
+        + "was, as the message says: events are neither lost nor handled twice."
+    case .archived:
+      "A handler whose definition is gone leaves a file with what it knows, and for a consumer or a saga that "
+        + "exists nowhere else. It is moved to data/archive, never deleted."
     case .afterToken:
       "The token of an append or a send stands for a position. A read model has not come past it: its "
         + "handler lags, is halted, or nothing runs."
@@ -205,6 +215,10 @@ public enum HostCode: String, ExplainedCode {
     case .frameTooLarge:
       "Ask for less: fewer or shorter columns, no --explain. Sending a command again under the same id "
         + "gets its outcome."
+    case .reload: "Mend what the message names; moontide check reports all problems at once."
+    case .archived:
+      "Delete the file in data/archive when nobody needs it. To have the handler back, stop the run, move the "
+        + "file back under its name and put the script back."
     case .afterToken: "moontide lag shows who is behind; start moontide run if nothing runs."
     case .logReadOnly: "See to the disk, then run again: recovery drops only what was never acknowledged."
     case .logDamaged:

@@ -26,6 +26,23 @@ public enum ProjectDoor {
     return words.contains { SystemTables.names.contains(String($0)) }
   }
 
+  /// Has a run take up the scripts as they are now; nil when nothing runs. Then the scripts are only loaded:
+  /// throws what is wrong with them.
+  public static func reload(
+    _ request: ReloadRequest, of paths: ProjectPaths
+  ) throws(ProjectFault) -> ReloadReport? {
+    let report = try ProjectFault.told { () throws(Diagnostic) -> ReloadReport? in
+      guard let client = try ControlClient.connect(paths) else { return nil }
+      return try client.reload(request)
+    }
+    if let report { return report }
+    let loaded = try ProjectFault.told { () throws(Diagnostic) in
+      try LoadedScripts.load(paths, files: PosixFileSystem())
+    }
+    if loaded.hasErrors { throw ProjectFault(loaded.problems) }
+    return nil
+  }
+
   /// For asking and publishing. Throws `E0608` when a process holds the project that does not answer.
   public static func access(_ paths: ProjectPaths) throws(Diagnostic) -> any ProjectAccess {
     let clock = SystemClock()

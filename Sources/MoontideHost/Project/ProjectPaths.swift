@@ -15,6 +15,10 @@ public struct ProjectPaths: Sendable, Hashable {
   public var lock: String { data + "/lock" }
   public var readModels: String { data + "/readmodels" }
   public var handlerFiles: String { data + "/handlers" }
+  /// The scripts that the log began with, until others take over.
+  var firstScripts: String { data + "/scripts" }
+  /// Files of handlers that are not defined any more.
+  public var archive: String { data + "/archive" }
   /// Caches; deletable.
   public var cache: String { root + "/.moontide" }
   /// Read models as of past moments; deletable.

@@ -10,15 +10,18 @@ final class RunningAccess: ProjectAccess, Sendable {
   private let bell: Bell
   private let progressed: Bell
   private let desk: CommandDesk
+  private let reloading: Reloading?
 
   /// - Parameters:
   ///   - running: the handlers at work; nil when nothing runs.
   ///   - bell: rung when something was published.
   ///   - progressed: rings when a handler has come further.
+  ///   - reloading: takes up edited scripts; nil when nothing runs, or it runs to its end.
   init(
     _ project: MoontideProject, running: RunningGroups? = nil,
-    bell: Bell = Bell(), progressed: Bell = Bell()
+    bell: Bell = Bell(), progressed: Bell = Bell(), reloading: Reloading? = nil
   ) {
+    self.reloading = reloading
     self.project = project
     self.running = running
     self.bell = bell
@@ -84,6 +87,15 @@ final class RunningAccess: ProjectAccess, Sendable {
   func decide(_ request: SagaRequest, to sink: any RowSink) throws(Diagnostic) {
     try SagaDesk(project: project, running: running, bell: bell, progressed: progressed).run(
       request, to: sink)
+  }
+
+  func reload(_ request: ReloadRequest) throws(Diagnostic) -> ReloadReport {
+    guard let reloading else {
+      throw Diagnostic(
+        .reload, "a run with --once goes to its end by the scripts that it began with",
+        help: "the next run takes the edited ones up")
+    }
+    return try reloading.take(request)
   }
 
   func rebuild(

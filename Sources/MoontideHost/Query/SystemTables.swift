@@ -12,12 +12,13 @@ struct SystemTables {
   /// The schema, and the tables in it.
   static let names: Set = [
     "sys", "events", "handlers", "checkpoints", "dead_letters", "commands", "sagas", "timers", "effects",
+    "reloads",
   ]
 
   var all: [any SystemTable] {
     [
       EventsTable(log), handlers, checkpoints, deadLetters, CommandsTable(log, survey.catalog, fault),
-      EffectsTable(survey, fault),
+      EffectsTable(survey, fault), reloads,
     ] + SagaTables(survey: survey, fault: fault).all
   }
 
@@ -61,6 +62,13 @@ struct SystemTables {
           ]
         }
       }
+    }
+  }
+
+  private var reloads: StaticSystemTable {
+    let reloads = ReloadsTable(kept: KeptScripts(paths: survey.paths, files: survey.files, log: log))
+    return StaticSystemTable("reloads", columns: ReloadsTable.columns) { [fault] () throws(StoreError) in
+      try fault.stored { () throws(Diagnostic) in try reloads.rows() }
     }
   }
 

@@ -6,6 +6,8 @@ import MoontideSQLite
 /// stands.
 final class HandlerGroup: Sendable {
   private let known: HandlerDefinition
+  /// What it began with; what reacts keeps that for as long as it is at work.
+  private let first: Setting
   private let lanes: [StatusBoard]
   /// Of a projection: its versions at work; nil of what reacts.
   private let projection: ProjectionGroup?
@@ -26,7 +28,7 @@ final class HandlerGroup: Sendable {
     let surroundings: HandlerSurroundings
     let bell: Bell
     let progressed: Bell
-    let performer: any EffectPerformer
+    var performer: any EffectPerformer
     let circuits: CircuitBoard
     /// How long an open circuit may hold an effect back.
     let patience: Duration
@@ -42,6 +44,7 @@ final class HandlerGroup: Sendable {
   /// Opens what can fail before anything runs, and starts the threads.
   init(_ definition: HandlerDefinition, _ setting: Setting) throws(Diagnostic) {
     known = definition
+    first = setting
     guard definition.kind != .projection else {
       (lanes, relayBoard, effects, file, threads) = ([], nil, nil, nil, [])
       let group = ProjectionGroup(definition, setting)
@@ -111,6 +114,7 @@ final class HandlerGroup: Sendable {
 
   /// Of a projection: the version that serves.
   var definition: HandlerDefinition { projection?.definition ?? known }
+  var setting: Setting { projection?.setting ?? first }
   var boards: [StatusBoard] { projection.map { [$0.board] } ?? lanes }
 
   /// The next position that no lane has come past; nil until every lane runs.

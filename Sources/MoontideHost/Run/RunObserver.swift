@@ -9,6 +9,14 @@ public protocol RunObserver: AnyObject {
   func problem(_ problem: Diagnostic) throws(Diagnostic)
   /// A line that a script printed, with the coordinates of its event.
   func printed(_ text: String) throws(Diagnostic)
+  /// Edited scripts were taken up, or refused.
+  func reloaded(_ report: ReloadReport) throws(Diagnostic)
+}
+
+extension RunObserver {
+  public func reloaded(_ report: ReloadReport) throws(Diagnostic) {
+    for problem in report.problems { try self.problem(problem) }
+  }
 }
 
 public struct RunOptions: Sendable {
@@ -26,6 +34,11 @@ public struct RunOptions: Sendable {
   public var rebuilds = false
   /// Events a transaction takes at most under backlog; nil: what suits.
   public var batchRecords: Int?
+
+  /// Take up scripts as they are edited.
+  public var watch = false
+  /// How often somebody asked by a signal to take them up; called from any thread.
+  public var reloadsAsked: @Sendable () -> Int = { 0 }
 
   /// Where to write how the run stands, as Prometheus' text; nil: nowhere.
   public var metricsFile: String?

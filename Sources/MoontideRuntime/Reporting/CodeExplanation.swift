@@ -105,6 +105,13 @@ struct CodeExplanation {
         what: "There are events in the "
           + "log already, and reacting to old ones is not always wanted: mails would go out for years past.",
         help: "Write from = \"start\", from = \"now\" or from = \"2026-11-17\" in the consumer.")
+    case .renameConflict:
+      .init(
+        "a renamed definition takes the place of one that is gone",
+        what: "`was` carries checkpoint, state and identity over from the old name, and the ids of what a "
+          + "handler makes come from its identity: two definitions cannot have the same one.",
+        help: "Remove the definition of the old name in the same edit. For a copy that begins anew leave `was` "
+          + "out.")
     case .fileLocalAssigned:
       .init(
         "a function assigns a local of its file",

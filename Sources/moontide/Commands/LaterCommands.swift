@@ -19,7 +19,7 @@ extension LaterCommand {
 enum LaterCommands {
   static let all: [any ParsableCommand.Type] = [
     TestLater.self, ReplLater.self, WhyLater.self,
-    ImpactLater.self, ReloadLater.self, SchemaLater.self,
+    ImpactLater.self, SchemaLater.self,
   ]
 }
 
@@ -44,12 +44,6 @@ struct WhyLater: LaterCommand {
 struct ImpactLater: LaterCommand {
   static let name = "impact"
   static let instead = "until then emitted events name their cause in meta"
-  @Argument(parsing: .captureForPassthrough) var words: [String] = []
-}
-
-struct ReloadLater: LaterCommand {
-  static let name = "reload"
-  static let instead = "until then stop the run and start it again"
   @Argument(parsing: .captureForPassthrough) var words: [String] = []
 }
 

@@ -94,6 +94,23 @@ final class RunWatcher: RunObserver {
     try told { () throws(OutputClosed) in try errors.write(text + "\n") }
   }
 
+  /// An edit is told whole each time, whatever was told before.
+  func reloaded(_ report: ReloadReport) throws(Diagnostic) {
+    seen.removeAll()
+    failures = 0
+    try told { () throws(OutputClosed) in
+      if !report.problems.isEmpty { try errors.write(renderer.render(report.problems)) }
+      if report.isRefused {
+        try errors.write("not reloaded: nothing was taken up, everything goes on as it was\n")
+      } else if !report.rows.isEmpty, !options.quiet {
+        let parts = report.rows.map { row in
+          "\(row.kind) \(row.name)\(row.version.isEmpty ? "" : " \(row.version)") \(row.follows)"
+        }
+        try errors.write("reloaded: \(parts.joined(separator: " · "))\n")
+      }
+    }
+  }
+
   /// The sum of the run.
   func finish(_ report: RunReport) throws(OutputClosed) {
     if catchingUp { try bar.finish() }

@@ -1,0 +1,212 @@
+import MoontideCore
+import MoontideLua
+import MoontideRuntime
+import Synchronization
+
+/// Takes up edited scripts while a run goes on. All of them or none: with an error in any of them the old ones
+/// stay at work, and nothing is lost or done twice. Any thread with a stack of 2 MiB or more; one try at a
+/// time.
+final class Reloading: Sendable {
+  private struct State {
+    /// The content that was last taken up or refused.
+    var seen: Digest?
+    /// A content that would remove definitions, and since when it stands.
+    var doubted: (content: Digest, since: Duration)?
+    /// The handlers that run, by name; nil: all.
+    var only: Set<String>?
+  }
+
+  private let project: MoontideProject
+  private let running: RunningGroups
+  private let effects: EffectThread
+  /// Told what came of each try.
+  private let told: @Sendable (ReloadReport) -> Void
+  /// Told of single problems.
+  private let report: @Sendable (Diagnostic) -> Void
+  private let state: Mutex<State>
+
+  init(
+    _ project: MoontideProject, _ running: RunningGroups, _ effects: EffectThread, only: Set<String>?,
+    told: @escaping @Sendable (ReloadReport) -> Void, report: @escaping @Sendable (Diagnostic) -> Void
+  ) {
+    self.project = project
+    self.running = running
+    self.effects = effects
+    self.told = told
+    self.report = report
+    state = Mutex(State(seen: project.refusedContent ?? project.loaded.files.digest, only: only))
+  }
+
+  /// Takes up the scripts as they are now, whatever was seen before.
+  func take(_ request: ReloadRequest) throws(Diagnostic) -> ReloadReport {
+    let result = state.withLock { state -> Result<ReloadReport, Diagnostic> in
+      do throws(Diagnostic) {
+        let scripts = try read()
+        return .success(try attempt(scripts, &state, approve: request.approve))
+      } catch {
+        return .failure(error)
+      }
+    }
+    let report = try result.get()
+    told(report)
+    return report
+  }
+
+  /// Looks whether the scripts are others than those that were last taken up or refused, and takes them up
+  /// then; whether it is to look again soon.
+  func look() -> Bool {
+    let result = state.withLock { state -> Result<(ReloadReport?, Bool), Diagnostic> in
+      do throws(Diagnostic) {
+        let scripts = try read()
+        let content = scripts.digest
+        if state.seen == content {
+          state.doubted = nil
+          return .success((nil, false))
+        }
+        if mustWait(scripts, content, &state) { return .success((nil, true)) }
+        return .success((try attempt(scripts, &state, approve: false), false))
+      } catch {
+        return .failure(error)
+      }
+    }
+    switch result {
+    case .success(let (report, isSoon)):
+      if let report { told(report) }
+      return isSoon
+    case .failure(let problem):
+      report(problem.isPassing ? problem.asWarning : problem)
+      return false
+    }
+  }
+
+  private func read() throws(Diagnostic) -> ScriptFiles {
+    try SettledScripts(paths: project.paths, files: project.files, clock: project.clock).read()
+  }
+
+  /// A file that is being saved is empty for a moment, or not there: that definitions are gone is believed
+  /// once it has stood for a while.
+  private func mustWait(_ scripts: ScriptFiles, _ content: Digest, _ state: inout State) -> Bool {
+    let now = project.clock.monotonic
+    if let doubted = state.doubted, doubted.content == content {
+      return now < doubted.since + Limits.removalDoubtTime
+    }
+    let loaded = LoadedScripts(scripts)
+    guard !loaded.hasErrors, plan(loaded, only: state.only).removes else {
+      state.doubted = nil
+      return false
+    }
+    state.doubted = (content, now)
+    return true
+  }
+
+  private func plan(_ loaded: LoadedScripts, only: Set<String>?) -> ReloadPlan {
+    ReloadPlan(from: project.loaded.outline(only: only), to: loaded.outline(only: only))
+  }
+
+  // MARK: One try
+
+  private func attempt(
+    _ scripts: ScriptFiles, _ state: inout State, approve: Bool
+  ) throws(Diagnostic) -> ReloadReport {
+    state.doubted = nil
+    let old = project.loaded
+    let new = LoadedScripts(scripts)
+    state.seen = scripts.digest
+    if let refusal = try refusal(new, old) { return refusal }
+    // Whoever names the handlers to run means those, whatever they are called by now.
+    if var only = state.only {
+      for definition in new.catalog.definitions {
+        if let was = definition.was, only.contains(was) { only.insert(definition.name) }
+      }
+      state.only = only
+    }
+    let plan = plan(new, only: state.only)
+    let missing = try missingStarts(plan, new)
+    if !missing.isEmpty { return ReloadReport(refused: missing) }
+    let fresh = new.problems.filter { !old.problems.contains($0) } + needingRestart(new, old)
+    if plan.isEmpty {
+      var report = ReloadReport()
+      report.problems = fresh
+      // Comments may have moved lines; what runs keeps the text that it was made of.
+      project.takeUp(new)
+      return report
+    }
+    if new.settings.defaults.effects != old.settings.defaults.effects {
+      effects.follow(new.settings.defaults.effects)
+    }
+    do throws(Diagnostic) {
+      return try takeOver(plan, old, new, only: state.only, approve: approve, fresh: fresh)
+    } catch {
+      // Nothing was taken up. What passes is tried again by whoever watches.
+      effects.follow(old.settings.defaults.effects)
+      if error.isPassing { state.seen = nil }
+      return ReloadReport(refused: [error])
+    }
+  }
+
+  private func takeOver(
+    _ plan: ReloadPlan, _ old: LoadedScripts, _ new: LoadedScripts, only: Set<String>?, approve: Bool,
+    fresh: [Diagnostic]
+  ) throws(Diagnostic) -> ReloadReport {
+    try running.change { change throws(Diagnostic) in
+      guard !running.hasEnded else {
+        throw Diagnostic(.reload, "the run is ending", help: "the next run takes the scripts up")
+      }
+      var takeover = Takeover(
+        plan, project: project, running: running, change: change, old: old, new: new, approve: approve,
+        report: report)
+      let outline = new.outline(only: only)
+      try takeover.run { plan throws(Diagnostic) in
+        if plan.changes.isEmpty { return }
+        try KeptScripts(project).record(plan, new, outline: outline, randomness: project.randomness)
+      }
+      project.takeUp(new.keeping(takeover.kept, of: old))
+      var outcome = takeover.outcome
+      outcome.problems += fresh
+      return outcome
+    }
+  }
+
+  /// What keeps these scripts from being taken up at all.
+  private func refusal(_ new: LoadedScripts, _ old: LoadedScripts) throws(Diagnostic) -> ReloadReport? {
+    if new.hasErrors { return ReloadReport(refused: new.problems) }
+    if let changed = MoontideProject.changedPartitions(new.settings, project.log.topics()) {
+      return ReloadReport(refused: [changed])
+    }
+    return nil
+  }
+
+  /// New consumers and sagas must say where they begin, unless they have a file.
+  private func missingStarts(_ plan: ReloadPlan, _ new: LoadedScripts) throws(Diagnostic) -> [Diagnostic] {
+    var missing: [Diagnostic] = []
+    for step in plan.steps where step.change == .added && step.kind.keepsState {
+      let definition = new.catalog.definitions.first {
+        $0.name == step.name && $0.kind.rawValue == step.kind.rawValue
+      }
+      let path = project.paths.handlerFile(step.name)
+      guard let definition,
+        try FileError.told({ () throws(FileError) in try project.files.status(path) }) == nil
+      else { continue }
+      let problem = try LogError.told { () throws(LogError) in
+        try StartPlan.missing(definition, ledger: HandlerLedger(), log: project.log)
+      }
+      if let problem { missing.append(problem) }
+    }
+    return missing
+  }
+
+  /// What the run goes on with until it is started again.
+  private func needingRestart(_ new: LoadedScripts, _ old: LoadedScripts) -> [Diagnostic] {
+    var names: [String] = []
+    if new.settings.flush != old.settings.flush { names.append("flush") }
+    if new.settings.partitions != old.settings.partitions { names.append("topics") }
+    if names.isEmpty { return [] }
+    return [
+      Diagnostic(
+        .warning, code: HostCode.reload.code,
+        "\(names.joined(separator: " and ")) in moontide.lua \(names.count == 1 ? "counts" : "count") from the "
+          + "next run on: this one goes on as it began",
+        details: [.init("help", "stop the run and start it again")])
+    ]
+  }
+}
