@@ -274,9 +274,6 @@ public enum Limits {
 
   /// The digests beside a read model: a line for each table.
   public static let sealBytesMax = 1 << 20
-  /// Rows of one table that are told apart by key when its digest differs: they are held in memory, 100 bytes
-  /// each. Beyond it rows of the one side alone are not told.
-  public static let comparedRowsMax = 2_000_000
   /// Differing rows of one table that are shown; a damaged page has a few dozen.
   public static let differencesShownMax = 50
 

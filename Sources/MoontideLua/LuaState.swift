@@ -144,6 +144,13 @@ public final class LuaState {
     if status != MT_OK { throw fault() }
   }
 
+  /// While the host answers a call: the line of the script that made it, nil when none did.
+  public var callingLine: (path: String, line: Int)? {
+    var path: UnsafePointer<CChar>?
+    let line = mt_lua_calling_line(state, &path)
+    return path.map { (String(cString: $0), Int(line)) }
+  }
+
   /// Bytes that the state holds now.
   public var memoryBytes: Int { mt_lua_memory(state) }
   /// A tripped budget or a lack of memory leaves a state unfit: throw it away and load a new one.

@@ -16,6 +16,8 @@ final class ProjectionTransaction: EffectTransaction {
   @exclusivity(unchecked) var timeLeft = Limits.handlerTimeDefault
   private let watch = StatementWatch()
   private var kept: [String: Statement] = [:]
+  /// Sees each row as it is written: then nothing is held back.
+  var rowWatch: RowWatch?
 
   init(_ connection: Connection, _ rows: [any RowTable], _ place: FoldMark) {
     self.connection = connection
@@ -35,10 +37,11 @@ final class ProjectionTransaction: EffectTransaction {
     precondition(!isOpen, "a store has one transaction at a time")
     try connection.run("begin immediate")
     isOpen = true
+    rowWatch?.isOpen = true
     isLost = false
-    isFolding = folding
+    isFolding = folding && rowWatch == nil
     hasSavepoint = false
-    if folding { for table in rows { table.beginFolding() } }
+    if isFolding { for table in rows { table.beginFolding() } }
   }
 
   func row(
@@ -47,6 +50,7 @@ final class ProjectionTransaction: EffectTransaction {
     try checkOpen()
     precondition(rows.indices.contains(table), "table \(table) of \(rows.count)")
     result.removeAll()
+    if let rowWatch { rowWatch.begin() }
     if operation == .each { return try each(table, arguments, result) }
     do {
       return try arguments.withSpan { (span) throws(StoreError) in
@@ -95,6 +99,7 @@ final class ProjectionTransaction: EffectTransaction {
     guard text.utf8.count <= Limits.statementTextBytesMax else {
       throw .refused("a statement of a script has at most \(Limits.statementTextBytesMax) bytes")
     }
+    if let rowWatch { rowWatch.begin() }
     do { try place.isSet ? flushMarked() : flush() } catch { throw noticing(error) }
     do {
       // Nothing longer could go back to the script.
@@ -227,6 +232,7 @@ final class ProjectionTransaction: EffectTransaction {
 
   private func end() {
     isOpen = false
+    rowWatch?.isOpen = false
     place.forget()
     for table in rows { table.discard() }
   }

@@ -31,7 +31,6 @@ public final class QueryEngine {
   private let clock: any WallClock
   private var attached: [String] = []
   private static let provideTries = 3
-  private var guardian: QueryGuard?
 
   /// `tables` are shown as `sys.NAME`. Throws what SQLite says when it cannot open a connection in memory.
   public init(
@@ -56,11 +55,11 @@ public final class QueryEngine {
     cancellation: QueryCancellation? = nil, columns: ([String]) -> Void, row: (RowBuffer) -> Bool
   ) throws(QueryError) {
     let watch = QueryGuard(clock: clock, limit: bounds.time, cancellation: cancellation)
-    guardian = watch
+    registry.guardian = watch
     watch.install(on: connection.handle)
     defer {
       sqlite3_progress_handler(connection.handle, 0, nil, nil)
-      guardian = nil
+      registry.guardian = nil
       detachAll()
     }
     let words = SQLWords(sql)

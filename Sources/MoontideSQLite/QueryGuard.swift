@@ -39,8 +39,8 @@ final class QueryGuard {
     return try body()
   }
 
-  /// True to interrupt.
-  private func look() -> Bool {
+  /// True when the query has to end.
+  func look() -> Bool {
     if cancellation?.isCancelled == true { reason = .cancelled }
     if clock.monotonic >= end { reason = .timedOut(after: limit) }
     return reason != nil

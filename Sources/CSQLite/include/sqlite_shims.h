@@ -47,6 +47,16 @@ int mt_watch_end(mt_watch *watch);
 /// those of its text, and lives as long as the connection. Returns SQLite's code.
 int mt_text_functions(sqlite3 *db, const int64_t *product_max);
 
+/// Called before a row changes: the operation is SQLITE_INSERT, SQLITE_UPDATE or SQLITE_DELETE.
+typedef void (*mt_row_changing)(
+    void *context, sqlite3 *db, int operation, const char *schema, const char *table, sqlite3_int64 old_id,
+    sqlite3_int64 new_id);
+/// Begins to tell of rows; 0 when this SQLite cannot. Statements that are prepared later are told of whole.
+int mt_watch_rows(sqlite3 *db, mt_row_changing changing, void *context);
+/// Inside of the callback: the value of a column as it is, or will be; null where there is none. Theirs.
+sqlite3_value *mt_old_value(sqlite3 *db, int column);
+sqlite3_value *mt_new_value(sqlite3 *db, int column);
+
 /// A virtual table and its cursor; `context` is a retained Swift object.
 typedef struct mt_vtab {
   sqlite3_vtab base;

@@ -21,7 +21,7 @@ public enum ProjectDoor {
   }
 
   /// Whether a system table's name appears in the text, with or without its schema.
-  private static func mayReadSystem(_ sql: String) -> Bool {
+  static func mayReadSystem(_ sql: String) -> Bool {
     let words = sql.lowercased().split { !($0.isLetter || $0.isNumber || $0 == "_") }
     return words.contains { SystemTables.names.contains(String($0)) }
   }
@@ -44,12 +44,17 @@ public enum ProjectDoor {
   }
 
   /// For asking and publishing. Throws `E0608` when a process holds the project that does not answer.
-  public static func access(_ paths: ProjectPaths) throws(Diagnostic) -> any ProjectAccess {
+  /// - Parameter cancellation: stops queries that are asked this way.
+  public static func access(
+    _ paths: ProjectPaths, stoppedBy cancellation: QueryCancellation? = nil
+  ) throws(Diagnostic) -> any ProjectAccess {
     let clock = SystemClock()
     let deadline = clock.monotonic + patience
     while true {
-      if let client = try ControlClient.connect(paths) { return client }
-      do throws(Diagnostic) { return RunningAccess(try MoontideProject.hold(paths)) } catch {
+      if let client = try ControlClient.connect(paths, stoppedBy: cancellation) { return client }
+      do throws(Diagnostic) {
+        return RunningAccess(try MoontideProject.hold(paths), cancellation: cancellation)
+      } catch {
         guard error.code == HostCode.locked.code, clock.monotonic < deadline else { throw error }
       }
       clock.sleep(for: .milliseconds(20))
