@@ -144,11 +144,11 @@ public enum HostCode: String, ExplainedCode {
         + "One row of an answer, or one command, is larger. A command that was sent may have been decided "
         + "all the same: what is missing is the answer."
     case .reload:
-      "A run takes edited scripts up between two batches. What cannot be taken up is refused, or goes on as it "
-        + "was, as the message says: events are neither lost nor handled twice."
+      "A run takes edited scripts up between two batches. What cannot be taken up is refused, or goes on as "
+        + "it was, as the message says: events are neither lost nor handled twice."
     case .archived:
-      "A handler whose definition is gone leaves a file with what it knows, and for a consumer or a saga that "
-        + "exists nowhere else. It is moved to data/archive, never deleted."
+      "A handler whose definition is gone leaves a file with what it knows, and for a consumer or a saga "
+        + "that exists nowhere else. It is moved to data/archive, never deleted."
     case .afterToken:
       "The token of an append or a send stands for a position. A read model has not come past it: its "
         + "handler lags, is halted, or nothing runs."
@@ -224,8 +224,8 @@ public enum HostCode: String, ExplainedCode {
         + "gets its outcome."
     case .reload: "Mend what the message names; moontide check reports all problems at once."
     case .archived:
-      "Delete the file in data/archive when nobody needs it. To have the handler back, stop the run, move the "
-        + "file back under its name and put the script back."
+      "Delete the file in data/archive when nobody needs it. To have the handler back, stop the run, move "
+        + "the file back under its name and put the script back."
     case .afterToken: "moontide lag shows who is behind; start moontide run if nothing runs."
     case .logReadOnly: "See to the disk, then run again: recovery drops only what was never acknowledged."
     case .logDamaged:

@@ -3,9 +3,9 @@ import MoontideLua
 import MoontideRuntime
 import Synchronization
 
-/// Takes up edited scripts while a run goes on. All of them or none: with an error in any of them the old ones
-/// stay at work, and nothing is lost or done twice. Any thread with a stack of 2 MiB or more; one try at a
-/// time.
+/// Takes up edited scripts while a run goes on. All of them or none: with an error in any of them the old
+/// ones stay at work, and nothing is lost or done twice. Any thread with a stack of 2 MiB or more; one try at
+/// a time.
 final class Reloading: Sendable {
   private struct State {
     /// The content that was last taken up or refused.
@@ -204,8 +204,8 @@ final class Reloading: Sendable {
     return [
       Diagnostic(
         .warning, code: HostCode.reload.code,
-        "\(names.joined(separator: " and ")) in moontide.lua \(names.count == 1 ? "counts" : "count") from the "
-          + "next run on: this one goes on as it began",
+        "\(names.joined(separator: " and ")) in moontide.lua \(names.count == 1 ? "counts" : "count") "
+          + "from the next run on: this one goes on as it began",
         details: [.init("help", "stop the run and start it again")])
     ]
   }

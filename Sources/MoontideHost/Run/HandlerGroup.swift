@@ -157,9 +157,10 @@ final class HandlerGroup: Sendable {
 
   // MARK: Changes
 
-  /// Has a projection folded beside by another version of its script, or anew by the same, which then takes the
-  /// place of the read model in use; returns when that has begun. With the version that serves, what is folded
-  /// beside is given up. False when nothing serves that could be kept up meanwhile: start it by that version.
+  /// Has a projection folded beside by another version of its script, or anew by the same, which then takes
+  /// the place of the read model in use; returns when that has begun. With the version that serves, what is
+  /// folded beside is given up. False when nothing serves that could be kept up meanwhile: start it by that
+  /// version.
   /// - Parameters:
   ///   - setting: with the catalog of that version.
   ///   - anew: rebuild it even if that version serves.
