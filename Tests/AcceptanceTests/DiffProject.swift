@@ -1,8 +1,8 @@
 import BorrowedFixtures
 import Foundation
 
-/// A read model over `retail` in versions that differ by one edit, and what two whole builds of them say about
-/// each other: worked out by the shell of SQLite, and for first events from tables in which the scripts
+/// A read model over `retail` in versions that differ by one edit, and what two whole builds of them say
+/// about each other: worked out by the shell of SQLite, and for first events from tables in which the scripts
 /// themselves wrote down every row that they changed.
 struct DiffProject {
   /// Replacements in the text of the script.

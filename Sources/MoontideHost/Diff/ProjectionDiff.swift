@@ -17,8 +17,8 @@ public struct ProjectionDiff {
     clock = SystemSurroundings.clock
   }
 
-  /// - Throws: everything that is wrong with the scripts; `noSuchHandler` when there is no such projection, or
-  ///   nothing to compare it with; `notDefined` when the script in its place does not define it.
+  /// - Throws: everything that is wrong with the scripts; `noSuchHandler` when there is no such projection,
+  ///   or nothing to compare it with; `notDefined` when the script in its place does not define it.
   public func run(
     _ request: DiffRequest, observer: any DiffObserver
   ) throws(ProjectFault) -> DiffOutcome {
