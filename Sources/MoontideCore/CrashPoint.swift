@@ -53,17 +53,21 @@ public enum CrashPoint: String, CaseIterable, Sendable {
   case beforeEffectNote = "before-effect-note"
   case afterEffectNote = "after-effect-note"
   // A rebuilt read model takes its place.
-  /// It has caught up, and part of it lies in its write-ahead log.
+  /// It has caught up and was looked through.
+  case afterProof = "after-proof"
+  /// It has come past the old one, which has stopped, and part of it lies in its write-ahead log.
   case beforeSwap = "before-swap"
-  /// Nothing is left of the old one's write-ahead log.
+  /// The old one has a second name.
   case beforeRename = "before-rename"
+  /// The old one's write-ahead log has that name alone.
+  case duringSwap = "during-swap"
   /// It has its name, and the directory does not have that for certain.
   case afterRename = "after-rename"
   case afterSwap = "after-swap"
   /// The digest of a read model is written beside the old one.
   case duringSeal = "during-seal"
   // Edited scripts are taken up.
-  /// The takeover is a record of the log, and the old handlers are at work.
+  /// The takeover is a record of the log, and none of the new handlers is at work.
   case afterReloadRecord = "after-reload-record"
   /// Some of the new ones are at work.
   case duringTakeover = "during-takeover"

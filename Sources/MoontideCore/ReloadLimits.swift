@@ -10,4 +10,6 @@ extension Limits {
   /// How long definitions must be gone before that is believed: a file that is saved in place is empty for a
   /// moment, one that is replaced is not there, and a checkout takes its time.
   public static let removalDoubtTime = Duration.seconds(1)
+  /// The file with the scripts that a log began with: hundreds of them as large as they come.
+  public static let firstScriptsBytesMax = 1 << 30
 }

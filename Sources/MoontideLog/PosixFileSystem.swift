@@ -87,6 +87,10 @@ public struct PosixFileSystem: FileSystem {
     guard Glibc.rename(from, to) == 0 else { throw FileError.last("rename", from) }
   }
 
+  public func link(_ from: String, to: String) throws(FileError) {
+    guard Glibc.link(from, to) == 0 else { throw FileError.last("link", from) }
+  }
+
   public func remove(_ path: String) throws(FileError) {
     guard unlink(path) == 0 || errno == ENOENT else { throw FileError.last("remove", path) }
   }

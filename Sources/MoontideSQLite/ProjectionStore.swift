@@ -215,4 +215,12 @@ public final class ProjectionStore: EffectStore {
 
   /// Copies the WAL into the file as far as readers allow: before a copy or a rename of the file.
   public func checkpoint() throws(StoreError) { try connection.script("pragma wal_checkpoint(truncate)") }
+
+  /// Copies as much of the WAL into the file as readers allow now, without waiting for any; true when that was
+  /// all of it. <https://www.sqlite.org/pragma.html#pragma_wal_checkpoint>
+  public func checkpointAsReadersAllow() throws(StoreError) -> Bool {
+    let checkpoint = try connection.prepare("pragma wal_checkpoint(passive)")
+    guard try checkpoint.step() else { return true }
+    return checkpoint.integer(0) == 0 && checkpoint.integer(1) == checkpoint.integer(2)
+  }
 }

@@ -202,16 +202,29 @@ public final class QueryEngine {
     _ model: QueryCatalog.Model, _ watch: QueryGuard, triesLeft: Int
   ) throws(QueryError) {
     guard let provide else {
-      try attach(model.name, uri: ReadOnlyAddress.of(model.path))
+      try attach(model.name, path: model.path)
       return
     }
     let path: String
     do throws(StoreError) { path = try watch.paused { () throws(StoreError) in try provide(model) } } catch {
       throw .store(error)
     }
-    do throws(QueryError) { try attach(model.name, uri: ReadOnlyAddress.of(path)) } catch {
+    do throws(QueryError) { try attach(model.name, path: path) } catch {
       guard case .store(.io) = error, triesLeft > 1 else { throw error }
       try open(model, watch, triesLeft: triesLeft - 1)
+    }
+  }
+
+  /// The file that has the name now, with the write-ahead log that belongs to it.
+  private func attach(_ name: String, path: String) throws(QueryError) {
+    for attempt in 1...Limits.movedFileTriesMax {
+      // Attaching reads the schema, and so opens both.
+      try SwapLock.opening(path) { () throws(QueryError) in
+        _ = try attach(name, uri: ReadOnlyAddress.of(path))
+      }
+      guard connection.hasMoved(name), attempt < Limits.movedFileTriesMax else { return }
+      do throws(StoreError) { try connection.script("detach \(quoted(name))") } catch { throw .store(error) }
+      attached.removeAll { $0 == name.lowercased() }
     }
   }
 

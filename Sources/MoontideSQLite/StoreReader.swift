@@ -10,11 +10,11 @@ public final class StoreReader {
   /// Opens a store's file for reading only. What a killed process left half done in it is undone first.
   public init(path: String, vfs: String? = nil) throws(StoreOpeningError) {
     connection = try StoreOpeningError.wrap { () throws(StoreError) in
-      let opened = try Connection(path, .readOnly, vfs: vfs)
+      let opened = try Connection.reading(path, vfs: vfs)
       guard opened.needsRollback else { return opened }
       // Only who may write can; SQLite sees to it that nobody's work is undone who still lives.
       try Connection(path, .readWrite, vfs: vfs).run("select count(*) from sqlite_schema")
-      return try Connection(path, .readOnly, vfs: vfs)
+      return try Connection.reading(path, vfs: vfs)
     }
     bookkeeping = Bookkeeping(connection: connection)
     identity = try bookkeeping.identity()

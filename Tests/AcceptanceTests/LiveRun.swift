@@ -28,6 +28,11 @@ final class LiveRun {
 
   func errors() throws -> String { String(decoding: try Data(contentsOf: log), as: UTF8.self) }
 
+  /// The same for the message of an expectation.
+  var told: String {
+    do { return try errors() } catch { return "\(error)" }
+  }
+
   /// Until its stderr has that text; throws after 30 s, or when it ends without.
   func waitForError(_ text: String) throws {
     try LiveRun.wait("\(text) on stderr") { [self] in

@@ -99,6 +99,12 @@ final class CommandDesk: Sendable {
     let surroundings = HandlerSurroundings(
       clock: project.clock, randomness: project.randomness, report: { add(.problem($0)) },
       print: { decider, command, text in add(.printed("\(decider) \(command): \(text)")) })
+    let kept = KeptScripts(project)
+    // Where nothing was at work yet, what the first run begins with is recorded by that.
+    if try kept.last() != nil {
+      try kept.begin(
+        project.loaded, only: [decider.name], clock: project.clock, randomness: project.randomness)
+    }
     let inbox = CommandInbox()
     inbox.put(asked)
     let worker = try DeciderGroup.worker(

@@ -67,6 +67,23 @@ final class ControlClient: ProjectAccess {
     return report
   }
 
+  func rebuild(
+    _ request: RebuildRequest, observer: any RebuildObserver
+  ) throws(Diagnostic) -> RebuildOutcome {
+    try socket.send(WireFrame(request))
+    var outcome: RebuildOutcome?
+    try answers { frame throws(Diagnostic) in
+      var frame = frame
+      switch frame.kind {
+      case .rebuilding: if let status = frame.rebuildStatus() { try observer.progress(status) }
+      case .rebuilt: outcome = frame.rebuildOutcome()
+      default: throw ControlClient.misread
+      }
+    }
+    guard let outcome else { throw ControlClient.misread }
+    return outcome
+  }
+
   private func takeRows(
     _ sink: any RowSink, _ observer: (any MomentObserver)? = nil
   ) throws(Diagnostic) {

@@ -32,6 +32,10 @@ struct WireFrame {
     case note = 24
     /// One of several problems that an answer tells.
     case problem = 25
+    // Read models that are rebuilt: the request, how far it is, what became of it.
+    case rebuild = 40
+    case rebuilding = 41
+    case rebuilt = 42
   }
 
   var kind: Kind

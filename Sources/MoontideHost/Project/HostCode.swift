@@ -36,6 +36,7 @@ public enum HostCode: String, ExplainedCode {
   case logGap = "E0506"
   case storeDamaged = "E0401"
   case storeSwapped = "E0402"
+  case rebuild = "E0403"
 
   public var title: String {
     switch self {
@@ -73,6 +74,7 @@ public enum HostCode: String, ExplainedCode {
     case .logGap: "the log has a gap"
     case .storeDamaged: "the file of a handler is damaged"
     case .storeSwapped: "a consumer's file is not the one that was left here"
+    case .rebuild: "read models are rebuilt beside those in use"
     }
   }
 
@@ -175,6 +177,11 @@ public enum HostCode: String, ExplainedCode {
       "A consumer's file holds its checkpoints, state and unsent events, which exist nowhere else. This one "
         + "belongs to another consumer or another log, or has come further than the log reaches. Going on "
         + "with it would handle events twice, or never."
+    case .rebuild:
+      "A new version of a projection folds the log into a file beside the read model in use, which goes on "
+        + "serving and keeps up. Once the new one has caught up and was looked through it takes the place of "
+        + "the old one, which is kept for moontide projection rollback. A version that stops on the way, or "
+        + "that is not wanted any more, changes nothing."
     }
   }
 
@@ -237,6 +244,9 @@ public enum HostCode: String, ExplainedCode {
       "Put the right file back (moontide restore has it in a backup, with its log). Without one, move "
         + "the file "
         + "away: the consumer then begins anew where its `from` says, without its state."
+    case .rebuild:
+      "moontide handlers shows how far a rebuild is. After one that stopped, mend the script: moontide check, "
+        + "moontide dead ls; then moontide projection rebuild NAME."
     }
   }
 }
@@ -245,6 +255,11 @@ extension Diagnostic {
   /// A problem of this room with its next step.
   init(_ code: HostCode, _ title: String, at place: SourcePlace? = nil, help: String? = nil) {
     self.init(code: code.code, title, at: place, details: [Detail("help", help ?? code.mend)])
+  }
+
+  /// What is to be known, and is no error.
+  init(_ code: HostCode, severity: Severity, _ title: String, details: [Detail] = []) {
+    self.init(severity, code: code.code, title, details: details)
   }
 }
 

@@ -103,6 +103,14 @@ final class RunningAccess: ProjectAccess, Sendable {
     return try reloading.take(request)
   }
 
+  func rebuild(
+    _ request: RebuildRequest, observer: any RebuildObserver
+  ) throws(Diagnostic) -> RebuildOutcome {
+    try requireScripts()
+    return try RebuildDesk(project: project, running: running, progressed: progressed).run(
+      request, observer: observer)
+  }
+
   /// Until every handler's committed place is past the token.
   private func wait(past token: Position, for timeout: Duration) throws(Diagnostic) {
     let deadline = project.clock.monotonic + timeout

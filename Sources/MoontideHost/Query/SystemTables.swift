@@ -13,13 +13,14 @@ struct SystemTables {
   /// The schema, and the tables in it.
   static let names: Set = [
     "sys", "events", "handlers", "checkpoints", "dead_letters", "commands", "sagas", "timers", "effects",
+    "reloads",
   ]
 
   var all: [any SystemTable] {
     let events = EventsTable(log) { [outline] isOver throws(LogError) in try outline.current(isOver) }
     return [
       events, handlers, checkpoints, deadLetters, CommandsTable(log, survey.catalog, fault),
-      EffectsTable(survey, fault),
+      EffectsTable(survey, fault), reloads,
     ] + SagaTables(survey: survey, fault: fault).all
   }
 
@@ -63,6 +64,13 @@ struct SystemTables {
           ]
         }
       }
+    }
+  }
+
+  private var reloads: StaticSystemTable {
+    let reloads = ReloadsTable(kept: KeptScripts(paths: survey.paths, files: survey.files, log: log))
+    return StaticSystemTable("reloads", columns: ReloadsTable.columns) { [fault] () throws(StoreError) in
+      try fault.stored { () throws(Diagnostic) in try reloads.rows() }
     }
   }
 

@@ -43,9 +43,12 @@ struct HandlerArchive {
       try files.createDirectory(paths.archive)
       let target = try free(name)
       // The write-ahead log first: without it the file would seem whole, and be older than it was.
-      for ending in ["-wal", "-shm", ""] where try files.status(path + ending) != nil {
-        try files.rename(path + ending, to: target + ending)
+      if let tail = try files.status(path + "-wal"), tail.bytes > 0 {
+        try files.rename(path + "-wal", to: target + "-wal")
       }
+      try files.rename(path, to: target)
+      // What a reader left: an empty log, and the index of it.
+      for ending in ["-wal", "-shm"] { try files.remove(path + ending) }
       try files.syncDirectory(paths.archive)
       try files.syncDirectory(kind == .projection ? paths.readModels : paths.handlerFiles)
       return paths.relative(target)

@@ -34,7 +34,7 @@ final class Reloading: Sendable {
     self.effects = effects
     self.told = told
     self.report = report
-    state = Mutex(State(seen: project.loaded.files.digest, only: only))
+    state = Mutex(State(seen: project.refusedContent ?? project.loaded.files.digest, only: only))
   }
 
   /// Takes up the scripts as they are now, whatever was seen before.
@@ -135,7 +135,7 @@ final class Reloading: Sendable {
       effects.follow(new.settings.defaults.effects)
     }
     do throws(Diagnostic) {
-      return try takeOver(plan, old, new, approve: approve, fresh: fresh)
+      return try takeOver(plan, old, new, only: state.only, approve: approve, fresh: fresh)
     } catch {
       // Nothing was taken up. What passes is tried again by whoever watches.
       effects.follow(old.settings.defaults.effects)
@@ -145,7 +145,8 @@ final class Reloading: Sendable {
   }
 
   private func takeOver(
-    _ plan: ReloadPlan, _ old: LoadedScripts, _ new: LoadedScripts, approve: Bool, fresh: [Diagnostic]
+    _ plan: ReloadPlan, _ old: LoadedScripts, _ new: LoadedScripts, only: Set<String>?, approve: Bool,
+    fresh: [Diagnostic]
   ) throws(Diagnostic) -> ReloadReport {
     try running.change { change throws(Diagnostic) in
       guard !running.hasEnded else {
@@ -154,7 +155,11 @@ final class Reloading: Sendable {
       var takeover = Takeover(
         plan, project: project, running: running, change: change, old: old, new: new, approve: approve,
         report: report)
-      try takeover.run { plan throws(Diagnostic) in }
+      let outline = new.outline(only: only)
+      try takeover.run { plan throws(Diagnostic) in
+        if plan.changes.isEmpty { return }
+        try KeptScripts(project).record(plan, new, outline: outline, randomness: project.randomness)
+      }
       project.takeUp(new.keeping(takeover.kept, of: old))
       var outcome = takeover.outcome
       outcome.problems += fresh

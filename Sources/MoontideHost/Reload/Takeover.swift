@@ -47,7 +47,6 @@ struct Takeover {
       for group in stopped { resume(group) }
       throw error
     }
-    CrashPoint.reach(.afterReloadRecord)
     var setting = running.setting
     setting.catalog = new.catalog
     change.share(setting)
@@ -162,15 +161,17 @@ struct Takeover {
     return "decides from now on"
   }
 
-  private func takeOver(handler step: ReloadPlan.Step) throws(Diagnostic) -> String {
-    let before = group(step)
+  private mutating func takeOver(handler step: ReloadPlan.Step) throws(Diagnostic) -> String {
     let definition = new.catalog.definitions.first {
       $0.name == step.name && $0.kind.rawValue == step.kind.rawValue
     }
     guard let definition, step.change != .removed else {
-      if let before { change.drop(before) }
+      if let gone = group(step) { change.drop(gone) }
+      // With the group its connections go, and SQLite brings the write-ahead log into the file.
+      stopped.removeAll { $0.definition.name == step.name }
       return try putAway(step)
     }
+    let before = group(step)
     if definition.kind == .projection {
       try rebuild(definition, after: before)
       return step.change == .added ? "is folded from the start of the log" : "is rebuilt beside"
@@ -186,16 +187,22 @@ struct Takeover {
     }
   }
 
-  /// The new version of a projection takes the place of the one that runs, which ends.
+  /// The one that runs serves on until the new version has come as far; one that is renamed, or has stopped,
+  /// is begun anew.
   private func rebuild(_ definition: HandlerDefinition, after before: HandlerGroup?) throws(Diagnostic) {
-    before?.stop(settled: false)
-    try waiting { () throws(Diagnostic) in try change.begin(definition, after: before) }
+    guard let before, before.definition.name == definition.name else {
+      before?.stop(settled: false)
+      return try waiting { () throws(Diagnostic) in try change.begin(definition, after: before) }
+    }
+    try waiting { () throws(Diagnostic) in
+      try change.rebuild(before, by: definition, running.setting)
+    }
   }
 
   private func putAway(_ step: ReloadPlan.Step) throws(Diagnostic) -> String {
     guard let kind = HandlerKind(rawValue: step.kind.rawValue),
       let place = try archive.putAway(kind, step.name)
-    else { return "ends" }
+    else { return "has ended" }
     let folder = kind == .projection ? "data/readmodels" : "data/handlers"
     report(
       Diagnostic(
@@ -207,7 +214,7 @@ struct Takeover {
             "to have it back: stop the run, put the file back as \(folder)/\(step.name).sqlite and its script "
               + "into handlers/; of one that was renamed say was = \"\(step.name)\" before it is taken up")
         ]))
-    return "its file is now \(place)"
+    return "has ended; its file is now \(place)"
   }
 
   /// Commands that wait for a decider that does not take them any more go to the one that does.

@@ -5,10 +5,12 @@ import MoontideSQLite
 /// One handler at work: its lanes and its relay, each on a thread of its own. Any thread may ask how it
 /// stands.
 final class HandlerGroup: Sendable {
-  let definition: HandlerDefinition
+  private let known: HandlerDefinition
   /// What it began with; it keeps that for as long as it is at work.
-  let setting: Setting
-  let boards: [StatusBoard]
+  private let begun: Setting
+  private let lanes: [StatusBoard]
+  /// Of a projection: its versions at work; nil of what reacts.
+  private let projection: ProjectionGroup?
   private let relayBoard: RelayBoard?
   /// How its effects stand; nil of a projection.
   let effects: EffectBoard?
@@ -16,7 +18,6 @@ final class HandlerGroup: Sendable {
   let file: ConsumerFile?
   /// What wakes the relays: rung when something was emitted, or an effect ended.
   private let emitted = Bell()
-  private let rebuilding = RebuildFlag()
   private let threads: [WorkerThread]
 
   /// What all handlers of a run share.
@@ -35,43 +36,28 @@ final class HandlerGroup: Sendable {
 
   /// Opens what can fail before anything runs, and starts the threads.
   init(_ definition: HandlerDefinition, _ setting: Setting) throws(Diagnostic) {
-    self.definition = definition
-    self.setting = setting
-    let lanes = definition.kind == .consumer ? definition.lanes : 1
-    boards = (0..<lanes).map { StatusBoard(definition, lane: $0) }
-    if definition.kind != .projection {
-      let (relayBoard, effects) = (RelayBoard(), EffectBoard())
-      let file = try StoreKeeper(setting.project).consumer(definition, log: setting.project.log)
-      self.relayBoard = relayBoard
-      self.effects = effects
-      self.file = file
-      threads = HandlerGroup.reacting(definition, boards, relayBoard, effects, file, emitted, setting)
-    } else {
-      relayBoard = nil
-      effects = nil
-      file = nil
-      threads = [HandlerGroup.projection(definition, boards[0], rebuilding, setting)]
+    known = definition
+    begun = setting
+    guard definition.kind != .projection else {
+      (lanes, relayBoard, effects, file, threads) = ([], nil, nil, nil, [])
+      let group = ProjectionGroup(definition, setting)
+      projection = group
+      try group.start()
+      return
     }
+    projection = nil
+    lanes = (0..<(definition.kind == .consumer ? definition.lanes : 1)).map {
+      StatusBoard(definition, lane: $0)
+    }
+    let (relayBoard, effects) = (RelayBoard(), EffectBoard())
+    let file = try StoreKeeper(setting.project).consumer(definition, log: setting.project.log)
+    self.relayBoard = relayBoard
+    self.effects = effects
+    self.file = file
+    threads = HandlerGroup.reacting(definition, lanes, relayBoard, effects, file, emitted, setting)
     do throws(Diagnostic) { for thread in threads { try thread.start() } } catch {
       stop(settled: false)
       throw error
-    }
-  }
-
-  private static func projection(
-    _ definition: HandlerDefinition, _ board: StatusBoard, _ rebuilding: RebuildFlag, _ setting: Setting
-  ) -> WorkerThread {
-    let (project, catalog) = (setting.project, setting.catalog)
-    let keeper = StoreKeeper(project)
-    let report = setting.surroundings.report
-    return WorkerThread(definition.name, setting) { () throws(Diagnostic) in
-      try ProjectionRun(
-        definition, keeper: keeper, log: project.log, board: board, rebuilding: rebuilding, report: report
-      ) { store throws(Diagnostic) in
-        try HandlerWorker(
-          definition, lane: 0, catalog: catalog, log: project.log, store: store,
-          surroundings: setting.surroundings, board: board)
-      }
     }
   }
 
@@ -119,10 +105,21 @@ final class HandlerGroup: Sendable {
 
   // MARK: How it stands
 
+  /// Of a projection: the version that serves.
+  var definition: HandlerDefinition { projection?.definition ?? known }
+  var setting: Setting { projection?.setting ?? begun }
+  var boards: [StatusBoard] { projection.map { [$0.board] } ?? lanes }
+
   /// The next position that no lane has come past; nil until every lane runs.
   var position: Position { boards.lazy.map(\.status.position).min() ?? .start }
 
-  var isRebuilding: Bool { rebuilding.isSet }
+  var isRebuilding: Bool { projection?.isRebuilding ?? false }
+  /// How far a version is that is folded beside; nil when there is none on its way.
+  var rebuild: RebuildStatus? { projection?.rebuild }
+  /// Why the version that was folded beside has stopped; nil while none has.
+  var failedRebuild: Diagnostic? { projection?.failedRebuild }
+  /// How many versions have taken the place of another one since it began.
+  var swaps: Int { projection?.swaps ?? 0 }
 
   /// Nil while a thread may still mend it.
   var halted: Diagnostic? {
@@ -149,9 +146,30 @@ final class HandlerGroup: Sendable {
   }
 
   /// Whether a thread ended that was not asked to.
-  var hasEnded: Bool { threads.contains { $0.isDone } }
+  var hasEnded: Bool { projection?.hasEnded ?? threads.contains { $0.isDone } }
+
+  // MARK: Changes
+
+  /// Has a projection folded beside by another version of its script, or anew by the same, which then takes the
+  /// place of the read model in use; returns when that has begun. With the version that serves, what is folded
+  /// beside is given up. False when nothing serves that could be kept up meanwhile: start it by that version.
+  /// - Parameters:
+  ///   - setting: with the catalog of that version.
+  ///   - anew: rebuild it even if that version serves.
+  func rebuild(
+    _ definition: HandlerDefinition, _ setting: Setting, anew: Bool = false
+  ) throws(Diagnostic) -> Bool {
+    guard let projection else { preconditionFailure("\(known.name) is no projection") }
+    precondition(definition.name == known.name, "\(definition.name) is not \(known.name)")
+    if !anew, !hasEnded, projection.definition.scriptVersion == definition.scriptVersion {
+      try projection.cancelRebuild()
+      return true
+    }
+    return try projection.rebuild(definition, setting, anew: anew)
+  }
 
   func stop(settled: Bool) {
+    if let projection { return projection.stop(settled: settled) }
     for thread in threads { thread.stop(settled: settled) }
     for thread in threads { thread.join() }
   }

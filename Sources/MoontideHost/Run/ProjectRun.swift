@@ -81,6 +81,8 @@ final class ProjectRun {
       let open = OpenInstances(paths: project.paths, files: project.files, catalog: project.catalog)
       let problems = try open.problems(of: Set(definitions.map(\.name)))
       if let refusal = problems.first(where: { $0.severity == .error }) { throw refusal }
+      try KeptScripts(project).begin(
+        project.loaded, only: options.only, clock: project.clock, randomness: project.randomness)
       if maintainer == nil { try startMaintainer() }
       for offer in try MendedHandlers(project).offers(definitions) { inbox.put(.problem(offer)) }
     }
@@ -182,6 +184,9 @@ final class ProjectRun {
         try running.start(definition)
       }
       if !hasStarted { return false }
+      if options.rebuilds, definition.kind == .projection {
+        _ = try running.rebuild(definition, setting, anew: true)
+      }
     }
     for decider in project.catalog.deciders where options.only?.contains(decider.name) ?? true {
       let hasStarted = try whenPossible(until: stop) { () throws(Diagnostic) in
@@ -210,6 +215,10 @@ final class ProjectRun {
       if metrics?.isDue == true { try writeMetrics(progress.isCaughtUp) }
       if options.once {
         if isCaughtUp, options.once { return true }
+        if let failure = groups.lazy.compactMap(\.failedRebuild).first {
+          try deliver()
+          throw failure
+        }
         if let halted = groups.lazy.compactMap(\.halted).first ?? deciders.lazy.compactMap(\.halted).first {
           try deliver()
           // This one is told by being thrown.
@@ -278,9 +287,11 @@ final class ProjectRun {
     }
     let positions = groups.map(\.position) + deciders.map(\.board.status.position)
     let done = positions.min()?.value ?? end
-    return RunProgress(
+    var progress = RunProgress(
       done: min(done, total), total: total,
       isCaughtUp: isCaughtUp || (isIngested && done >= end))
+    progress.rebuilds = groups.compactMap(\.rebuild)
+    return progress
   }
 
   /// Why handlers stopped.

@@ -1,40 +1,63 @@
 package import MoontideCore
 package import MoontideRuntime
 package import MoontideSQLite
-import Synchronization
 
-/// A projection at work: its worker, and, while it is rebuilt beside the old read model, the moment at which
-/// the new one takes its place. Owned by its thread.
+/// One version of a projection at work: its worker, and, while it is folded beside the read model in use, the
+/// way to the moment at which it takes its place. Owned by its thread.
 package final class ProjectionRun: ClosingWorker {
+  private enum Stage {
+    /// Its file is the read model in use.
+    case serving
+    /// It is on its way to where the log ended when it began.
+    case folding
+    /// It has come there, and its file was looked through.
+    case proven(ReadModelSeal)
+  }
+
   private let definition: HandlerDefinition
   private let keeper: StoreKeeper
   private let log: any EventLog
-  private let makeWorker: (any EffectStore) throws(Diagnostic) -> HandlerWorker
+  private let makeWorker: (any EffectStore, _ isBeside: Bool) throws(Diagnostic) -> HandlerWorker
   private let board: StatusBoard
-  private let rebuilding: RebuildFlag
+  private let signs: ProjectionSigns
   private let report: @Sendable (Diagnostic) -> Void
+  /// The version that serves until this one takes its place; nil when none does.
+  private var predecessor: (any ServingVersion)?
+  /// Whether it goes on with the read model in use as that stands.
+  private let isResumed: Bool
   /// The file that it works on: the read model in use, or the one beside it; nil after a failed swap.
   package private(set) var store: ProjectionStore?
   private var worker: HandlerWorker?
-  /// Where the log ended when the rebuild began: there it has caught up.
-  private var target: Position?
+  private var stage = Stage.serving
+  /// Where the log ended when the rebuild began.
+  private var target = Position.start
   /// Whether it was reported that there is no room.
   private var isTold = false
   private var hasMended = false
 
+  /// - Parameters:
+  ///   - predecessor: what serves, and is kept up, while this version is folded beside; without one this is the
+  ///     version that serves as soon as it can.
+  ///   - isResumed: it serves, and goes on with the read model in use as that stands.
+  ///   - anew: fold it beside even if there is a file of this version.
+  ///   - makeWorker: its worker over a store; beside the one in use nobody waits for single rows.
   package init(
     _ definition: HandlerDefinition, keeper: StoreKeeper, log: any EventLog, board: StatusBoard,
-    rebuilding: RebuildFlag, report: @escaping @Sendable (Diagnostic) -> Void,
-    makeWorker: @escaping (any EffectStore) throws(Diagnostic) -> HandlerWorker
+    signs: ProjectionSigns, predecessor: (any ServingVersion)? = nil, isResumed: Bool = false,
+    anew: Bool = false,
+    report: @escaping @Sendable (Diagnostic) -> Void,
+    makeWorker: @escaping (any EffectStore, _ isBeside: Bool) throws(Diagnostic) -> HandlerWorker
   ) throws(Diagnostic) {
     self.definition = definition
     self.keeper = keeper
     self.log = log
     self.board = board
-    self.rebuilding = rebuilding
+    self.signs = signs
+    self.predecessor = predecessor
+    self.isResumed = isResumed
     self.report = report
     self.makeWorker = makeWorker
-    try open()
+    try open(anew: anew)
   }
 
   /// Opens the read model, or one beside it that is to replace it.
@@ -42,12 +65,24 @@ package final class ProjectionRun: ClosingWorker {
     let decided = try LogError.told { () throws(LogError) in
       try Rulings.load(of: definition.identityName, from: log).decisions
     }
-    let opened = try keeper.projection(definition, decided: decided, anew: anew)
+    let opened: StoreKeeper.Projection
+    if predecessor != nil {
+      let beside = try keeper.beside(definition, decided: decided, anew: anew)
+      opened = StoreKeeper.Projection(store: beside, replaces: keeper.paths.readModel(definition.name))
+    } else if isResumed, !anew {
+      opened = StoreKeeper.Projection(store: try keeper.serving(definition), replaces: nil)
+    } else {
+      // Should it be rebuilt beside: whoever else wants to has to wait until that is known.
+      opened = try keeper.projection(definition, decided: decided, anew: anew)
+    }
     if let fault = opened.fault { report(rebuilt(fault)) }
-    target = opened.replaces == nil ? nil : log.durableEnd
-    rebuilding.isSet = target != nil
+    let isBeside = opened.replaces != nil
+    stage = isBeside ? .folding : .serving
+    if isBeside { target = log.durableEnd }
+    signs.isRebuilding = isBeside
     store = opened.store
-    worker = try makeWorker(opened.store)
+    worker = try makeWorker(opened.store, isBeside)
+    signs.hasOpened = true
   }
 
   package func step() -> StepOutcome {
@@ -58,16 +93,27 @@ package final class ProjectionRun: ClosingWorker {
         return .progressed
       }
       let outcome = worker.step()
-      if outcome == .finished, try mend() { return .progressed }
-      guard let target, board.status.position >= target, outcome != .progressed else { return outcome }
-      try takePlace()
-      isTold = false
+      if outcome == .finished {
+        if try mend() { return .progressed }
+        tellOfEnd()
+      }
+      switch stage {
+      case .serving: return outcome
+      case .folding:
+        guard hasCaughtUp(outcome) else { return outcome }
+        try prove()
+      case .proven(let seal):
+        guard hasCaughtUp(outcome) else { return outcome }
+        try takePlace(seal)
+        isTold = false
+      }
       return .progressed
     } catch {
       worker = nil
       store = nil
       guard error.isPassing else {
         report(error)
+        tellOfEnd()
         return .finished
       }
       if !isTold { report(error.asWarning) }
@@ -76,17 +122,35 @@ package final class ProjectionRun: ClosingWorker {
     }
   }
 
+  /// Whether what is left can be done in a moment.
+  private func hasCaughtUp(_ outcome: StepOutcome) -> Bool {
+    let position = board.status.position
+    guard outcome != .finished, board.status.waiting == nil, position >= target else { return false }
+    return outcome != .progressed || log.durableEnd.value - position.value <= Limits.swapLagMax
+  }
+
   /// The worker halted: a read model that is damaged is made anew beside, once.
   private func mend() throws(Diagnostic) -> Bool {
-    guard !hasMended, board.status.halted?.code == RuntimeCode.storeBroken.rawValue,
-      keeper.isDamaged(definition)
+    guard !hasMended, predecessor == nil, board.status.halted?.code == RuntimeCode.storeBroken.rawValue,
+      keeper.isDamaged(definition), signs.claimBeside()
     else { return false }
+    signs.isRebuilding = true
     hasMended = true
     worker = nil
     store = nil
     report(rebuilt("it is damaged"))
     try open(anew: true)
     return true
+  }
+
+  /// The version that serves is not touched by what stops the one beside it.
+  private func tellOfEnd() {
+    guard predecessor != nil else { return }
+    report(
+      Diagnostic(
+        .rebuild, severity: .warning,
+        "the read model of projection \(definition.name) was not rebuilt: its new version stopped at "
+          + "\(board.status.position)", details: [.init("state", "the version before it goes on serving")]))
   }
 
   private func rebuilt(_ fault: String) -> Diagnostic {
@@ -99,18 +163,77 @@ package final class ProjectionRun: ClosingWorker {
       ])
   }
 
-  private func takePlace() throws(Diagnostic) {
-    worker = nil
-    try seal()
-    CrashPoint.reach(.beforeSwap)
-    try StoreError.told { [store] () throws(StoreError) in try store?.checkpoint() }
-    store = nil
-    let new = try keeper.swap(definition)
-    store = new
-    target = nil
-    worker = try makeWorker(new)
-    rebuilding.isSet = false
+  // MARK: Taking its place
+
+  /// Looks the file through as others will see it; one that was damaged while it was written is made anew, once.
+  private func prove() throws(Diagnostic) {
+    worker?.settle()
+    do throws(Diagnostic) {
+      stage = .proven(try keeper.prove(definition, at: board.status.position))
+      CrashPoint.reach(.afterProof)
+    } catch {
+      guard error.code == HostCode.storeDamaged.code, !hasMended else { throw error }
+      hasMended = true
+      report(error.asWarning("it is folded anew; until then queries see the old file"))
+      worker = nil
+      store = nil
+      try keeper.discardBeside(definition.name)
+      try open()
+    }
   }
+
+  private func takePlace(_ seal: ReadModelSeal) throws(Diagnostic) {
+    if let predecessor {
+      // Nil: it is not wanted any more, and its thread is being asked to end.
+      guard let reached = try predecessor.stop() else { return }
+      target = max(target, reached)
+    }
+    do throws(Diagnostic) {
+      // Readers never see time go back.
+      try goOn(to: target)
+      worker?.settle()
+      worker = nil
+      CrashPoint.reach(.beforeSwap)
+      try StoreError.told { [store] () throws(StoreError) in try store?.finish() }
+      try StoreError.told { [store] () throws(StoreError) in try store?.checkpoint() }
+      store = nil
+      try keeper.swap(definition)
+    } catch {
+      predecessor?.goOn()
+      throw error
+    }
+    let isBesideAnother = predecessor != nil
+    predecessor?.isReplaced()
+    predecessor = nil
+    stage = .serving
+    let new = try keeper.swapped(definition)
+    store = new
+    worker = try makeWorker(new, false)
+    signs.isRebuilding = false
+    signs.releaseBeside()
+    try write(seal, of: new)
+    guard isBesideAnother else { return }
+    report(
+      Diagnostic(
+        .rebuild, severity: .note,
+        "projection \(definition.name) is rebuilt: version \(definition.scriptVersion) serves from "
+          + "\(board.status.position) on"))
+  }
+
+  private func goOn(to place: Position) throws(Diagnostic) {
+    guard let worker else { preconditionFailure("a rebuild of \(definition.name) has no worker") }
+    while board.status.position < place {
+      switch worker.step() {
+      case .progressed: break
+      case .idle:
+        if let waiting = board.status.waiting { throw waiting }
+      case .finished:
+        throw board.status.halted ?? Diagnostic(.storeDamaged, "the rebuild of \(definition.name) ended")
+      }
+    }
+  }
+
+  // MARK: Its end
 
   /// Ends the run: with `settled` the search indexes are brought into the form that depends on the rows
   /// alone.
@@ -118,11 +241,22 @@ package final class ProjectionRun: ClosingWorker {
     // When it cannot, its status says why and has been reported; the next run reads a little again.
     worker?.settle()
     worker = nil
+    if signs.isLeaving { return try leave() }
     try StoreError.told { [store] () throws(StoreError) in
       if settled { try store?.settle() }
       try store?.checkpoint()
     }
-    try seal()
+    if case .serving = stage { try seal() }
+    store = nil
+  }
+
+  /// Another version is waiting for its place: what readers let be done at once is done, no more.
+  private func leave() throws(Diagnostic) {
+    try StoreError.told { [store] () throws(StoreError) in
+      for _ in 0..<Limits.leavingCheckpointsMax {
+        if try store?.checkpointAsReadersAllow() ?? true { break }
+      }
+    }
     store = nil
   }
 
@@ -140,18 +274,29 @@ package final class ProjectionRun: ClosingWorker {
     guard let seal else { return }
     try FileError.told { () throws(FileError) in try seal.write(path, files) }
   }
+
+  /// Writes what was found when the file was looked through, if it has not gone on since.
+  private func write(_ seal: ReadModelSeal, of store: ProjectionStore) throws(Diagnostic) {
+    let position = try StoreError.told { () throws(StoreError) in
+      try store.ledger().checkpoints.values.max() ?? .start
+    }
+    guard position == seal.position else { return }
+    try FileError.told { () throws(FileError) in
+      try seal.write(keeper.paths.readModel(definition.name), keeper.files)
+    }
+  }
 }
 
-/// Whether a read model is being rebuilt; read by other threads.
-package final class RebuildFlag: Sendable {
-  private let flag = Atomic<Bool>(false)
-
-  package init() {}
-
-  package var isSet: Bool {
-    get { flag.load(ordering: .acquiring) }
-    set { flag.store(newValue, ordering: .releasing) }
-  }
+/// The version of a projection that serves while another one is folded beside it. Called by the thread of
+/// that other one.
+package protocol ServingVersion: AnyObject {
+  /// Has it end at the end of its batch, and says how far it came; nil when the other one is not to take its
+  /// place any more, and then nothing is done.
+  func stop() throws(Diagnostic) -> Position?
+  /// The other one has its place.
+  func isReplaced()
+  /// The other one could not take its place: it goes on.
+  func goOn()
 }
 
 /// A worker that has something to do at its end, on its own thread.

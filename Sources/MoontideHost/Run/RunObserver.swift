@@ -30,6 +30,8 @@ public struct RunOptions: Sendable {
   public var only: Set<String>?
   /// Take lines of the event directory; without it the handlers work on what the log has.
   public var ingests = true
+  /// Have the projections of `only` folded anew beside their read models, too.
+  public var rebuilds = false
   /// Events a transaction takes at most under backlog; nil: what suits.
   public var batchRecords: Int?
 
@@ -51,6 +53,8 @@ public struct RunProgress: Sendable, Hashable {
   /// An estimate while files are still being read.
   public var total: UInt64
   public var isCaughtUp: Bool
+  /// Versions of projections that are folded beside those that serve.
+  public var rebuilds: [RebuildStatus] = []
   public init(done: UInt64, total: UInt64, isCaughtUp: Bool) {
     self.done = done
     self.total = total

@@ -75,6 +75,22 @@ final class RunningGroups: Sendable {
     }
   }
 
+  /// Has a projection folded beside by that definition, which then takes the place of the read model in use;
+  /// returns when that has begun. What was folded beside before is given up. One that has stopped, or has no
+  /// read model to keep up meanwhile, is started anew by it. False when it is none of the run's.
+  /// - Parameters:
+  ///   - setting: with the catalog of that definition.
+  ///   - anew: rebuild it even if it is of that version.
+  func rebuild(
+    _ definition: HandlerDefinition, _ setting: HandlerGroup.Setting, anew: Bool = false
+  ) throws(Diagnostic) -> Bool {
+    try change { (change) throws(Diagnostic) in
+      guard !hasEnded, let group = group(.projection, definition.name) else { return false }
+      try change.rebuild(group, by: definition, setting, anew: anew)
+      return true
+    }
+  }
+
   /// Each ends at the end of its batch; none is started any more.
   func stop(settled: Bool) {
     ended.store(true, ordering: .releasing)
@@ -104,6 +120,16 @@ final class RunningGroups: Sendable {
     /// Starts a handler in the place of `old`, which has ended, or beside all others.
     func begin(_ definition: HandlerDefinition, after old: HandlerGroup? = nil) throws(Diagnostic) {
       put(try HandlerGroup(definition, groups.setting), for: old)
+    }
+
+    /// See `RunningGroups.rebuild`.
+    func rebuild(
+      _ group: HandlerGroup, by definition: HandlerDefinition, _ setting: HandlerGroup.Setting,
+      anew: Bool = false
+    ) throws(Diagnostic) {
+      if try group.rebuild(definition, setting, anew: anew) { return }
+      group.stop(settled: false)
+      put(try HandlerGroup(definition, setting), for: group)
     }
 
     /// Starts it again as it was.

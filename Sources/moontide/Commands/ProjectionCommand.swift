@@ -2,11 +2,13 @@ import ArgumentParser
 import MoontideCore
 import MoontideHost
 
-/// `projection verify NAME`
+/// `projection verify|rebuild NAME`
 struct ProjectionCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "projection", abstract: "Look after read models.",
-    subcommands: [ProjectionVerify.self, RebuildLater.self, ProjectionDiffCommand.self, RollbackLater.self])
+    subcommands: [
+      ProjectionVerify.self, ProjectionRebuild.self, ProjectionDiffCommand.self, RollbackLater.self,
+    ])
 }
 
 struct ProjectionVerify: ParsableCommand {
@@ -55,12 +57,6 @@ struct ProjectionVerify: ParsableCommand {
       throw ExitCodes.findings
     }
   }
-}
-
-struct RebuildLater: LaterCommand {
-  static let name = "rebuild"
-  static let instead = "until then delete data/readmodels/NAME.sqlite: the next run folds it anew"
-  @Argument(parsing: .captureForPassthrough) var words: [String] = []
 }
 
 struct RollbackLater: LaterCommand {

@@ -47,6 +47,10 @@ struct RunCommand: ParsableCommand {
       Signals.install(reloads: !once)
       let watcher = RunWatcher(options, tails: !once)
       guard let project = try open(paths, watcher) else { return }
+      if !project.refused.isEmpty {
+        try session.show(project.refused)
+        try session.note("these scripts do not load: those run that were last at work, until they are mended")
+      }
       try session.show(project.warnings)
       var settings = RunOptions()
       settings.once = once
@@ -83,7 +87,7 @@ struct RunCommand: ParsableCommand {
   /// Waits for room on a full disk and the like; nil when it was asked to end before.
   private func open(_ paths: ProjectPaths, _ watcher: RunWatcher) throws -> MoontideProject? {
     var isTold = false
-    return try MoontideProject.open(paths) { problem throws(ProjectFault) in
+    return try MoontideProject.open(paths, orKept: watch) { problem throws(ProjectFault) in
       if !isTold { try ProjectFault.told { () throws(Diagnostic) in try watcher.problem(problem) } }
       isTold = true
       return Signals.received == 0

@@ -106,7 +106,7 @@ final class RunWatcher: RunObserver {
         let parts = report.rows.map { row in
           "\(row.kind) \(row.name)\(row.version.isEmpty ? "" : " \(row.version)") \(row.follows)"
         }
-        try errors.write("reloaded: \(parts.joined(separator: "; "))\n")
+        try errors.write("reloaded: \(parts.joined(separator: " · "))\n")
       }
     }
   }

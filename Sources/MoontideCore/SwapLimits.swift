@@ -1,0 +1,22 @@
+/// Bounds of rebuilding read models beside those in use.
+extension Limits {
+  /// A rebuilt read model has caught up when no more records than this are before it: what it then still has
+  /// to do is over in a moment, in which the one in use stands still.
+  public static let swapLagMax: UInt64 = 5_000
+  /// How long a swap waits for readers that are just opening the file, before it lets others pass: they wait
+  /// as long, and their longest wait is to stay below 50 ms.
+  public static let swapPatience = Duration.milliseconds(20)
+  /// How often it tries. A reader opens a file in about a millisecond; one that takes longer than all of
+  /// this was stopped in the middle of it, and is told by a look at the file that it has to open it again.
+  public static let swapTriesMax = 200
+  /// How long a reader waits for a swap, which takes three renames; then its process was stopped.
+  public static let swapReaderPatience = Duration.seconds(2)
+  /// How often a reader opens a file anew that was swapped while it opened it.
+  public static let movedFileTriesMax = 8
+  /// How often a closed read model is asked to take over the rest of its write-ahead log before its place is
+  /// taken: while a reader holds on to an older state, that rest is kept beside it instead.
+  public static let leavingCheckpointsMax = 20
+  /// One read of a rebuild. Nobody waits for its rows, so that a transaction may be as large as memory
+  /// allows: more writes of a row are merged.
+  public static let rebuildRecords = 50_000
+}

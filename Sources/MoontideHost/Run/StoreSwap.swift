@@ -1,0 +1,110 @@
+import MoontideCore
+import MoontideRuntime
+import MoontideSQLite
+
+/// How a rebuilt read model takes the place of the one in use: by renames, so that whoever opens it by its
+/// name finds the one or the other, each with its own write-ahead log, at any moment, and after a kill too.
+extension StoreKeeper {
+  /// Looks at a file beside that its owner has open and has written all of down.
+  ///
+  /// - Returns: what it holds, as of the place that it has come to.
+  /// - Throws: `E0401` when it cannot take anybody's place; its owner is to discard it.
+  func prove(_ definition: HandlerDefinition, at reached: Position) throws(Diagnostic) -> ReadModelSeal {
+    let path = paths.rebuilding(definition.name)
+    func refuse(_ reason: String) -> Diagnostic {
+      Diagnostic(
+        .storeDamaged, "the rebuilt read model of \(definition.name) does not take its place: \(reason)")
+    }
+    let reader = try told(path) { () throws(StoreOpeningError) in try StoreReader(path: path, vfs: vfs) }
+    let identity = reader.identity
+    guard identity.handler == definition.name, identity.kind == .projection,
+      identity.scriptVersion == definition.scriptVersion
+    else { throw refuse("it is the file of \(identity.handler), version \(identity.scriptVersion)") }
+    return try StoreError.told { () throws(StoreError) -> Result<ReadModelSeal, Diagnostic> in
+      if let log, try reader.logMark() != log.mark { return .failure(refuse("it belongs to another log")) }
+      let position = try reader.ledger().checkpoints.values.max() ?? .start
+      guard position <= reached else {
+        return .failure(refuse("it says that it has come to \(position), and it is at \(reached)"))
+      }
+      if let fault = try reader.integrityFault() { return .failure(refuse(fault)) }
+      return .success(
+        ReadModelSeal(
+          scriptVersion: identity.scriptVersion, position: position, contents: try reader.contents()))
+    }.get()
+  }
+
+  /// Puts a rebuilt file, closed by its owner with nothing left in its write-ahead log, in the place of the one
+  /// in use, which nobody writes any more. That one is kept as the previous one, with what it has in its
+  /// write-ahead log; readers who have it open keep it. When it throws, the one in use is the one it was.
+  func swap(_ definition: HandlerDefinition) throws(Diagnostic) {
+    let path = paths.readModel(definition.name)
+    let beside = paths.rebuilding(definition.name)
+    let previous = paths.previous(definition.name)
+    try remove(previous)
+    try keep(path, as: previous)
+    try FileError.told { () throws(FileError) in
+      // What it says of the old file it must not say of the new one, should that be at the same place.
+      try ReadModelSeal.remove(path, files)
+      try files.syncDirectory(paths.readModels)
+      CrashPoint.reach(.beforeRename)
+      try alone { () throws(FileError) in
+        for ending in ["-wal", "-shm"] where try files.status(path + ending) != nil {
+          try files.rename(path + ending, to: previous + ending)
+        }
+        CrashPoint.reach(.duringSwap)
+        try files.rename(beside, to: path)
+      }
+    }
+    CrashPoint.reach(.afterRename)
+  }
+
+  /// The read model in use after a swap; what is left of that is done.
+  func swapped(_ definition: HandlerDefinition) throws(Diagnostic) -> ProjectionStore {
+    let path = paths.readModel(definition.name)
+    try FileError.told { () throws(FileError) in
+      for ending in ["-wal", "-shm"] { try files.remove(paths.rebuilding(definition.name) + ending) }
+      try files.syncDirectory(paths.readModels)
+    }
+    CrashPoint.reach(.afterSwap)
+    return try told(path) { () throws(StoreOpeningError) in try ProjectionStore.open(path: path, vfs: vfs) }
+  }
+
+  /// Drops what was rebuilt and is not wanted any more.
+  func discardBeside(_ name: String) throws(Diagnostic) { try remove(paths.rebuilding(name)) }
+
+  /// What a process left that was killed between the names of a swap: the file in use has its old name and a
+  /// second one, and its write-ahead log perhaps only that of the second.
+  func mendSwap(_ name: String) throws(Diagnostic) {
+    let (path, previous) = (paths.readModel(name), paths.previous(name))
+    try FileError.told { () throws(FileError) in
+      guard let own = try files.status(path), let kept = try files.status(previous),
+        own.inode == kept.inode, own.device == kept.device
+      else { return }
+      // Somebody who opened the file since has made a log of his own: then the read model goes on from where
+      // the file itself is, a little earlier.
+      var isOpened = false
+      for ending in ["-wal", "-shm"] where try files.status(path + ending) != nil { isOpened = true }
+      if !isOpened, try files.status(previous + "-wal") != nil {
+        try files.rename(previous + "-wal", to: path + "-wal")
+      }
+      for ending in ["-wal", "-shm", ""] { try files.remove(previous + ending) }
+      try files.syncDirectory(paths.readModels)
+    }
+  }
+
+  /// Gives a read model a second name.
+  private func keep(_ path: String, as previous: String) throws(Diagnostic) {
+    // EPERM, ENOSYS, EMLINK, EOPNOTSUPP of Linux: files have one name there.
+    let without: Set<Int32> = [1, 31, 38, 95]
+    do throws(FileError) { try files.link(path, to: previous) } catch {
+      guard vfs == nil, without.contains(error.errno) else { throw error.diagnostic }
+      // Not byte by byte: closing a file gives up the locks that SQLite has on it.
+      try StoreError.told { () throws(StoreError) in try StoreCopy.make(of: path, at: previous) }
+    }
+  }
+
+  private func alone(_ body: () throws(FileError) -> Void) throws(FileError) {
+    guard vfs == nil else { return try body() }
+    try SwapLock.swapping(in: paths.readModels, body)
+  }
+}

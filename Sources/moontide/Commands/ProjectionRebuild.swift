@@ -1,0 +1,79 @@
+import ArgumentParser
+import MoontideCore
+import MoontideHost
+
+/// `projection rebuild NAME`
+struct ProjectionRebuild: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "rebuild",
+    abstract: "Fold a read model anew, beside the one in use, and put it in its place.",
+    usage: "moontide projection rebuild [<dir>] <name>",
+    discussion: """
+      The read model in use goes on serving, and keeps up, until the new one has caught up and was looked \
+      through. Works beside a run and without one. Beside a run Ctrl-C ends the waiting only: the rebuild \
+      goes on. The former read model is kept for projection rollback.
+
+      Example: moontide projection rebuild shop orders
+      """)
+
+  @OptionGroup var options: GlobalOptions
+  @Argument(help: ArgumentHelp("The project, then a projection.", valueName: "dir> <name"))
+  var words: [String]
+
+  func validate() throws {
+    guard (1...2).contains(words.count) else {
+      throw ValidationError("projection rebuild takes [DIR] and a name")
+    }
+  }
+
+  func run() throws {
+    let session = CommandSession(options)
+    try session.perform {
+      let project = try session.project(words.count == 2 ? words[0] : nil)
+      let watcher = RebuildWatcher(options)
+      let outcome = try ProjectDoor.access(project).rebuild(
+        RebuildRequest(words[words.count - 1]), observer: watcher)
+      try watcher.finish()
+      try RebuildWatcher.tell(outcome, "is rebuilt", options, session)
+    }
+  }
+}
+
+/// What a person sees while he waits for a read model.
+final class RebuildWatcher: RebuildObserver {
+  private let bar: ProgressBar
+
+  init(_ options: GlobalOptions) {
+    bar = ProgressBar(
+      "rebuild", unit: "events", to: StreamSink.standardError(), terminal: .standardError(options.color),
+      quiet: options.quiet, clock: SystemSurroundings.clock)
+  }
+
+  func progress(_ status: RebuildStatus) throws(Diagnostic) {
+    do throws(OutputClosed) {
+      try bar.update(done: min(status.position, status.end).value, total: status.end.value)
+    } catch {
+      throw Diagnostic(code: HostCode.output.code, "stderr takes no more (errno \(error.errno))")
+    }
+  }
+
+  func finish() throws(OutputClosed) { try bar.finish() }
+
+  /// One line for a person, one row for `--json` and the like.
+  static func tell(
+    _ outcome: RebuildOutcome, _ what: String, _ options: GlobalOptions, _ session: CommandSession
+  ) throws {
+    if options.json || options.format != nil {
+      let sink = PrintingSink(options)
+      try sink.columns(["projection", "version", "position"])
+      let row = RowBuffer()
+      row.append(text: outcome.name)
+      row.append(text: outcome.version)
+      row.cells.append(.integer(Int64(outcome.position.value)))
+      try sink.row(row)
+      return try sink.finish()
+    }
+    try session.note(
+      "\(outcome.name) \(what): version \(outcome.version) serves, up to \(outcome.position)")
+  }
+}
