@@ -59,7 +59,7 @@ struct CausationScan {
       case .timer: .timer
       case .result: .effect
       case .decision: .decision
-      case .quarantine: .record
+      case .quarantine, .takeover: .record
       }
     var node = ImpactNode(kind, record, in: batch, topic: topic(record), under: nil)
     switch kind {
@@ -71,7 +71,9 @@ struct CausationScan {
       node.state = "fired"
       if let fired = FiredTimer(record, in: batch) { node.name = fired.purpose }
     case .effect: node.state = EffectResult(record, in: batch).isDone ? "done" : "failed"
-    case .record: node.name = "a line that could not be taken"
+    case .record:
+      node.name =
+        record.envelope.kind == .takeover ? "scripts that were taken up" : "a line that could not be taken"
     default: break
     }
     growth.add(node, id: Array(batch.bytes[record.envelope.id.indices]))
@@ -84,7 +86,7 @@ struct CausationScan {
     case .result: takeResult(record, batch)
     case .timer: takeTimer(record, batch)
     case .decision: takeDecision(record, batch)
-    case .quarantine: break
+    case .quarantine, .takeover: break
     }
   }
 
