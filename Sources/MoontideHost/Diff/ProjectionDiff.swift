@@ -139,8 +139,8 @@ public struct ProjectionDiff {
     folded.report.traced.rows = UInt64(count)
     if folded.report.traced.rows < folded.report.traced.of {
       folded.report.notes.append(
-        "first events were searched for \(count) of \(folded.report.traced.of) differing rows, the first ones "
-          + "of each table by key")
+        "first events were searched for \(count) of \(folded.report.traced.of) differing rows, the first "
+          + "ones of each table by key")
     }
     let trace = DiffTrace(
       old: old, new: folds.new, log: folded.log, decided: folded.decided, scratch: folds.scratch)
