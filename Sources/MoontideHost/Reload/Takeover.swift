@@ -187,16 +187,22 @@ struct Takeover {
     }
   }
 
-  /// The one that runs serves on until the new version has come as far; one that is renamed, or has stopped,
-  /// is begun anew.
+  /// The new version of a projection is folded beside the one that serves, which keeps up meanwhile; where
+  /// none serves, or under another name, it begins at once.
   private func rebuild(_ definition: HandlerDefinition, after before: HandlerGroup?) throws(Diagnostic) {
-    guard let before, before.definition.name == definition.name else {
-      before?.stop(settled: false)
-      return try waiting { () throws(Diagnostic) in try change.begin(definition, after: before) }
+    if let before, before.definition.name == definition.name, !needsStart(before, definition) {
+      var hasBegun = false
+      try waiting { () throws(Diagnostic) in hasBegun = try before.rebuild(definition, running.setting) }
+      if hasBegun { return }
     }
-    try waiting { () throws(Diagnostic) in
-      try change.rebuild(before, by: definition, running.setting)
-    }
+    before?.stop(settled: false)
+    try waiting { () throws(Diagnostic) in try change.begin(definition, after: before) }
+  }
+
+  /// Whether its version serves, and only what it shares with others is not what it began with.
+  private func needsStart(_ group: HandlerGroup, _ definition: HandlerDefinition) -> Bool {
+    group.definition.scriptVersion == definition.scriptVersion && !group.isRebuilding
+      && group.setting.catalog.defaults != new.catalog.defaults
   }
 
   private func putAway(_ step: ReloadPlan.Step) throws(Diagnostic) -> String {

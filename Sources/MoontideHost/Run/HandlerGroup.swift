@@ -6,8 +6,8 @@ import MoontideSQLite
 /// stands.
 final class HandlerGroup: Sendable {
   private let known: HandlerDefinition
-  /// What it began with; it keeps that for as long as it is at work.
-  private let begun: Setting
+  /// What it began with; what reacts keeps that for as long as it is at work.
+  private let first: Setting
   private let lanes: [StatusBoard]
   /// Of a projection: its versions at work; nil of what reacts.
   private let projection: ProjectionGroup?
@@ -32,12 +32,19 @@ final class HandlerGroup: Sendable {
     let circuits: CircuitBoard
     /// How long an open circuit may hold an effect back.
     let patience: Duration
+
+    /// The same for handlers of other scripts.
+    func with(_ catalog: ProjectCatalog) -> Setting {
+      var setting = self
+      setting.catalog = catalog
+      return setting
+    }
   }
 
   /// Opens what can fail before anything runs, and starts the threads.
   init(_ definition: HandlerDefinition, _ setting: Setting) throws(Diagnostic) {
     known = definition
-    begun = setting
+    first = setting
     guard definition.kind != .projection else {
       (lanes, relayBoard, effects, file, threads) = ([], nil, nil, nil, [])
       let group = ProjectionGroup(definition, setting)
@@ -107,7 +114,7 @@ final class HandlerGroup: Sendable {
 
   /// Of a projection: the version that serves.
   var definition: HandlerDefinition { projection?.definition ?? known }
-  var setting: Setting { projection?.setting ?? begun }
+  var setting: Setting { projection?.setting ?? first }
   var boards: [StatusBoard] { projection.map { [$0.board] } ?? lanes }
 
   /// The next position that no lane has come past; nil until every lane runs.

@@ -84,9 +84,12 @@ final class RunningGroups: Sendable {
   func rebuild(
     _ definition: HandlerDefinition, _ setting: HandlerGroup.Setting, anew: Bool = false
   ) throws(Diagnostic) -> Bool {
-    try change { (change) throws(Diagnostic) in
-      guard !hasEnded, let group = group(.projection, definition.name) else { return false }
-      try change.rebuild(group, by: definition, setting, anew: anew)
+    guard let group = group(.projection, definition.name) else { return false }
+    if try group.rebuild(definition, setting, anew: anew) { return true }
+    return try change { (change) throws(Diagnostic) in
+      guard !hasEnded, all.contains(where: { $0 === group }) else { return false }
+      group.stop(settled: false)
+      try change.begin(definition, after: group, setting)
       return true
     }
   }
@@ -118,18 +121,11 @@ final class RunningGroups: Sendable {
     func share(_ setting: HandlerGroup.Setting) { groups.state.withLock { $0.setting = setting } }
 
     /// Starts a handler in the place of `old`, which has ended, or beside all others.
-    func begin(_ definition: HandlerDefinition, after old: HandlerGroup? = nil) throws(Diagnostic) {
-      put(try HandlerGroup(definition, groups.setting), for: old)
-    }
-
-    /// See `RunningGroups.rebuild`.
-    func rebuild(
-      _ group: HandlerGroup, by definition: HandlerDefinition, _ setting: HandlerGroup.Setting,
-      anew: Bool = false
+    /// - Parameter setting: what it shares with others; nil: what all that is begun now shares.
+    func begin(
+      _ definition: HandlerDefinition, after old: HandlerGroup? = nil, _ setting: HandlerGroup.Setting? = nil
     ) throws(Diagnostic) {
-      if try group.rebuild(definition, setting, anew: anew) { return }
-      group.stop(settled: false)
-      put(try HandlerGroup(definition, setting), for: group)
+      put(try HandlerGroup(definition, setting ?? groups.setting), for: old)
     }
 
     /// Starts it again as it was.
