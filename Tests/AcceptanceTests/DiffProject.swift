@@ -1,8 +1,8 @@
 import BorrowedFixtures
 import Foundation
 
-/// A read model over `retail` in versions that differ by one edit, and what two whole builds of them say about
-/// each other: worked out by the shell of SQLite, and for first events from tables in which the scripts
+/// A read model over `retail` in versions that differ by one edit, and what two whole builds of them say
+/// about each other: worked out by the shell of SQLite, and for first events from tables in which the scripts
 /// themselves wrote down every row that they changed.
 struct DiffProject {
   /// Replacements in the text of the script.
@@ -144,13 +144,19 @@ struct DiffProject {
         where \(key) not in (select \(key) from \(there).\(name))
       """
     }
+    // In tables of their own with an index: neither a list of values nor a full-text table has one.
+    let columns = table.columns.joined(separator: ", ")
+    let indexed = [("o", "main"), ("p", "n")].map { copy, schema in
+      "create temp table \(copy) as select \(key) as k, \(columns) from \(schema).\(name);"
+        + "create index temp.\(copy)_k on \(copy)(k);"
+    }.joined()
     for column in table.columns {
       parts.append(
-        """
-        select 'value changed' as change, '\(column)' as "column", o.k as key, o.v as old, p.v as new
-            from (select \(key) as k, \(column) as v from main.\(name)) o
-          join (select \(key) as k, \(column) as v from n.\(name)) p using (k) where o.v is not p.v
-        """)
+        indexed
+          + """
+          select 'value changed' as change, '\(column)' as "column", k as key, o.\(column) as old,
+            p.\(column) as new from o join p using (k) where o.\(column) is not p.\(column)
+          """)
     }
     return try parts.flatMap { try select(pair, newPath, $0 + ";") }.map { Self.line(name, $0) }
   }

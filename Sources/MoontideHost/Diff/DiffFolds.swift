@@ -91,6 +91,13 @@ struct DiffFolds {
   }
 
   private func log(before end: Position?) throws(Diagnostic) -> LogReader {
+    try DiffFolds.log(paths, files, before: end)
+  }
+
+  /// The log of the project, up to a position.
+  static func log(
+    _ paths: ProjectPaths, _ files: any FileSystem, before end: Position?
+  ) throws(Diagnostic) -> LogReader {
     let segments = paths.log + "/segments"
     let isThere = try FileError.told { () throws(FileError) in
       guard try files.status(segments) != nil else { return false }
@@ -115,7 +122,7 @@ struct DiffFolds {
   private var oldVersion: DiffReport.Version {
     if let old { return version(old) }
     return .init(
-      name: live?.identity.handler ?? new.definition.identityName, origin: "the live read model",
+      name: live?.identity.handler ?? new.definition.identityName, origin: LiveCopy.origin,
       scriptVersion: live?.identity.scriptVersion ?? "")
   }
 

@@ -48,7 +48,8 @@ struct LetterDiff {
     return .init(
       event: FirstEvent(
         position: position, time: letter.eventTime, type: letter.eventType,
-        key: String(decoding: letter.key, as: UTF8.self), id: String(decoding: letter.eventID, as: UTF8.self)),
+        key: String(decoding: letter.key, as: UTF8.self),
+        id: String(decoding: letter.eventID, as: UTF8.self)),
       old: step == .onlyNew ? nil : Self.text(merge.old.row),
       new: step == .onlyOld ? nil : Self.text(merge.new.row))
   }

@@ -4,6 +4,9 @@ import MoontideSQLite
 
 /// The read model in use, copied as of one commit; nil where there is none.
 struct LiveCopy {
+  /// How it is shown.
+  static let origin = "the live read model"
+
   let path: String
   let identity: StoreIdentity
   /// The first position that it does not hold.

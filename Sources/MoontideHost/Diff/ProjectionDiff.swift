@@ -17,8 +17,8 @@ public struct ProjectionDiff {
     clock = SystemSurroundings.clock
   }
 
-  /// - Throws: everything that is wrong with the scripts; `noSuchHandler` when there is no such projection, or
-  ///   nothing to compare it with; `notDefined` when the script in its place does not define it.
+  /// - Throws: everything that is wrong with the scripts; `noSuchHandler` when there is no such projection,
+  ///   or nothing to compare it with; `notDefined` when the script in its place does not define it.
   public func run(
     _ request: DiffRequest, observer: any DiffObserver
   ) throws(ProjectFault) -> DiffOutcome {
@@ -70,8 +70,19 @@ public struct ProjectionDiff {
       return .same("the live read model is of the script on disk; --with FILE compares it with another")
     }
     let folds = DiffFolds(
-      old: nil, new: onDisk, live: live, paths: paths, files: files, scratch: scratch)
+      old: try kept(live), new: onDisk, live: live, paths: paths, files: files, scratch: scratch)
     return .report(try report(request, folds, observer))
+  }
+
+  /// The script of a read model, as the log keeps it; nil when it does not.
+  private func kept(_ live: LiveCopy) throws(Diagnostic) -> DiffScripts.Side? {
+    let log = try DiffFolds.log(paths, files, before: nil)
+    let (name, version) = (live.identity.handler, live.identity.scriptVersion)
+    let kept = KeptScripts(paths: paths, files: files, log: log)
+    guard let loaded = try kept.loaded(.projection, name, version: version),
+      let definition = loaded.catalog.definition(name)
+    else { return nil }
+    return DiffScripts.Side(definition: definition, catalog: loaded.catalog, origin: LiveCopy.origin)
   }
 
   // MARK: The report
@@ -126,6 +137,11 @@ public struct ProjectionDiff {
       return diffs.map { _ in nil }
     }
     folded.report.traced.rows = UInt64(count)
+    if folded.report.traced.rows < folded.report.traced.of {
+      folded.report.notes.append(
+        "first events were searched for \(count) of \(folded.report.traced.of) differing rows, the first "
+          + "ones of each table by key")
+    }
     let trace = DiffTrace(
       old: old, new: folds.new, log: folded.log, decided: folded.decided, scratch: folds.scratch)
     return try trace.run(diffs, observer)

@@ -24,8 +24,8 @@ struct RowName: Hashable {
 }
 
 /// Follows rows of one table of both versions through the log, to find the first event after which each
-/// differs. Each side tells of a stretch of the log, then `settle` compares them event by event. Of a value it
-/// keeps 8 bytes of a digest, so that one in 2^64 is taken for another. Owned by one thread.
+/// differs. Each side tells of a stretch of the log, then `settle` compares them event by event. Of a value
+/// it keeps 8 bytes of a digest, so that one in 2^64 is taken for another. Owned by one thread.
 final class RowTrail {
   enum Side: Int {
     case old = 0

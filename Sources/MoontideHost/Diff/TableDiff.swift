@@ -2,7 +2,8 @@ import MoontideCore
 import MoontideSQLite
 
 /// Compares one table or view that both versions have, by the columns that both have. Two passes: the first
-/// counts, and names rows for the search of their first events; the second takes the samples that were chosen.
+/// counts, and names rows for the search of their first events; the second takes the samples that were
+/// chosen.
 struct TableDiff {
   /// A differing row whose first event is searched.
   struct Traced {

@@ -10,14 +10,15 @@ struct ProjectionDiffCommand: ParsableCommand {
     discussion: """
       With --with FILE, FILE takes the place of the script in which the projection is defined, all else is as \
       on disk, and the two are compared. Without it the script on disk is compared with the live read model, \
-      while that is still of an older script. The log is folded into files below .moontide, which go again: \
-      nothing is changed, no effect is caused, and a run beside it is not disturbed.
+      while that is still of an older script. What is needed of the log is folded into files below .moontide, \
+      which go again: nothing is changed, no effect is caused, and a run beside it is not disturbed.
 
       Told are tables and columns that come or go; rows added, removed and changed, by table and column, with \
       samples; and the first event after which each of them differs, for which both versions are folded once \
-      more, event by event (--no-first leaves that out). Rows of a table without a primary key, and of views, \
-      are matched by content. Events that only one version sets aside as dead letters, or handles at all, are \
-      told too. A new column does not make its rows changed ones.
+      more, event by event (--no-first leaves that out; of more than a million differing values the first \
+      ones of each table are searched, and a note says so). Rows of a table without a primary key, and of \
+      views, are matched by content. Events that only one version sets aside as dead letters, or handles at \
+      all, are told too. A new column does not make its rows changed ones.
 
       Exit code: 0 no difference, 1 a difference, 2 it could not be found out.
 
@@ -111,6 +112,7 @@ private final class DiffReporter: DiffObserver {
   init(_ session: CommandSession) { self.session = session }
 
   func working(_ what: String, done: UInt64, total: UInt64?) throws(Diagnostic) {
+    // The command says what it was: whatever is thrown here only ends the work.
     if Signals.received > 0 { throw Diagnostic(code: HostCode.connection.code, "interrupted") }
     if bar?.what != what {
       let options = session.options

@@ -18,13 +18,6 @@ struct DiffText {
     var lines = head
     for table in report.tables { lines += [""] + describe(table) }
     if report.letters.count > 0 { lines += [""] + letters }
-    if report.traced.rows < report.traced.of, report.traced.rows > 0 {
-      lines += [
-        "",
-        "first events: of \(Figures.grouped(report.traced.rows)) of "
-          + Figures.counted(report.traced.of, "differing row"),
-      ]
-    }
     return lines.joined(separator: "\n") + "\n"
   }
 
