@@ -50,7 +50,9 @@ public struct StateWriter {
   public mutating func value(_ written: [UInt8]) { bytes += written.dropFirst() }
 
   private mutating func fixed(_ value: UInt64) {
-    for shift in stride(from: 0, to: 64, by: 8) { bytes.append(UInt8(truncatingIfNeeded: value >> UInt64(shift))) }
+    for shift in stride(from: 0, to: 64, by: 8) {
+      bytes.append(UInt8(truncatingIfNeeded: value >> UInt64(shift)))
+    }
   }
 
   private mutating func count(_ count: Int) {

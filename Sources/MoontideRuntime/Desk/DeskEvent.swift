@@ -17,14 +17,17 @@ struct DeskEvent {
       throw DeskEvent.wrong("an event is a table with a type: event(48211), or { type = …, data = { … } }")
     }
     let data = value["data"] ?? .object([])
-    guard case .object = data else { throw DeskEvent.wrong("the data of an event is a table with named fields") }
+    guard case .object = data else {
+      throw DeskEvent.wrong("the data of an event is a table with named fields")
+    }
     guard let topic = TopicName(value["topic"]?.text ?? "events") else {
       throw DeskEvent.wrong("“\(value["topic"]?.text ?? "")” is no topic")
     }
     let time = value["time"]?.text ?? now.description
     guard let instant = EventTime(time) else { throw DeskEvent.wrong("“\(time)” is no time of an event") }
     let id = DeskEvent.text(value["id"]) ?? "line"
-    var envelope = Envelope(version: DeskEvent.number(value["version"]).map { UInt32(clamping: $0) } ?? version(type))
+    var envelope = Envelope(
+      version: DeskEvent.number(value["version"]).map { UInt32(clamping: $0) } ?? version(type))
     envelope.timeMicroseconds = instant.microseconds
     envelope.id = batch.bytes.appendPart(id)
     envelope.source = batch.bytes.appendPart(DeskEvent.text(value["source"]) ?? "")

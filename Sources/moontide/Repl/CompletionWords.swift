@@ -25,10 +25,7 @@ final class CompletionWords {
     var words = Completion.Words()
     do throws(Diagnostic) {
       words.lua = LuaLine.names
-      for (name, fields) in try session.lua.handlers() {
-        words.lua.append(name)
-        words.fields[name] = fields
-      }
+      words.fields = try session.lua.handlers()
       words.queries = try SavedQueries(session.project).names()
       for table in try session.queries.tables(system: true) {
         words.tables[table.schema, default: []].append(table.name)

@@ -147,7 +147,10 @@ struct StatementSplitter {
       case .plain:
         splitter.enter(scalar, next)
         if case .lineComment = splitter.state { continue }
-        line.unicodeScalars.append(scalar == "\n" || scalar == "\t" ? " " : scalar)
+        let isBlank = scalar == "\n" || scalar == "\t" || scalar == " "
+        // A line's end and the indentation behind it are one blank.
+        if isBlank, line.hasSuffix(" ") { continue }
+        line.unicodeScalars.append(isBlank ? " " : scalar)
       case .lineComment:
         guard scalar == "\n" else { continue }
         splitter.state = .plain
