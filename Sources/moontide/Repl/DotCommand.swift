@@ -68,8 +68,9 @@ enum DotCommand: String, CaseIterable {
     switch self {
     case .asOf, .asKnown:
       """
-      TIME is a time, a day (its end), -2h, yesterday, last tuesday, #POSITION or TOPIC/PARTITION@OFFSET. The
-      prompt shows it until .\(rawValue) off. What is folded is kept below .moontide/as-of for the next question.
+      TIME is a time, a day (its end), -2h, yesterday, last tuesday, #POSITION or TOPIC/PARTITION@OFFSET.
+      The prompt shows it until .\(rawValue) off. What is folded is kept below .moontide/as-of for
+      the next question.
       Example: .\(rawValue) last tuesday
       """
     case .attach:

@@ -1,0 +1,108 @@
+import Foundation
+import Glibc
+
+/// The binary at a terminal of its own, typed at by a test. Hung up with the object.
+final class PseudoTerminal {
+  private let master: Int32
+  private let process = Process()
+  /// Everything that it wrote.
+  private(set) var text = ""
+
+  /// - Parameters:
+  ///   - environment: variables beside `TERM=xterm` and a pager that is `cat`.
+  init(
+    _ arguments: [String], environment: [String: String] = [:], rows: UInt16 = 24, columns: UInt16 = 100
+  ) throws {
+    // What posix_openpt, unlockpt and ptsname do, which are no functions that Swift sees here:
+    // https://man7.org/linux/man-pages/man2/ioctl_tty.2.html
+    master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)
+    var unlocked: Int32 = 0
+    var number: UInt32 = 0
+    guard master >= 0, ioctl(master, 0x4004_5431, &unlocked) == 0, ioctl(master, 0x8004_5430, &number) == 0
+    else { throw Fault("there is no pseudo-terminal here") }
+    let slave = open("/dev/pts/\(number)", O_RDWR | O_NOCTTY | O_CLOEXEC)
+    guard slave >= 0 else { throw Fault("the pseudo-terminal does not open") }
+    var size = winsize(ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0)
+    _ = ioctl(slave, UInt(TIOCSWINSZ), &size)
+    let terminal = FileHandle(fileDescriptor: slave, closeOnDealloc: true)
+    // So that Ctrl-C is a signal to it, and to nobody else.
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/setsid")
+    process.arguments = ["--ctty", "--wait", Binary.url.path] + arguments
+    process.environment = ProcessInfo.processInfo.environment
+      .merging(["TERM": "xterm", "PAGER": "cat", "LC_ALL": "C.UTF-8"]) { $1 }.merging(environment) { $1 }
+    process.standardInput = terminal
+    process.standardOutput = terminal
+    process.standardError = terminal
+    try process.run()
+  }
+
+  deinit {
+    // The terminal hangs up, which ends what runs there.
+    close(master)
+    process.waitUntilExit()
+  }
+
+  /// What was written since `mark` begins here.
+  var mark: Int { text.utf8.count }
+
+  func type(_ keys: String) throws {
+    var rest = Array(keys.utf8)[...]
+    while !rest.isEmpty {
+      let count = write(master, Array(rest), rest.count)
+      guard count > 0 else { throw Fault("the terminal takes no more: \(text.suffix(500))") }
+      rest = rest.dropFirst(count)
+    }
+  }
+
+  /// Types a line and waits for something in what is written from then on.
+  @discardableResult func enter(_ line: String, expecting answer: String) throws -> String {
+    let before = mark
+    try type(line + "\r")
+    return try wait(for: answer, after: before)
+  }
+
+  static let interrupt = "\u{3}"
+  static let end = "\u{4}"
+  static let up = "\u{1b}[A"
+
+  /// Reads until that text was written behind `mark`; returns all behind it. Throws after 30 s.
+  @discardableResult func wait(for wanted: String, after mark: Int = 0) throws -> String {
+    let end = ContinuousClock.now + .seconds(30)
+    while ContinuousClock.now < end {
+      let seen = String(decoding: text.utf8.dropFirst(mark), as: UTF8.self)
+      if seen.contains(wanted) { return seen }
+      var asked = pollfd(fd: master, events: Int16(POLLIN), revents: 0)
+      guard poll(&asked, 1, 100) > 0 else { continue }
+      var buffer = [UInt8](repeating: 0, count: 1 << 16)
+      let count = read(master, &buffer, buffer.count)
+      guard count > 0 else { throw Fault("it ended without “\(wanted)”: \(text.suffix(2_000))") }
+      text += String(decoding: buffer[..<count], as: UTF8.self)
+    }
+    throw Fault("30 s without “\(wanted)” in: \(text.suffix(2_000))")
+  }
+
+  /// Its exit code, once it has ended; what it still writes is read.
+  func status() -> Int32 {
+    var buffer = [UInt8](repeating: 0, count: 1 << 16)
+    while true {
+      let count = read(master, &buffer, buffer.count)
+      if count <= 0 { break }
+      text += String(decoding: buffer[..<count], as: UTF8.self)
+    }
+    process.waitUntilExit()
+    return process.terminationStatus
+  }
+
+  /// The most memory that the binary has held, in bytes.
+  func peakBytes() throws -> Int {
+    let number = process.processIdentifier
+    let children = FileManager.default.contents(atPath: "/proc/\(number)/task/\(number)/children") ?? Data()
+    let child = String(decoding: children, as: UTF8.self).split(separator: " ").first ?? "\(number)"
+    let status = FileManager.default.contents(atPath: "/proc/\(child)/status") ?? Data()
+    let words = String(decoding: status, as: UTF8.self).split(whereSeparator: \.isWhitespace)
+    guard let at = words.firstIndex(of: "VmHWM:"), let kilobytes = Int(words[at + 1]) else {
+      throw Fault("no memory is told of \(child)")
+    }
+    return kilobytes << 10
+  }
+}
