@@ -1,5 +1,5 @@
-/// Writes values in the coding in which they cross into Lua; the byte table is in `state_codec.c`. Whoever calls
-/// it writes as many values behind `list`, `array` and `table` as it said.
+/// Writes values in the coding in which they cross into Lua; the byte table is in `state_codec.c`. Whoever
+/// calls it writes as many values behind `list`, `array` and `table` as it said.
 public struct StateWriter {
   public private(set) var bytes: [UInt8] = [1]
 

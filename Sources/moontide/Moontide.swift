@@ -12,7 +12,8 @@ struct Moontide: ParsableCommand {
       """,
     version: MoontideVersion.text,
     subcommands: [
-      NewCommand.self, RunCommand.self, CheckCommand.self, QueryCommand.self, ReplCommand.self, AppendCommand.self,
+      NewCommand.self, RunCommand.self, CheckCommand.self, QueryCommand.self, ReplCommand.self,
+      AppendCommand.self,
       SendCommand.self, StateCommand.self,
       EventsCommand.self, HandlersCommand.self, LagCommand.self, DeadCommand.self, EffectsCommand.self,
       SagaCommand.self,

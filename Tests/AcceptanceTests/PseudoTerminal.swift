@@ -6,7 +6,8 @@ final class PseudoTerminal {
   private let master: Int32
   private let process = Process()
   /// Everything that it wrote.
-  private(set) var text = ""
+  private var bytes: [UInt8] = []
+  var text: String { String(decoding: bytes, as: UTF8.self) }
 
   /// - Parameters:
   ///   - environment: variables beside `TERM=xterm` and a pager that is `cat`.
@@ -43,7 +44,7 @@ final class PseudoTerminal {
   }
 
   /// What was written since `mark` begins here.
-  var mark: Int { text.utf8.count }
+  var mark: Int { bytes.count }
 
   func type(_ keys: String) throws {
     var rest = Array(keys.utf8)[...]
@@ -67,28 +68,48 @@ final class PseudoTerminal {
 
   /// Reads until that text was written behind `mark`; returns all behind it. Throws after 30 s.
   @discardableResult func wait(for wanted: String, after mark: Int = 0) throws -> String {
-    let end = ContinuousClock.now + .seconds(30)
+    guard try writes(wanted, after: mark, within: .seconds(30)) else {
+      throw Fault("30 s without “\(wanted)” in: \(text.suffix(2_000))")
+    }
+    return String(decoding: bytes[mark...], as: UTF8.self)
+  }
+
+  /// Whether it writes that text behind `mark` in that time.
+  func writes(_ wanted: String, after mark: Int, within time: Duration) throws -> Bool {
+    let end = ContinuousClock.now + time
+    let word = Array(wanted.utf8)
+    var looked = mark
     while ContinuousClock.now < end {
-      let seen = String(decoding: text.utf8.dropFirst(mark), as: UTF8.self)
-      if seen.contains(wanted) { return seen }
+      if contains(word, from: looked) { return true }
+      looked = max(mark, bytes.count - word.count)
       var asked = pollfd(fd: master, events: Int16(POLLIN), revents: 0)
       guard poll(&asked, 1, 100) > 0 else { continue }
-      var buffer = [UInt8](repeating: 0, count: 1 << 16)
-      let count = read(master, &buffer, buffer.count)
-      guard count > 0 else { throw Fault("it ended without “\(wanted)”: \(text.suffix(2_000))") }
-      text += String(decoding: buffer[..<count], as: UTF8.self)
+      guard take() else { throw Fault("it ended without “\(wanted)”: \(text.suffix(2_000))") }
     }
-    throw Fault("30 s without “\(wanted)” in: \(text.suffix(2_000))")
+    return false
+  }
+
+  private func contains(_ word: [UInt8], from start: Int) -> Bool {
+    guard let first = word.first else { return true }
+    var at = start
+    while at + word.count <= bytes.count {
+      if bytes[at] == first, bytes[at..<at + word.count].elementsEqual(word) { return true }
+      at += 1
+    }
+    return false
+  }
+
+  /// Reads what is there; false when nobody writes any more.
+  private func take() -> Bool {
+    var buffer = [UInt8](repeating: 0, count: 1 << 16)
+    let count = read(master, &buffer, buffer.count)
+    if count > 0 { bytes += buffer[..<count] }
+    return count > 0
   }
 
   /// Its exit code, once it has ended; what it still writes is read.
   func status() -> Int32 {
-    var buffer = [UInt8](repeating: 0, count: 1 << 16)
-    while true {
-      let count = read(master, &buffer, buffer.count)
-      if count <= 0 { break }
-      text += String(decoding: buffer[..<count], as: UTF8.self)
-    }
+    while take() {}
     process.waitUntilExit()
     return process.terminationStatus
   }

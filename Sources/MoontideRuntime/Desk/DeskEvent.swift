@@ -1,8 +1,8 @@
 import MoontideCore
 import MoontideJSON
 
-/// An event that a line of Lua passes to a function: a table with the fields of an event, of which only `type` is
-/// needed. Without padding no parser may read it, so it has a batch of its own.
+/// An event that a line of Lua passes to a function: a table with the fields of an event, of which only
+/// `type` is needed. Without padding no parser may read it, so it has a batch of its own.
 struct DeskEvent {
   let batch = RecordBatch()
   let record: Record

@@ -25,8 +25,8 @@ struct DeskFunction: Sendable {
   var path: [String]
   var call: Call
 
-  /// All that a catalog has: by the name of its definition, below `handlers` too, where names stand that are no
-  /// names of Lua or that Lua has taken.
+  /// All that a catalog has: by the name of its definition, below `handlers` too, where names stand that are
+  /// no names of Lua or that Lua has taken.
   static func all(of catalog: ProjectCatalog) -> [DeskFunction] {
     var functions = [
       DeskFunction(path: ["event"], call: .event), DeskFunction(path: ["query"], call: .query),

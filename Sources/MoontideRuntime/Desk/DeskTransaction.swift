@@ -1,8 +1,8 @@
 import MoontideCore
 import MoontideJSON
 
-/// Notes what one call of a handler would write, and keeps nothing: a projection's rows go into a copy that is
-/// rolled back, what a consumer asks for goes nowhere. One call, one thread.
+/// Notes what one call of a handler would write, and keeps nothing: a projection's rows go into a copy that
+/// is rolled back, what a consumer asks for goes nowhere. One call, one thread.
 final class DeskTransaction: EffectTransaction {
   /// What it would do, in order.
   private(set) var changes: [JSONValue] = []

@@ -1,8 +1,8 @@
 import MoontideCore
 
 /// `table`: columns two spaces apart, numbers to the right, NULL as a dim `NULL`, no box. The first
-/// `Limits.tableProbeRowsMax` rows decide the widths; later rows go out at once. Columns that no terminal of its
-/// width can show are left out, and named below.
+/// `Limits.tableProbeRowsMax` rows decide the widths; later rows go out at once. Columns that no terminal of
+/// its width can show are left out, and named below.
 struct TableWriter: RowWriter {
   private let columns: [String]
   private let sink: any TextSink

@@ -226,6 +226,7 @@ struct DotRun {
       try parsed.run()
     } catch let wrong as ValidationError { throw command.misused(wrong.message) } catch is ExitCode {
       // It has said itself what it found.
+      return
     } catch let fault as Diagnostic { throw fault } catch {
       throw command.misused(type.message(for: error))
     }

@@ -2,8 +2,8 @@ import Glibc
 import MoontideCore
 import MoontideHost
 
-/// Reads what is to be done, line by line, and hands it to the session: from a person with a prompt, or from a
-/// file or a pipe without.
+/// Reads what is to be done, line by line, and hands it to the session: from a person with a prompt, or from
+/// a file or a pipe without.
 final class ReplLoop {
   private let session: ReplSession
   private let project: ProjectPaths

@@ -1,5 +1,5 @@
-/// Makes statements out of lines: SQL goes on until its semicolon, over any number of lines, several in a line; a
-/// line that begins with a dot is a command, one with `=` or `>` is Lua. Pure.
+/// Makes statements out of lines: SQL goes on until its semicolon, over any number of lines, several in a
+/// line; a line that begins with a dot is a command, one with `=` or `>` is Lua. Pure.
 struct StatementSplitter {
   /// One thing to do.
   struct Input: Equatable {
@@ -154,7 +154,7 @@ struct StatementSplitter {
       case .lineComment:
         guard scalar == "\n" else { continue }
         splitter.state = .plain
-        line += " "
+        if !line.hasSuffix(" ") { line += " " }
       case .blockComment:
         line.unicodeScalars.append(scalar == "\n" ? " " : scalar)
         if scalar == "/", index > 0, scalars[index - 1] == "*" { splitter.state = .plain }

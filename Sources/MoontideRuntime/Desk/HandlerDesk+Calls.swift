@@ -167,8 +167,8 @@ extension HandlerDesk {
   }
 }
 
-/// Hands on what handlers print. The closure of surroundings may be called from any thread; the desk's are called
-/// on its own.
+/// Hands on what handlers print. The closure of surroundings may be called from any thread; the desk's are
+/// called on its own.
 private final class DeskPrints: @unchecked Sendable {
   // Unchecked: only the thread of the desk runs its handlers.
   private let services: any DeskServices
