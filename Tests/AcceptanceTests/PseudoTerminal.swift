@@ -12,7 +12,7 @@ final class PseudoTerminal {
   /// - Parameters:
   ///   - environment: variables beside `TERM=xterm` and a pager that is `cat`.
   init(
-    _ arguments: [String], environment: [String: String] = [:], rows: UInt16 = 24, columns: UInt16 = 100
+    _ arguments: [String], environment: [String: String] = [:], rows: UInt16 = 24, columns: UInt16 = 200
   ) throws {
     // What posix_openpt, unlockpt and ptsname do, which are no functions that Swift sees here:
     // https://man7.org/linux/man-pages/man2/ioctl_tty.2.html
@@ -25,7 +25,7 @@ final class PseudoTerminal {
     guard slave >= 0 else { throw Fault("the pseudo-terminal does not open") }
     var size = winsize(ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0)
     _ = ioctl(slave, UInt(TIOCSWINSZ), &size)
-    let terminal = FileHandle(fileDescriptor: slave, closeOnDealloc: true)
+    let terminal = FileHandle(fileDescriptor: slave, closeOnDealloc: false)
     // So that Ctrl-C is a signal to it, and to nobody else.
     process.executableURL = URL(fileURLWithPath: "/usr/bin/setsid")
     process.arguments = ["--ctty", "--wait", Binary.url.path] + arguments
@@ -35,6 +35,8 @@ final class PseudoTerminal {
     process.standardOutput = terminal
     process.standardError = terminal
     try process.run()
+    // Only who runs there holds it now, so that its end is seen.
+    try terminal.close()
   }
 
   deinit {
@@ -55,11 +57,17 @@ final class PseudoTerminal {
     }
   }
 
-  /// Types a line and waits for something in what is written from then on.
+  /// Types a line and waits for something behind its echo, and then for a prompt, so that what is typed next is
+  /// typed at it; no prompt is waited for behind an answer that ends with one.
   @discardableResult func enter(_ line: String, expecting answer: String) throws -> String {
     let before = mark
     try type(line + "\r")
-    return try wait(for: answer, after: before)
+    try wait(for: "\r\n", after: before)
+    let echoed = before + (place(of: Array("\r\n".utf8), from: before) ?? 0)
+    let answered = try wait(for: answer, after: echoed)
+    if answer.hasSuffix("> ") { return answered }
+    let end = echoed + (place(of: Array(answer.utf8), from: echoed) ?? 0) + answer.utf8.count
+    return answered + (try wait(for: "> ", after: end))
   }
 
   static let interrupt = "\u{3}"
@@ -89,14 +97,17 @@ final class PseudoTerminal {
     return false
   }
 
-  private func contains(_ word: [UInt8], from start: Int) -> Bool {
-    guard let first = word.first else { return true }
+  private func contains(_ word: [UInt8], from start: Int) -> Bool { place(of: word, from: start) != nil }
+
+  /// How far behind `start` it was written.
+  private func place(of word: [UInt8], from start: Int) -> Int? {
+    guard let first = word.first else { return 0 }
     var at = start
     while at + word.count <= bytes.count {
-      if bytes[at] == first, bytes[at..<at + word.count].elementsEqual(word) { return true }
+      if bytes[at] == first, bytes[at..<at + word.count].elementsEqual(word) { return at - start }
       at += 1
     }
-    return false
+    return nil
   }
 
   /// Reads what is there; false when nobody writes any more.
@@ -107,9 +118,15 @@ final class PseudoTerminal {
     return count > 0
   }
 
-  /// Its exit code, once it has ended; what it still writes is read.
-  func status() -> Int32 {
-    while take() {}
+  /// Its exit code, once it has ended; what it still writes is read. Throws after 30 s.
+  func status() throws -> Int32 {
+    let end = ContinuousClock.now + .seconds(30)
+    var isOpen = true
+    while isOpen, ContinuousClock.now < end {
+      var asked = pollfd(fd: master, events: Int16(POLLIN), revents: 0)
+      if poll(&asked, 1, 100) > 0 { isOpen = take() }
+    }
+    guard !isOpen else { throw Fault("it does not end: \(text.suffix(2_000))") }
     process.waitUntilExit()
     return process.terminationStatus
   }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import MoontideCore
 import MoontideHost
 
@@ -83,8 +84,15 @@ struct DotRun {
       session.file = nil
       return
     }
-    session.file = try FileSink(path)
-    if session.isInteractive { try session.note("rows go to \(path) until .output off") }
+    let file = try FileSink(DotRun.expanded(path))
+    session.file = file
+    if session.isInteractive { try session.note("rows go to \(file.path) until .output off") }
+  }
+
+  /// `~/` as a shell has it.
+  private static func expanded(_ path: String) -> String {
+    guard path.hasPrefix("~/"), let home = getenv("HOME") else { return path }
+    return String(cString: home) + path.dropFirst()
   }
 
   private func timer(_ rest: String) throws {

@@ -59,7 +59,6 @@ final class ReplSession {
   /// Carries out one thing; a fault is shown and counted.
   /// - Parameter isLast: nothing comes behind it: Lua that is not whole never will be.
   func perform(_ input: StatementSplitter.Input, isLast: Bool) throws -> Outcome {
-    ReplSignals.cancellation.renew()
     do {
       switch input.kind {
       case .sql:

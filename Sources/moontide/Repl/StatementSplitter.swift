@@ -129,8 +129,8 @@ struct StatementSplitter {
     hasContent = false
   }
 
-  static func trimmed(_ text: String) -> String {
-    var rest = text[...]
+  static func trimmed(_ text: some StringProtocol) -> String {
+    var rest = Substring(text)
     while rest.first?.isWhitespace == true { rest = rest.dropFirst() }
     while rest.last?.isWhitespace == true { rest = rest.dropLast() }
     return String(rest)
