@@ -57,8 +57,8 @@ final class PseudoTerminal {
     }
   }
 
-  /// Types a line and waits for something behind its echo, and then for a prompt, so that what is typed next is
-  /// typed at it; no prompt is waited for behind an answer that ends with one.
+  /// Types a line and waits for something behind its echo, and then for a prompt, so that what is typed next
+  /// is typed at it; no prompt is waited for behind an answer that ends with one.
   @discardableResult func enter(_ line: String, expecting answer: String) throws -> String {
     let before = mark
     try type(line + "\r")

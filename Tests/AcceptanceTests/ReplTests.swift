@@ -100,8 +100,8 @@ import Testing
     #expect(try terminal.status() == 0)
   }
 
-  /// Presses Ctrl-C until it says that it has stopped: one that comes before the statement runs is a character
-  /// for the prompt behind it.
+  /// Presses Ctrl-C until it says that it has stopped: one that comes before the statement runs is a
+  /// character for the prompt behind it.
   private func stop(_ terminal: PseudoTerminal) throws {
     let mark = terminal.mark
     for _ in 0..<60 {
