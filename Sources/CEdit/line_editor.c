@@ -119,6 +119,8 @@ int32_t mt_editor_read(mt_editor *editor, const char *shown) {
   free(editor->completed);
   editor->completed = NULL;
   el_resize(editor->edit);
+  // Before the prompt is seen: what is typed at it is a character, Ctrl-C and Ctrl-D too.
+  el_set(editor->edit, EL_PREP_TERM, 1);
   int count = 0;
   const char *line = el_gets(editor->edit, &count);
   if (editor->interrupted) return MT_EDITOR_INTERRUPTED;

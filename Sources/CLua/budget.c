@@ -148,7 +148,9 @@ void mt_trip(mt_lua *state, lua_State *L, int32_t kind) {
   if (state->abandoned) return;
   lua_sethook(L, hook, LUA_MASKCOUNT, 1);
   lua_sethook(state->L, hook, LUA_MASKCOUNT, 1);
-  if (kind == MT_INSTRUCTIONS || kind == MT_TIME || kind == MT_STOPPED) lua_pushlstring(L, fault->message, fault->message_count);
+  if (kind == MT_INSTRUCTIONS || kind == MT_TIME || kind == MT_STOPPED) {
+    lua_pushlstring(L, fault->message, fault->message_count);
+  }
 }
 
 void mt_after_failure(lua_State *L, int status) {

@@ -4,7 +4,8 @@ extension Limits {
   public static let replHistoryMax = 2_000
   /// One statement, or one line of Lua, that a person types or pipes in: a large `in (…)` list.
   public static let replStatementBytesMax = 1 << 20
-  /// Rows that `_` keeps of a result: more is no work for a person at a prompt, and 10,000 are kept in no time.
+  /// Rows that `_` keeps of a result: more is no work for a person at a prompt, and 10,000 are kept in no
+  /// time.
   public static let replRowsKeptMax = 10_000
   /// Bytes of them.
   public static let replBytesKeptMax = 16 << 20
@@ -18,7 +19,8 @@ extension Limits {
   public static let replEntriesShownMax = 200
   /// Lines that one Lua value is shown in; it stays whole in `_`.
   public static let replValueLinesMax = 1_000
-  /// Past moments that are attached at once; each read model of one that a query names is a database of its own.
+  /// Past moments that are attached at once; each read model of one that a query names is a database of its
+  /// own.
   public static let replAttachedMax = 16
   /// A read model that is copied for calling a projection's function: some seconds of copying.
   public static let replCopyBytesMax: UInt64 = 1 << 30

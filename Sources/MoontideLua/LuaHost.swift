@@ -27,8 +27,8 @@ public protocol LuaHost: AnyObject {
   func environment(_ name: String) throws(HostRefusal)
   /// `ctx.timer`, `ctx.compensate`, `ctx.complete`; `arguments` as `SagaVerb` says.
   func act(_ verb: SagaVerb, _ arguments: RowBuffer) throws(HostRefusal)
-  /// A function of `LuaState.define` was called: `arguments` are cells with JSON, absent for nil. The value goes
-  /// into `result.bytes`, as `StateWriter` writes it; none is nil.
+  /// A function of `LuaState.define` was called: `arguments` are cells with JSON, absent for nil. The value
+  /// goes into `result.bytes`, as `StateWriter` writes it; none is nil.
   func desk(_ function: Int, _ arguments: RowBuffer, result: RowBuffer) throws(HostRefusal)
   /// Whether somebody wants the line that runs to end; asked again and again on the thread of the state.
   var isInterrupted: Bool { get }

@@ -1,5 +1,5 @@
-/// Writes values in the coding in which they cross into Lua; the byte table is in `state_codec.c`. Whoever calls
-/// it writes as many values behind `list`, `array` and `table` as it said.
+/// Writes values in the coding in which they cross into Lua; the byte table is in `state_codec.c`. Whoever
+/// calls it writes as many values behind `list`, `array` and `table` as it said.
 public struct StateWriter {
   public private(set) var bytes: [UInt8] = [1]
 
@@ -50,7 +50,9 @@ public struct StateWriter {
   public mutating func value(_ written: [UInt8]) { bytes += written.dropFirst() }
 
   private mutating func fixed(_ value: UInt64) {
-    for shift in stride(from: 0, to: 64, by: 8) { bytes.append(UInt8(truncatingIfNeeded: value >> UInt64(shift))) }
+    for shift in stride(from: 0, to: 64, by: 8) {
+      bytes.append(UInt8(truncatingIfNeeded: value >> UInt64(shift)))
+    }
   }
 
   private mutating func count(_ count: Int) {

@@ -3,8 +3,9 @@ import MoontideLog
 import MoontideRuntime
 import MoontideSQLite
 
-/// The read models of a project as of one moment: each is folded when somebody asks for it, into a file that is
-/// kept. Takes no lock and changes nothing but `.moontide/as-of`. One thread, with a stack of 2 MiB or more.
+/// The read models of a project as of one moment: each is folded when somebody asks for it, into a file that
+/// is kept. Takes no lock and changes nothing but `.moontide/as-of`. One thread, with a stack of 2 MiB or
+/// more.
 final class PastModels {
   let log: LogReader
   let view: PastView

@@ -1,8 +1,8 @@
 import MoontideCore
 import MoontideLua
 
-/// Writes a value of Lua so that a person reads it: short tables on one line, long ones with a line for each entry,
-/// both bounded. Pure.
+/// Writes a value of Lua so that a person reads it: short tables on one line, long ones with a line for each
+/// entry, both bounded. Pure.
 struct DeskPrinter {
   private(set) var lines: [String] = []
   private let columns: Int

@@ -17,8 +17,8 @@ public struct DeskText: Equatable {
     return out.lines
   }
 
-  /// The table `_`: a list of tables has a column for each of their fields, a list of values the column `value`; a
-  /// table is one row.
+  /// The table `_`: a list of tables has a column for each of their fields, a list of values the column
+  /// `value`; a table is one row.
   public var rows: KeptRows {
     var records: [[(String, LuaValue)]]
     if case .table(let table) = value, DeskText.isList(table) {

@@ -4,9 +4,9 @@ import MoontideLua
 import MoontideRuntime
 import MoontideSQLite
 
-/// The Lua of a REPL: lines in the project's sandbox, with its handlers as functions. They read the project as it
-/// is and write nowhere. Scripts are loaded anew when their files have changed. One thread, with a stack of 2 MiB
-/// or more.
+/// The Lua of a REPL: lines in the project's sandbox, with its handlers as functions. They read the project
+/// as it is and write nowhere. Scripts are loaded anew when their files have changed. One thread, with a
+/// stack of 2 MiB or more.
 public final class LuaDesk {
   /// What became of a line.
   public enum Outcome: Equatable {

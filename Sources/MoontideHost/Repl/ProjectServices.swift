@@ -4,8 +4,8 @@ import MoontideLog
 import MoontideRuntime
 import MoontideSQLite
 
-/// What the Lua of a REPL reads of its project: the log in place, copies of read models, what consumers keep. It takes
-/// no lock. One thread.
+/// What the Lua of a REPL reads of its project: the log in place, copies of read models, what consumers keep.
+/// It takes no lock. One thread.
 final class ProjectServices: DeskServices {
   var catalog: ProjectCatalog?
   private let paths: ProjectPaths

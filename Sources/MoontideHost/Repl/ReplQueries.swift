@@ -104,8 +104,8 @@ public final class ReplQueries {
   // MARK: The present
 
   /// A statement that names nothing of the REPL's own goes the way of every other one. Without a run, system
-  /// tables need the project for a moment: their rows are held until it is let go. Many events are rather read
-  /// in place, which takes no lock.
+  /// tables need the project for a moment: their rows are held until it is let go. Many events are rather
+  /// read in place, which takes no lock.
   private func plain(_ question: ReplQuestion, _ sink: StoppableSink) throws(Diagnostic) {
     let request = QueryRequest(question.sql, timeout: question.timeout, rowsMax: question.rowsMax)
     guard ProjectDoor.mayReadSystem(question.sql) else {

@@ -11,8 +11,8 @@ public struct ReplTable: Sendable, Hashable {
 
 extension ReplQueries {
   /// The tables of all read models, then those of `sys`; without columns where they cannot be read now.
-  /// - Parameter system: whether to ask for the columns of system tables, which needs the project for a moment
-  ///   when nobody runs it.
+  /// - Parameter system: whether to ask for the columns of system tables, which needs the project for a
+  ///   moment when nobody runs it.
   public func tables(system: Bool) throws(Diagnostic) -> [ReplTable] {
     var tables: [ReplTable] = []
     for (schema, names) in try models() {

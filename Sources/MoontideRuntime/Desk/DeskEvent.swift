@@ -1,8 +1,8 @@
 import MoontideCore
 import MoontideJSON
 
-/// An event that a line of Lua passes to a function: a table with the fields of an event, of which only `type` is
-/// needed. Without padding no parser may read it, so it has a batch of its own.
+/// An event that a line of Lua passes to a function: a table with the fields of an event, of which only
+/// `type` is needed. Without padding no parser may read it, so it has a batch of its own.
 struct DeskEvent {
   let batch = RecordBatch()
   let record: Record
@@ -17,14 +17,17 @@ struct DeskEvent {
       throw DeskEvent.wrong("an event is a table with a type: event(48211), or { type = …, data = { … } }")
     }
     let data = value["data"] ?? .object([])
-    guard case .object = data else { throw DeskEvent.wrong("the data of an event is a table with named fields") }
+    guard case .object = data else {
+      throw DeskEvent.wrong("the data of an event is a table with named fields")
+    }
     guard let topic = TopicName(value["topic"]?.text ?? "events") else {
       throw DeskEvent.wrong("“\(value["topic"]?.text ?? "")” is no topic")
     }
     let time = value["time"]?.text ?? now.description
     guard let instant = EventTime(time) else { throw DeskEvent.wrong("“\(time)” is no time of an event") }
     let id = DeskEvent.text(value["id"]) ?? "line"
-    var envelope = Envelope(version: DeskEvent.number(value["version"]).map { UInt32(clamping: $0) } ?? version(type))
+    var envelope = Envelope(
+      version: DeskEvent.number(value["version"]).map { UInt32(clamping: $0) } ?? version(type))
     envelope.timeMicroseconds = instant.microseconds
     envelope.id = batch.bytes.appendPart(id)
     envelope.source = batch.bytes.appendPart(DeskEvent.text(value["source"]) ?? "")

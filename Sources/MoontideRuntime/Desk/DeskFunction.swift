@@ -25,8 +25,8 @@ struct DeskFunction: Sendable {
   var path: [String]
   var call: Call
 
-  /// All that a catalog has: by the name of its definition, below `handlers` too, where names stand that are no
-  /// names of Lua or that Lua has taken.
+  /// All that a catalog has: by the name of its definition, below `handlers` too, where names stand that are
+  /// no names of Lua or that Lua has taken.
   static func all(of catalog: ProjectCatalog) -> [DeskFunction] {
     var functions = [
       DeskFunction(path: ["event"], call: .event), DeskFunction(path: ["query"], call: .query),
@@ -79,7 +79,9 @@ struct DeskFunction: Sendable {
       functions.append(function(["steps", step.name, "send"], .send(index)))
       functions.append(function(["steps", step.name, "compensate"], .compensate(index)))
     }
-    for (index, type) in saga.reactions.enumerated() { functions.append(function(["on", type], .react(index))) }
+    for (index, type) in saga.reactions.enumerated() {
+      functions.append(function(["on", type], .react(index)))
+    }
     for name in saga.timers { functions.append(function(["timers", name], .timer(name))) }
     return functions
   }
@@ -96,11 +98,14 @@ struct DeskFunction: Sendable {
 
   /// Lua's own globals, keywords, and those of the sandbox.
   static let reserved: Set<String> = [
-    "_", "_G", "and", "array", "assert", "break", "commands", "consumer", "coroutine", "decider", "do", "drop",
+    "_", "_G", "and", "array", "assert", "break", "commands", "consumer", "coroutine", "decider", "do",
+    "drop",
     "else", "elseif", "end", "error", "event", "events", "false", "for", "function", "getmetatable", "goto",
     "handlers", "if", "in", "ipairs", "json", "local", "math", "moontide", "next", "nil", "not", "null", "or",
-    "os", "pairs", "pcall", "print", "projection", "query", "rawequal", "rawget", "rawlen", "rawset", "reject",
-    "rename", "repeat", "require", "return", "saga", "select", "setmetatable", "split", "string", "table", "then",
+    "os", "pairs", "pcall", "print", "projection", "query", "rawequal", "rawget", "rawlen", "rawset",
+    "reject",
+    "rename", "repeat", "require", "return", "saga", "select", "setmetatable", "split", "string", "table",
+    "then",
     "tonumber", "tostring", "true", "type", "until", "upcaster", "utf8", "while", "xpcall",
   ]
 }

@@ -102,7 +102,8 @@ struct DeskSaga {
 
   /// The state after it, and what it asked for by `ctx`.
   private func asked(_ state: [UInt8], _ host: SagaHost) -> [UInt8] {
-    var wishes = host.made.map { DeskTransaction.emitted($0) } + host.effects.map { DeskTransaction.effect($0) }
+    var wishes =
+      host.made.map { DeskTransaction.emitted($0) } + host.effects.map { DeskTransaction.effect($0) }
     for wish in host.wishes {
       switch wish {
       case .timer(let name, let delay):

@@ -1,8 +1,8 @@
 import MoontideCore
 import MoontideJSON
 
-/// Notes what one call of a handler would write, and keeps nothing: a projection's rows go into a copy that is
-/// rolled back, what a consumer asks for goes nowhere. One call, one thread.
+/// Notes what one call of a handler would write, and keeps nothing: a projection's rows go into a copy that
+/// is rolled back, what a consumer asks for goes nowhere. One call, one thread.
 final class DeskTransaction: EffectTransaction {
   /// What it would do, in order.
   private(set) var changes: [JSONValue] = []
@@ -40,12 +40,20 @@ final class DeskTransaction: EffectTransaction {
     let isDone = try rows.row(operation, table: table, arguments: arguments, result: result)
     let after = try row(key, table, rows)
     let given = key == nil ? DeskValue.row(arguments, tables[table].columns) : nil
+    let isSame = before != nil && before == after
     changes.append(
       DeskValue.object([
-        ("does", .string("\(operation)")), ("table", .string(tables[table].name)), ("before", before),
-        ("after", after ?? given), ("found", isDone ? nil : .boolean(false)),
+        ("does", .string("\(operation)")), ("table", .string(tables[table].name)),
+        ("before", isSame ? nil : Self.differing(before, from: after)), ("after", after ?? given),
+        ("same", isSame ? .boolean(true) : nil), ("found", isDone ? nil : .boolean(false)),
       ]))
     return isDone
+  }
+
+  /// The columns of a row that are others now; all of them when the row is gone.
+  private static func differing(_ before: JSONValue?, from after: JSONValue?) -> JSONValue? {
+    guard case .object(let members)? = before, let after else { return before }
+    return .object(members.filter { after[$0.name] != $0.value })
   }
 
   /// The key that an operation names; nil for a table without one, or when it leaves the key to its default.
@@ -101,7 +109,8 @@ final class DeskTransaction: EffectTransaction {
     let isCommand = event.topic == .commands
     return DeskValue.object([
       ("does", .string(isCommand ? "send" : "emit")), ("type", text(event.type)),
-      ("topic", isCommand ? nil : .string(event.topic.text)), ("key", text(event.key)), ("id", text(event.id)),
+      ("topic", isCommand ? nil : .string(event.topic.text)), ("key", text(event.key)),
+      ("id", text(event.id)),
       ("version", .integer(Int64(event.version))), ("time", text(event.time)),
       ("data", DeskValue.json(event.data, ByteRange(start: 0, count: event.data.count))),
     ])

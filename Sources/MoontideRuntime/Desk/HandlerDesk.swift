@@ -2,8 +2,8 @@ public import MoontideCore
 import MoontideJSON
 public import MoontideLua
 
-/// Runs lines of Lua that a person types, with a project's handlers as functions. What they would write is told,
-/// and written nowhere. Owned by one thread, whose stack is at least 2 MiB.
+/// Runs lines of Lua that a person types, with a project's handlers as functions. What they would write is
+/// told, and written nowhere. Owned by one thread, whose stack is at least 2 MiB.
 public final class HandlerDesk {
   let catalog: ProjectCatalog
   let services: any DeskServices
@@ -44,7 +44,8 @@ public final class HandlerDesk {
   /// - Parameters:
   ///   - last: becomes `_` before, as `StateWriter` writes it; nil: it stays.
   ///   - time: how long the line may take; what handlers do in it has their own budget.
-  /// - Throws: what is wrong with it, with its place; that its variables are gone, when it used up the memory.
+  /// - Throws: what is wrong with it, with its place; that its variables are gone, when it used up the
+  ///   memory.
   public func run(
     _ line: String, isExpression: Bool, last: [UInt8]?, time: Duration
   ) throws(Diagnostic) -> Outcome {

@@ -1,4 +1,5 @@
-/// The lines of stdin as they come, without blank ones unless they count too. A last line without a newline counts.
+/// The lines of stdin as they come, without blank ones unless they count too. A last line without a newline
+/// counts.
 struct StandardInputLines: ~Copyable {
   private var bytes: [UInt8] = []
   private var start = 0

@@ -10,7 +10,7 @@ enum CommandCode: String, ExplainedCode {
   case crashPoint = "E0696"
   case dotCommand = "E0697"
   case replFile = "E0698"
-  case replInput = "E0699"
+  case replInput = "E0690"
 
   var title: String {
     switch self {

@@ -1,8 +1,8 @@
 import MoontideCore
 import MoontideHost
 
-/// Tells whether anything that an answer may come from has changed: sizes and times of the files of read models,
-/// handlers and the log.
+/// Tells whether anything that an answer may come from has changed: sizes and times of the files of read
+/// models, handlers and the log.
 struct ChangeMark: Equatable {
   private struct Seen: Equatable {
     var name: String

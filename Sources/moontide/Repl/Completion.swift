@@ -103,10 +103,13 @@ struct Completion {
 
   private func lua(_ line: String) -> (String, [String]) {
     let word = String(line.reversed().prefix { $0.isLetter || $0.isNumber || "_.".contains($0) }.reversed())
-    guard let dot = word.lastIndex(of: ".") else { return (word, words.lua) }
+    guard let dot = word.lastIndex(of: ".") else { return (word, words.lua + words.fields.keys.map(closed)) }
     let owner = String(word[..<dot])
-    return (word, (words.fields[owner] ?? []).map { "\(owner).\($0)" })
+    return (word, (words.fields[owner] ?? []).map { closed("\(owner).\($0)") })
   }
+
+  /// A table of functions goes on, a function is called.
+  private func closed(_ name: String) -> String { name + (words.fields[name] == nil ? "(" : ".") }
 
   private func sql(_ line: String) -> (String, [String]) {
     let word = String(line.reversed().prefix { $0.isLetter || $0.isNumber || "_.".contains($0) }.reversed())

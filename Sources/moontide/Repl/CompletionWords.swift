@@ -6,6 +6,7 @@ final class CompletionWords {
   private let session: ReplSession
   private var words: Completion.Words?
   private var mark: ChangeMark?
+  private var known: Set<String> = []
   /// Whether the line goes on a statement.
   var isPending = false
 
@@ -13,8 +14,10 @@ final class CompletionWords {
 
   func complete(_ line: String, cursor: Int, columns: Int) -> Completion.Answer {
     let now = ChangeMark(session.project)
-    if words == nil || mark != now { words = gathered() }
+    let attached = Set(session.settings.attached.keys)
+    if words == nil || mark != now || attached != known { words = gathered() }
     mark = now
+    known = attached
     let before = String(decoding: line.utf8.prefix(cursor), as: UTF8.self)
     return Completion(words: words ?? Completion.Words(), files: CompletionWords.names)
       .complete(before, isPending: isPending, columns: columns)
@@ -25,10 +28,7 @@ final class CompletionWords {
     var words = Completion.Words()
     do throws(Diagnostic) {
       words.lua = LuaLine.names
-      for (name, fields) in try session.lua.handlers() {
-        words.lua.append(name)
-        words.fields[name] = fields
-      }
+      words.fields = try session.lua.handlers()
       words.queries = try SavedQueries(session.project).names()
       for table in try session.queries.tables(system: true) {
         words.tables[table.schema, default: []].append(table.name)
@@ -36,7 +36,9 @@ final class CompletionWords {
       }
       words.types = try session.lua.types()
     } catch { words.schemas = [] }
-    words.schemas = words.tables.keys.sorted() + session.settings.attached.keys
+    let own = words.tables.filter { $0.key != "sys" }.values.flatMap { $0 }
+    for name in session.settings.attached.keys { words.tables[name] = own }
+    words.schemas = words.tables.keys.sorted()
     return words
   }
 

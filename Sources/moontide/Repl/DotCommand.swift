@@ -68,8 +68,9 @@ enum DotCommand: String, CaseIterable {
     switch self {
     case .asOf, .asKnown:
       """
-      TIME is a time, a day (its end), -2h, yesterday, last tuesday, #POSITION or TOPIC/PARTITION@OFFSET. The
-      prompt shows it until .\(rawValue) off. What is folded is kept below .moontide/as-of for the next question.
+      TIME is a time, a day (its end), -2h, yesterday, last tuesday, #POSITION or TOPIC/PARTITION@OFFSET.
+      The prompt shows it until .\(rawValue) off. What is folded is kept below .moontide/as-of for
+      the next question.
       Example: .\(rawValue) last tuesday
       """
     case .attach:
@@ -117,8 +118,9 @@ enum DotCommand: String, CaseIterable {
     let widest = allCases.map { $0.usage.count }.max() ?? 0
     let lines = allCases.map { "  " + DisplayText.padded($0.usage, to: widest) + "  " + $0.summary }
     return """
-      SQL ends with a semicolon. = EXPRESSION prints a value of Lua, > STATEMENTS runs some; the project's
-      handlers are functions there: = order_status.OrderPlaced(event(48211)). _ is the last result in both.
+      SQL ends with a semicolon. = EXPRESSION prints a value of Lua, > STATEMENTS runs some; the
+      project's handlers are functions there, which tell what they would write and write nowhere:
+      = order_status.OrderPlaced(event(48211)). _ is the last result in SQL and in Lua.
 
       \(lines.joined(separator: "\n"))
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import MoontideCore
 import MoontideHost
 
@@ -83,8 +84,15 @@ struct DotRun {
       session.file = nil
       return
     }
-    session.file = try FileSink(path)
-    if session.isInteractive { try session.note("rows go to \(path) until .output off") }
+    let file = try FileSink(DotRun.expanded(path))
+    session.file = file
+    if session.isInteractive { try session.note("rows go to \(file.path) until .output off") }
+  }
+
+  /// `~/` as a shell has it.
+  private static func expanded(_ path: String) -> String {
+    guard path.hasPrefix("~/"), let home = getenv("HOME") else { return path }
+    return String(cString: home) + path.dropFirst()
   }
 
   private func timer(_ rest: String) throws {
@@ -226,6 +234,7 @@ struct DotRun {
       try parsed.run()
     } catch let wrong as ValidationError { throw command.misused(wrong.message) } catch is ExitCode {
       // It has said itself what it found.
+      return
     } catch let fault as Diagnostic { throw fault } catch {
       throw command.misused(type.message(for: error))
     }

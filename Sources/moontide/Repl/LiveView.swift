@@ -2,8 +2,8 @@ import Glibc
 import MoontideCore
 import MoontideHost
 
-/// `.live`: an answer that is drawn again as events arrive, until Ctrl-C. It looks ten times a second whether the
-/// files have changed, and does nothing else while they have not.
+/// `.live`: an answer that is drawn again as events arrive, until Ctrl-C. It looks ten times a second whether
+/// the files have changed, and does nothing else while they have not.
 struct LiveView {
   private let session: ReplSession
 

@@ -18,8 +18,8 @@ final class LuaLine {
     "select(", "next(", "pcall(", "null", "function", "local", "return", "for", "while", "then", "end",
   ]
 
-  /// The globals that handlers are, each with what can stand behind it.
-  func handlers() throws(Diagnostic) -> [(name: String, fields: [String])] {
+  /// The tables that handlers are, each with what can stand behind it.
+  func handlers() throws(Diagnostic) -> [String: [String]] {
     var fields: [String: [String]] = [:]
     for name in try desk.names() where name.contains(".") && !name.contains("#") {
       let parts = name.split(separator: ".").map(String.init)
@@ -27,7 +27,7 @@ final class LuaLine {
         fields[parts[..<index].joined(separator: "."), default: []].append(parts[index])
       }
     }
-    return fields.map { ($0.key, $0.value) }.sorted { $0.0 < $1.0 }
+    return fields
   }
 
   func types() throws(Diagnostic) -> [String] { try desk.types() }

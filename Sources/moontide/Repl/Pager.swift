@@ -6,8 +6,8 @@ struct Pager {
   /// For the shell.
   let command: String
 
-  /// Of `PAGER`, else `less -RS` when it is there. Nil: answers scroll; `missing` then says why, for a person,
-  /// unless that is what was asked for (an empty `PAGER`, or `cat`).
+  /// Of `PAGER`, else `less -RS` when it is there. Nil: answers scroll; `missing` then says why, for a
+  /// person, unless that is what was asked for (an empty `PAGER`, or `cat`).
   static func find() -> (pager: Pager?, missing: String?) {
     guard let asked = getenv("PAGER").map({ String(cString: $0) }) else {
       if isThere("less") { return (Pager(command: "less -RS"), nil) }

@@ -2,8 +2,8 @@ import Glibc
 import MoontideCore
 import MoontideHost
 
-/// Reads what is to be done, line by line, and hands it to the session: from a person with a prompt, or from a
-/// file or a pipe without.
+/// Reads what is to be done, line by line, and hands it to the session: from a person with a prompt, or from
+/// a file or a pipe without.
 final class ReplLoop {
   private let session: ReplSession
   private let project: ProjectPaths
@@ -27,6 +27,8 @@ final class ReplLoop {
     try session.note("moontide \(MoontideVersion.text), read-only · .help lists the commands, Ctrl-D ends")
     while true {
       words.isPending = splitter.isPending
+      // While a line is edited Ctrl-C is no signal: from here to the next prompt it stops whatever comes.
+      ReplSignals.cancellation.renew()
       switch prompt.read(session.prompt(isPending: splitter.isPending)) {
       case .end:
         // The next prompt of the shell begins on a line of its own.
@@ -38,8 +40,11 @@ final class ReplLoop {
         splitter.clear()
       case .line(let line):
         for input in take(line) {
-          remember(input, prompt, history)
+          let isLua = input.kind == .luaExpression || input.kind == .luaStatements
+          if !isLua { remember(input, prompt, history) }
           guard try perform(input) else { return }
+          // Of Lua that takes several lines all of it is remembered, not its beginning.
+          if isLua, !splitter.isPending { remember(input, prompt, history) }
         }
       }
     }
@@ -60,8 +65,11 @@ final class ReplLoop {
     case .luaExpression: text = "= " + input.text
     case .luaStatements: text = "> " + input.text
     }
-    let isSQL = input.kind == .sql
-    let line = isSQL ? StatementSplitter.oneLine(text) : text
+    var line = input.kind == .sql ? StatementSplitter.oneLine(text) : text
+    // Lua without comments and long texts means the same on one line.
+    if input.kind != .sql, !["--", "[["].contains(where: line.contains) {
+      line = line.split(separator: "\n").map(StatementSplitter.trimmed).joined(separator: " ")
+    }
     // What cannot stand in one line is found line by line.
     for part in line.split(separator: "\n") {
       prompt.remember(String(part))

@@ -25,6 +25,8 @@ final class ReplSession {
   var lastStatement = ""
   /// Of `.output`.
   var file: FileSink?
+  /// Whether something was answered before: answers for people stand apart.
+  private var hasAnswered = false
   /// Statements that failed.
   private(set) var failures = 0
   private(set) lazy var lua = LuaLine(self)
@@ -57,7 +59,6 @@ final class ReplSession {
   /// Carries out one thing; a fault is shown and counted.
   /// - Parameter isLast: nothing comes behind it: Lua that is not whole never will be.
   func perform(_ input: StatementSplitter.Input, isLast: Bool) throws -> Outcome {
-    ReplSignals.cancellation.renew()
     do {
       switch input.kind {
       case .sql:
@@ -83,6 +84,10 @@ final class ReplSession {
   /// Runs a statement and shows its rows.
   func answer(_ sql: String) throws {
     let began = clock.monotonic
+    if !isInteractive, hasAnswered, file == nil, [.table, .md, .line].contains(settings.mode) {
+      try write("\n")
+    }
+    hasAnswered = true
     let screen = newScreen()
     let text = target(screen)
     let shown = file == nil ? terminal : Terminal.none
@@ -143,8 +148,8 @@ final class ReplSession {
     var parts: [String] = []
     if isInteractive, settings.mode == .table || file != nil {
       let count = Figures.counted(UInt64(answer.count), "row")
-      parts.append(file.map { "\(count) to \($0.path)" } ?? count)
-      if answer.isLeft { parts[0] += " shown" }
+      parts.append(
+        file.map { "\(count) to \($0.path)" } ?? (answer.isLeft ? "stopped after \(count)" : count))
     }
     if settings.timer { parts.append(Figures.milliseconds(took / .milliseconds(1))) }
     var text = parts.joined(separator: ", ")

@@ -23,9 +23,17 @@ struct ReplSettings {
   /// `shop> `, `shop @2026-11-17> `
   func prompt(_ project: String) -> String {
     var text = project
-    if let asOf { text += " @" + asOf.text }
-    if let asKnown { text += " known@" + asKnown.text }
+    if let asOf { text += " @" + ReplSettings.short(asOf.moment, asOf.text) }
+    if let asKnown { text += " known@" + ReplSettings.short(asKnown.moment, asKnown.text) }
     return text + "> "
+  }
+
+  /// A day by its date, another instant by its second, a record as it was typed.
+  private static func short(_ moment: LogMoment, _ typed: String) -> String {
+    guard case .instant(let time) = moment else { return typed }
+    let text = time.description
+    if text.hasSuffix("T23:59:59.999999Z") { return String(text.prefix(10)) }
+    return text.prefix { $0 != "." && $0 != "Z" } + "Z"
   }
 
   /// As wide as the prompt, for the lines that follow the first.

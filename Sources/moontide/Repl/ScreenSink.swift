@@ -1,7 +1,7 @@
 import Glibc
 
-/// Text for a person at a terminal: what is longer than the screen goes to the pager. Used for one answer, by one
-/// thread.
+/// Text for a person at a terminal: what is longer than the screen goes to the pager. Used for one answer, by
+/// one thread.
 final class ScreenSink: TextSink {
   private let pager: Pager?
   private let rows: Int

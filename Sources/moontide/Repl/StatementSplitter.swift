@@ -1,5 +1,5 @@
-/// Makes statements out of lines: SQL goes on until its semicolon, over any number of lines, several in a line; a
-/// line that begins with a dot is a command, one with `=` or `>` is Lua. Pure.
+/// Makes statements out of lines: SQL goes on until its semicolon, over any number of lines, several in a
+/// line; a line that begins with a dot is a command, one with `=` or `>` is Lua. Pure.
 struct StatementSplitter {
   /// One thing to do.
   struct Input: Equatable {
@@ -129,8 +129,8 @@ struct StatementSplitter {
     hasContent = false
   }
 
-  static func trimmed(_ text: String) -> String {
-    var rest = text[...]
+  static func trimmed(_ text: some StringProtocol) -> String {
+    var rest = Substring(text)
     while rest.first?.isWhitespace == true { rest = rest.dropFirst() }
     while rest.last?.isWhitespace == true { rest = rest.dropLast() }
     return String(rest)
@@ -147,11 +147,14 @@ struct StatementSplitter {
       case .plain:
         splitter.enter(scalar, next)
         if case .lineComment = splitter.state { continue }
-        line.unicodeScalars.append(scalar == "\n" || scalar == "\t" ? " " : scalar)
+        let isBlank = scalar == "\n" || scalar == "\t" || scalar == " "
+        // A line's end and the indentation behind it are one blank.
+        if isBlank, line.hasSuffix(" ") { continue }
+        line.unicodeScalars.append(isBlank ? " " : scalar)
       case .lineComment:
         guard scalar == "\n" else { continue }
         splitter.state = .plain
-        line += " "
+        if !line.hasSuffix(" ") { line += " " }
       case .blockComment:
         line.unicodeScalars.append(scalar == "\n" ? " " : scalar)
         if scalar == "/", index > 0, scalars[index - 1] == "*" { splitter.state = .plain }

@@ -7,8 +7,8 @@ extension LuaState {
   /// Makes the environment; before anything below.
   public func openDesk() throws(LuaFault) { try check(mt_lua_desk_open(state)) }
 
-  /// Makes a function that calls `LuaHost.desk` with this number. `path` is the global, then fields of tables; a
-  /// name that begins with `#` is a whole number.
+  /// Makes a function that calls `LuaHost.desk` with this number. `path` is the global, then fields of
+  /// tables; a name that begins with `#` is a whole number.
   public func define(_ function: Int, as path: [String]) throws(LuaFault) {
     var names: [UInt8] = []
     for name in path { names += Array(name.utf8) + [0] }

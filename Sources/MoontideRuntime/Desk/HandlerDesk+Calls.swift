@@ -113,7 +113,9 @@ extension HandlerDesk {
     return Diagnostic(code: RuntimeCode.text(of: error.kind), "\(what): \(error.message)", at: place)
   }
 
-  static func seed(_ name: String, _ topic: TopicName) -> Digest { Digest.zero.adding(name).adding(topic.text) }
+  static func seed(_ name: String, _ topic: TopicName) -> Digest {
+    Digest.zero.adding(name).adding(topic.text)
+  }
 
   var surroundings: HandlerSurroundings {
     let printed = DeskPrints(services)
@@ -127,7 +129,8 @@ extension HandlerDesk {
     _ upcaster: UpcasterDefinition, _ version: UInt32, _ isDown: Bool, data: JSONValue?, event: JSONValue?
   ) throws(Diagnostic) -> [UInt8] {
     guard case .object? = data else {
-      throw DeskEvent.wrong("an upcaster takes data, and perhaps the event: \(upcaster.type)[\(version)](data)")
+      throw DeskEvent.wrong(
+        "an upcaster takes data, and perhaps the event: \(upcaster.type)[\(version)](data)")
     }
     var members: [JSONValue.Member] = []
     if case .object(let given)? = event { members = given }
@@ -164,8 +167,8 @@ extension HandlerDesk {
   }
 }
 
-/// Hands on what handlers print. The closure of surroundings may be called from any thread; the desk's are called
-/// on its own.
+/// Hands on what handlers print. The closure of surroundings may be called from any thread; the desk's are
+/// called on its own.
 private final class DeskPrints: @unchecked Sendable {
   // Unchecked: only the thread of the desk runs its handlers.
   private let services: any DeskServices
