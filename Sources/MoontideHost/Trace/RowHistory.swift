@@ -4,9 +4,9 @@ import MoontideRuntime
 import MoontideSQLite
 
 /// `why`: names the events that wrote one row of a read model, in order, with what each did to it and by
-/// which line of the script. Folds the log again up to where the read model is, by the script as it is now, in a
-/// file below `.moontide` that is removed. Takes no lock and changes nothing: works beside a run and without
-/// one. Use it on a thread with a stack of 2 MiB or more.
+/// which line of the script. Folds the log again up to where the read model is, by the script as it is now,
+/// in a file below `.moontide` that is removed. Takes no lock and changes nothing: works beside a run and
+/// without one. Use it on a thread with a stack of 2 MiB or more.
 public struct RowHistory {
   /// Which row.
   public struct Request: Sendable {
