@@ -6,7 +6,7 @@ extension Limits {
   public static let traceGatePatience = Duration.seconds(5)
   /// Writes of one row that `why` names, the last ones: half a kilobyte each. A total that every event adds
   /// to has as many as there are events.
-  public static let whyWritesMax = 100_000
+  public static let whyWritesMax = 50_000
   /// Of these a person is shown so many, half of them from the beginning; -v shows all.
   public static let whyWritesShown = 40
   /// Changes of keys in one table that are remembered to follow a row to the key that it had before.
