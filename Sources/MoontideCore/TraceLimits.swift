@@ -9,6 +9,8 @@ extension Limits {
   public static let whyWritesMax = 50_000
   /// Of these a person is shown so many, half of them from the beginning; -v shows all.
   public static let whyWritesShown = 40
+  /// Events that wrote what was read for it that a person is shown; -v shows all.
+  public static let whyNeededShown = 10
   /// Changes of keys in one table that are remembered to follow a row to the key that it had before.
   public static let whyRenamesMax = 100_000
   /// Characters of one value in a line for people.

@@ -147,4 +147,58 @@ import Testing
     #expect(try why(project, "orders", "a").status == 0)
     #expect(try FileManager.default.contentsOfDirectory(atPath: trace.path) == ["gate"])
   }
+
+  @Test func `events that wrote what was read for a row are named, and no others`() throws {
+    let project = try TestProject()
+    let script = """
+      projection "shop" {
+        schema = [[
+          create table prices(what text primary key, cents integer);
+          create table lines(id text, n integer, what text, primary key(id, n));
+          create table bills(id text primary key, cents integer);
+          create table top(one integer primary key, cents integer);
+        ]],
+        on = {
+          Priced = function(event, db) db.prices:put { what = event.key, cents = event.data.cents } end,
+          Ordered = function(event, db)
+            db.lines:put { id = event.key, n = event.data.n, what = event.data.what }
+          end,
+          Billed = function(event, db)
+            local sum = 0
+            for line in db.lines:each { id = event.key } do sum = sum + db.prices:get(line.what).cents end
+            db.bills:put { id = event.key, cents = sum }
+          end,
+          Counted = function(event, db)
+            db.top:put { one = 1, cents = db:query("select max(cents) as most from bills")[1].most }
+          end,
+        },
+      }
+      """
+    let all: [(id: String, type: String, key: String, data: String)] = [
+      ("e-0", "Priced", "hat", #"{"cents":5}"#), ("e-1", "Priced", "shoe", #"{"cents":7}"#),
+      ("e-2", "Priced", "coat", #"{"cents":90}"#), ("e-3", "Ordered", "a", #"{"n":1,"what":"hat"}"#),
+      ("e-4", "Ordered", "a", #"{"n":2,"what":"shoe"}"#), ("e-5", "Ordered", "b", #"{"n":1,"what":"coat"}"#),
+      ("e-6", "Billed", "a", "{}"), ("e-7", "Priced", "hat", #"{"cents":6}"#), ("e-8", "Counted", "x", "{}"),
+    ]
+    try project.write(script, to: "handlers/shop.lua")
+    try project.write(lines(all), to: "events/e.jsonl")
+    try project.runOnce()
+    let told = try why(project, "bills", "a").output
+    #expect(told.contains("what they read in other rows was written by 4 other events:"), "\(told)")
+    for (table, key, ids) in [
+      ("bills", "a", [0, 1, 3, 4, 6]), ("top", "1", [0, 1, 3, 4, 6, 8]), ("prices", "hat", [0, 7]),
+    ] {
+      let rows = try JSONSerialization.jsonObject(
+        with: Data(try why(project, table, key, "--json").output.utf8))
+      let named = Set((try #require(rows as? [[String: Any]])).compactMap { $0["id"] as? String })
+      #expect(named == Set(ids.map { "e-\($0)" }), "\(table)")
+      let part = try TestProject()
+      try part.write(script, to: "handlers/shop.lua")
+      try part.write(lines(ids.map { all[$0] }), to: "events/e.jsonl")
+      try part.runOnce()
+      let sql =
+        "select * from \(table) where \(table == "top" ? "one" : table == "bills" ? "id" : "what") = '\(key)'"
+      #expect(try part.query(sql) == project.query(sql))
+    }
+  }
 }
