@@ -7,14 +7,14 @@ import Synchronization
 /// nothing runs, to a worker of its own. Any thread whose stack has 2 MiB.
 final class CommandDesk: Sendable {
   private let project: MoontideProject
-  /// The deciders at work; nil when nothing runs.
-  private let groups: [DeciderGroup]?
+  /// The handlers at work; nil when nothing runs.
+  private let running: RunningGroups?
   /// Parsers that nobody uses now: each has buffers that are worth keeping.
   private let parsers = Mutex<[Parser]>([])
 
-  init(project: MoontideProject, groups: [DeciderGroup]?) {
+  init(project: MoontideProject, running: RunningGroups?) {
     self.project = project
-    self.groups = groups
+    self.running = running
   }
 
   func send(_ request: SendRequest) throws(Diagnostic) -> SendOutcome {
@@ -26,9 +26,9 @@ final class CommandDesk: Sendable {
     let ticket = Ticket()
     var told: [SendOutcome.Told] = []
     let asked = CommandInbox.Asked(command) { ticket.answer($0) }
-    if let group = groups?.first(where: { $0.definition.name == decider.name }) {
+    if let group = running?.deciders.first(where: { $0.definition.name == decider.name }) {
       group.send(asked)
-    } else if groups == nil {
+    } else if running == nil {
       told = try decideHere(decider, asked)
     } else {
       throw Diagnostic(
@@ -100,7 +100,7 @@ final class CommandDesk: Sendable {
     let inbox = CommandInbox()
     inbox.put(asked)
     let worker = try DeciderGroup.worker(
-      decider, project, inbox: inbox, surroundings: surroundings, board: DeciderBoard())
+      decider, project, project.catalog, inbox: inbox, surroundings: surroundings, board: DeciderBoard())
     _ = worker.step()
     worker.settle()
     inbox.close()

@@ -15,13 +15,15 @@ final class DeciderGroup: Sendable {
   init(_ definition: DeciderDefinition, _ setting: HandlerGroup.Setting) throws(Diagnostic) {
     self.definition = definition
     setting.bell.bring(bell)
-    let (project, inbox, board) = (setting.project, inbox, board)
+    let (project, catalog) = (setting.project, setting.catalog)
+    let (inbox, board) = (inbox, board)
     let (surroundings, grown) = (setting.surroundings, setting.bell)
     thread = WorkerThread("decider/\(definition.name)", setting, waits: bell, rings: grown) {
       () throws(Diagnostic) in
       do throws(Diagnostic) {
         return DeciderRun(
-          try Self.worker(definition, project, inbox: inbox, surroundings: surroundings, board: board), inbox)
+          try Self.worker(
+            definition, project, catalog, inbox: inbox, surroundings: surroundings, board: board), inbox)
       } catch {
         // Nobody comes to what waits: who sent it hears why at once.
         board.fail(error, isPassing: error.isPassing)
@@ -34,12 +36,12 @@ final class DeciderGroup: Sendable {
 
   /// A worker over the project's log and the decider's snapshots; for the thread that makes it.
   static func worker(
-    _ definition: DeciderDefinition, _ project: MoontideProject, inbox: CommandInbox,
-    surroundings: HandlerSurroundings, board: DeciderBoard
+    _ definition: DeciderDefinition, _ project: MoontideProject, _ catalog: ProjectCatalog,
+    inbox: CommandInbox, surroundings: HandlerSurroundings, board: DeciderBoard
   ) throws(Diagnostic) -> DeciderWorker {
     let partitions = project.settings.partitions
     return try DeciderWorker(
-      definition, catalog: project.catalog, log: project.log,
+      definition, catalog: catalog, log: project.log,
       snapshots: try StoreKeeper(project).snapshots(definition, log: project.segmentedLog), inbox: inbox,
       surroundings: surroundings, board: board,
       partitions: { partitions[$0] })

@@ -2,6 +2,7 @@ public import MoontideCore
 import MoontideJSON
 import MoontideLog
 import MoontideRuntime
+import Synchronization
 
 /// A project that this process holds: its log is open and its scripts are loaded. Nothing runs before `run`.
 /// End with `close`.
@@ -9,8 +10,8 @@ public final class MoontideProject: Sendable {
   public let paths: ProjectPaths
   /// What is not an error and should be known.
   public let warnings: [Diagnostic]
-  let settings: ProjectSettings
-  let catalog: ProjectCatalog
+  /// Settings and definitions as they are at work now; a run may take up edited ones.
+  private let scripts: Mutex<LoadedScripts>
   let files: any FileSystem
   let clock: any WallClock
   let randomness: any Randomness
@@ -98,8 +99,7 @@ public final class MoontideProject: Sendable {
     self.paths = paths
     self.files = files
     self.lock = lock
-    settings = loaded.settings
-    catalog = loaded.catalog
+    scripts = Mutex(loaded)
     warnings = loaded.problems
     clock = SystemClock()
     randomness = SystemRandomness()
@@ -108,6 +108,13 @@ public final class MoontideProject: Sendable {
       try SegmentedLog(directory: paths.log, files: files, clock: clock, randomness: randomness)
     }
   }
+
+  var settings: ProjectSettings { scripts.withLock { $0.settings } }
+  /// Whoever works with it for longer keeps the one that it began with.
+  var catalog: ProjectCatalog { scripts.withLock { $0.catalog } }
+
+  /// From now on these are the project's. For the thread that has started what they define.
+  func takeUp(_ loaded: LoadedScripts) { scripts.withLock { $0 = loaded } }
 
   /// Ingests the event directory and runs the handlers until `stop` says so, or, with `once`, until
   /// everything is applied. One run at a time. `started` is given the way to ask and publish beside it, for

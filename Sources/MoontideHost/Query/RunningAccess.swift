@@ -6,26 +6,24 @@ final class RunningAccess: ProjectAccess, Sendable {
   private let project: MoontideProject
   private let running: RunningGroups?
   private var groups: [HandlerGroup] { running?.all ?? [] }
-  private let deciders: [DeciderGroup]
+  private var deciders: [DeciderGroup] { running?.deciders ?? [] }
   private let bell: Bell
   private let progressed: Bell
   private let desk: CommandDesk
 
   /// - Parameters:
   ///   - running: the handlers at work; nil when nothing runs.
-  ///   - deciders: those at work; none when nothing runs.
   ///   - bell: rung when something was published.
   ///   - progressed: rings when a handler has come further.
   init(
-    _ project: MoontideProject, running: RunningGroups? = nil, deciders: [DeciderGroup] = [],
+    _ project: MoontideProject, running: RunningGroups? = nil,
     bell: Bell = Bell(), progressed: Bell = Bell()
   ) {
     self.project = project
     self.running = running
-    self.deciders = deciders
     self.bell = bell
     self.progressed = progressed
-    desk = CommandDesk(project: project, groups: running == nil ? nil : deciders)
+    desk = CommandDesk(project: project, running: running)
   }
 
   func query(_ request: QueryRequest, to sink: any RowSink) throws(Diagnostic) {

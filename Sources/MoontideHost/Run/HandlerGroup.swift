@@ -20,6 +20,8 @@ final class HandlerGroup: Sendable {
   /// What all handlers of a run share.
   struct Setting: Sendable {
     let project: MoontideProject
+    /// The scripts that its handlers are of.
+    let catalog: ProjectCatalog
     let surroundings: HandlerSurroundings
     let bell: Bell
     let progressed: Bell
@@ -56,7 +58,7 @@ final class HandlerGroup: Sendable {
   private static func projection(
     _ definition: HandlerDefinition, _ board: StatusBoard, _ rebuilding: RebuildFlag, _ setting: Setting
   ) -> WorkerThread {
-    let project = setting.project
+    let (project, catalog) = (setting.project, setting.catalog)
     let keeper = StoreKeeper(project)
     let report = setting.surroundings.report
     return WorkerThread(definition.name, setting) { () throws(Diagnostic) in
@@ -64,7 +66,7 @@ final class HandlerGroup: Sendable {
         definition, keeper: keeper, log: project.log, board: board, rebuilding: rebuilding, report: report
       ) { store throws(Diagnostic) in
         try HandlerWorker(
-          definition, lane: 0, catalog: project.catalog, log: project.log, store: store,
+          definition, lane: 0, catalog: catalog, log: project.log, store: store,
           surroundings: setting.surroundings, board: board)
       }
     }
@@ -75,19 +77,19 @@ final class HandlerGroup: Sendable {
     _ definition: HandlerDefinition, _ boards: [StatusBoard], _ relayBoard: RelayBoard,
     _ effectBoard: EffectBoard, _ file: ConsumerFile, _ emitted: Bell, _ setting: Setting
   ) -> [WorkerThread] {
-    let project = setting.project
-    let saga = definition.kind == .saga ? project.catalog.sagas[definition.name] : nil
+    let (project, catalog) = (setting.project, setting.catalog)
+    let saga = definition.kind == .saga ? catalog.sagas[definition.name] : nil
     var threads = boards.enumerated().map { lane, board in
       WorkerThread("\(definition.name)/\(lane)", setting, rings: emitted) { () throws(Diagnostic) in
         if let saga {
           return SagaRun(
             try SagaWorker(
-              saga, catalog: project.catalog, log: project.log, store: try open(file),
+              saga, catalog: catalog, log: project.log, store: try open(file),
               surroundings: setting.surroundings, board: board))
         }
         return ConsumerRun(
           try HandlerWorker(
-            definition, lane: lane, catalog: project.catalog, log: project.log, store: try open(file),
+            definition, lane: lane, catalog: catalog, log: project.log, store: try open(file),
             surroundings: setting.surroundings, board: board))
       }
     }

@@ -17,7 +17,7 @@ final class ProjectRun {
   private var server: ControlServer?
   private var running: RunningGroups?
   private var groups: [HandlerGroup] { running?.all ?? [] }
-  private var deciders: [DeciderGroup] = []
+  private var deciders: [DeciderGroup] { running?.deciders ?? [] }
   private var effects: EffectThread?
   private let circuits = CircuitBoard()
   private var isStopped = false
@@ -82,7 +82,7 @@ final class ProjectRun {
     }
     guard isReady, try startHandlers(definitions, until: stop) else { return false }
     let access = RunningAccess(
-      project, running: running, deciders: deciders, bell: bell, progressed: progressed)
+      project, running: running, bell: bell, progressed: progressed)
     let isServed = try whenPossible(until: stop) { () throws(Diagnostic) in
       if server == nil { server = try ControlServer(folder: project.paths.cache) { access } }
       guard options.ingests else { return }
@@ -149,7 +149,8 @@ final class ProjectRun {
       try observer.problem(unset)
     }
     let setting = HandlerGroup.Setting(
-      project: project, surroundings: surroundings, bell: bell, progressed: progressed, performer: effects,
+      project: project, catalog: project.catalog, surroundings: surroundings, bell: bell,
+      progressed: progressed, performer: effects,
       circuits: circuits, patience: options.once ? Limits.circuitPatienceOnce : Limits.circuitPatience)
     let running = RunningGroups(setting)
     self.running = running
@@ -161,7 +162,7 @@ final class ProjectRun {
     }
     for decider in project.catalog.deciders where options.only?.contains(decider.name) ?? true {
       let hasStarted = try whenPossible(until: stop) { () throws(Diagnostic) in
-        deciders.append(try DeciderGroup(decider, setting))
+        try running.start(decider)
       }
       if !hasStarted { return false }
     }
@@ -317,7 +318,6 @@ final class ProjectRun {
     if isStopped { return }
     isStopped = true
     ingest?.stop()
-    for decider in deciders { decider.stop() }
     running?.stop(settled: settled)
     effects?.stop()
     maintainer?.stop()

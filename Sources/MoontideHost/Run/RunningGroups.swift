@@ -6,6 +6,7 @@ import Synchronization
 final class RunningGroups: Sendable {
   private struct State {
     var groups: [HandlerGroup] = []
+    var deciders: [DeciderGroup] = []
     var hasEnded = false
   }
 
@@ -15,10 +16,17 @@ final class RunningGroups: Sendable {
   init(_ setting: HandlerGroup.Setting) { self.setting = setting }
 
   var all: [HandlerGroup] { state.withLock { $0.groups } }
+  var deciders: [DeciderGroup] { state.withLock { $0.deciders } }
 
   func start(_ definition: HandlerDefinition) throws(Diagnostic) {
     try changed { (state) throws(Diagnostic) in
       state.groups.append(try HandlerGroup(definition, setting))
+    }
+  }
+
+  func start(_ decider: DeciderDefinition) throws(Diagnostic) {
+    try changed { (state) throws(Diagnostic) in
+      state.deciders.append(try DeciderGroup(decider, setting))
     }
   }
 
@@ -40,6 +48,7 @@ final class RunningGroups: Sendable {
   func stop(settled: Bool) {
     state.withLock { state in
       state.hasEnded = true
+      for decider in state.deciders { decider.stop() }
       for group in state.groups { group.stop(settled: settled) }
     }
   }
