@@ -109,7 +109,8 @@ public final class RowWatch {
     givesBack = false
   }
 
-  /// One that is SQL of the script: it may give back what it changes, and reads whole tables where it selects.
+  /// One that is SQL of the script: it may give back what it changes, and reads whole tables where it
+  /// selects.
   func begin(sql text: String) {
     begin()
     guard tracksReads else { return }
