@@ -50,7 +50,17 @@ final class ProjectionTransaction: EffectTransaction {
     try checkOpen()
     precondition(rows.indices.contains(table), "table \(table) of \(rows.count)")
     result.removeAll()
-    if let rowWatch { rowWatch.begin() }
+    guard let rowWatch else { return try run(operation, table, arguments, result) }
+    rowWatch.begin()
+    let answer = try run(operation, table, arguments, result)
+    if rowWatch.tracksReads { rowWatch.note(operation, table: table, arguments, result) }
+    return answer
+  }
+
+  @inline(__always)
+  private func run(
+    _ operation: RowOperation, _ table: Int, _ arguments: RowBuffer, _ result: RowBuffer
+  ) throws(StoreError) -> Bool {
     if operation == .each { return try each(table, arguments, result) }
     do {
       return try arguments.withSpan { (span) throws(StoreError) in
@@ -99,7 +109,7 @@ final class ProjectionTransaction: EffectTransaction {
     guard text.utf8.count <= Limits.statementTextBytesMax else {
       throw .refused("a statement of a script has at most \(Limits.statementTextBytesMax) bytes")
     }
-    if let rowWatch { rowWatch.begin() }
+    if let rowWatch { rowWatch.begin(sql: text) }
     do { try place.isSet ? flushMarked() : flush() } catch { throw noticing(error) }
     do {
       // Nothing longer could go back to the script.

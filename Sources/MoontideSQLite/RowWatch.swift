@@ -12,12 +12,13 @@ public final class RowWatch {
     var changes = 0
     var cells = 0
     var bytes = 0
+    var reads = 0
 
     /// Where nothing was gathered.
     public init() {}
 
-    fileprivate init(_ changes: Int, _ cells: Int, _ bytes: Int) {
-      (self.changes, self.cells, self.bytes) = (changes, cells, bytes)
+    fileprivate init(_ changes: Int, _ cells: Int, _ bytes: Int, _ reads: Int) {
+      (self.changes, self.cells, self.bytes, self.reads) = (changes, cells, bytes, reads)
     }
   }
 
@@ -25,6 +26,9 @@ public final class RowWatch {
   public let tables: [StoreTable]
   /// Since `removeAll`, in the order in which they happened.
   public private(set) var changes: [RowChange] = []
+  /// What the script read, as far as it is asked for.
+  public private(set) var reads: [RowRead] = []
+  public var tracksReads = false
   /// Of `changes`.
   public let cells = RowBuffer()
   /// Lines that wrote; grows to as many as the scripts have.
@@ -48,6 +52,7 @@ public final class RowWatch {
   private var lineNumbers: [ScriptLine: Int] = [:]
   /// Changes from here on are of the running statement.
   private var statementStart = 0
+  private var givesBack = false
 
   init(_ shapes: [TableShape], _ connection: Connection) throws(StoreError) {
     tables = shapes.map { $0.table }
@@ -71,19 +76,23 @@ public final class RowWatch {
   deinit { _ = mt_watch_rows(handle, nil, nil) }
 
   /// Where the changes stand now.
-  public var mark: Mark { Mark(changes.count, cells.cells.count, cells.bytes.count) }
+  public var mark: Mark {
+    Mark(changes.count, cells.cells.count, cells.bytes.count, reads.count)
+  }
 
   /// Forgets what came since the mark.
   public func undo(to mark: Mark) {
     changes.removeSubrange(mark.changes...)
     cells.cells.removeSubrange(mark.cells...)
     cells.bytes.removeSubrange(mark.bytes...)
+    reads.removeSubrange(mark.reads...)
     statementStart = changes.count
   }
 
   public func removeAll() {
     changes.removeAll(keepingCapacity: true)
     cells.removeAll()
+    reads.removeAll(keepingCapacity: true)
     statementStart = 0
   }
 
@@ -95,7 +104,55 @@ public final class RowWatch {
 
   /// A statement of a script begins.
   @inline(__always)
-  func begin() { statementStart = changes.count }
+  func begin() {
+    statementStart = changes.count
+    givesBack = false
+  }
+
+  /// One that is SQL of the script: it may give back what it changes, and reads whole tables where it
+  /// selects.
+  func begin(sql text: String) {
+    begin()
+    guard tracksReads else { return }
+    let words = Set(SQLWords(text).words.map { $0.lowercased() })
+    givesBack = words.contains("returning")
+    guard words.contains("select") else { return }
+    let named = tables.indices.filter { words.contains(tables[$0].name.lowercased()) }
+    // None by name: a view.
+    for table in named.isEmpty ? Array(tables.indices) : named { reads.append(.init(table: table, key: nil)) }
+  }
+
+  /// A row operation that tells the script something of a row. Whether a row was there to be changed is no
+  /// more than most scripts want to know.
+  func note(_ operation: RowOperation, table: Int, _ arguments: RowBuffer, _ result: RowBuffer) {
+    let keys = tables[table].keyColumns
+    switch operation {
+    case .put, .add, .update, .delete: break
+    case .get:
+      let count = max(1, keys.count)
+      guard arguments.cells.count >= count else { return }
+      let key = RowRead.key(table, arguments.cells[..<count], arguments.bytes)
+      reads.append(RowRead(table: table, key: key))
+    case .each:
+      let width = tables[table].columns.count
+      reads.append(RowRead(table: table, key: nil, isOfMatching: !keys.isEmpty))
+      guard !keys.isEmpty else { return }
+      for start in stride(from: 0, to: result.cells.count, by: width) {
+        let cells = keys.map { result.cells[start + $0] }
+        reads.append(RowRead(table: table, key: RowRead.key(table, cells[...], result.bytes)))
+      }
+    }
+  }
+
+  /// What the key of a changed row is in `RowRead`; nil in a table without one.
+  public func key(_ change: RowChange, at start: Int?) -> Int? {
+    let keys = tables[change.table].keyColumns
+    guard let start else { return nil }
+    guard !keys.isEmpty else {
+      return change.rowID.map { RowRead.key(change.table, [.integer($0)], []) }
+    }
+    return RowRead.key(change.table, keys.map { cells.cells[start + $0] }[...], cells.bytes)
+  }
 
   // MARK: What SQLite tells
 
@@ -115,6 +172,9 @@ public final class RowWatch {
       rowID: table.hasRowID ? (operation == SQLITE_DELETE ? old : new) : nil, old: nil, new: nil, line: -1)
     if operation != SQLITE_INSERT { change.old = take(table, old, isNew: false, operation) }
     if operation != SQLITE_DELETE { change.new = take(table, new, isNew: true, operation) }
+    if tracksReads, givesBack, let key = key(change, at: change.old) {
+      reads.append(RowRead(table: change.table, key: key))
+    }
     if let keeps, !keeps(change) { return forget(change) }
     if let line = locate?() { change.line = number(of: line) }
     if !joins(change, table) { changes.append(change) }

@@ -53,9 +53,10 @@ import Testing
     for (number, line) in lines.enumerated() {
       byID[String(try #require(line.dropFirst(7).split(separator: "\"").first))] = number
     }
-    let rows = asked.map { ($0 + 2) / 3 } ?? 6
+    let rows = asked.map { ($0 + 2) / 3 } ?? 3
+    let first = Int.random(in: 0..<set.tables.count, using: &random)
     for number in 0..<rows {
-      let table = set.tables[number % set.tables.count]
+      let table = set.tables[(number + first) % set.tables.count]
       let columns = table.keys.joined(separator: ", ")
       let count = Int(try project.query("select count(*) from \(table.name)")[0][0].description) ?? 0
       guard count > 0 else { continue }

@@ -262,8 +262,8 @@ void mt_lua_refuse(
     mt_lua *state, const char *code, size_t code_count, const char *message, size_t message_count,
     int32_t fatal);
 
-/// Inside of a callback: the line of the script that called the host, and its path, which lives as long as the
-/// callback; 0 and null when no script did.
+/// Inside of a callback: the line of the script that called the host, and its path, which lives as long as
+/// the callback; 0 and null when no script did.
 int32_t mt_lua_calling_line(mt_lua *state, const char **path);
 
 /// Nanoseconds until the deadline of the running call; 0 when it is over.

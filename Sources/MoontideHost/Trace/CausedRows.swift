@@ -21,8 +21,8 @@ struct CausedRows {
       }
       if standing.scriptVersion != definition.scriptVersion {
         try observer.note(
-          "\(definition.path) was edited since the read model was folded: its rows are shown as the script is "
-            + "now")
+          "\(definition.path) was edited since the read model was folded: its rows are shown as the script "
+            + "is now")
       }
       var view = try session.view(nil)
       view.end = min(standing.end, last.next)

@@ -6,10 +6,10 @@ import MoontideSQLite
 /// `impact`: what one record of the log caused, through everything that followed from it: rows, events,
 /// commands and their outcomes, timers, effects, instances of sagas, dead letters.
 ///
-/// What is recorded is read: causes from `meta`, outcomes, firings and results from the log, effects, instances
-/// and dead letters from the handlers' files. Rows are found by folding again up to the last of the events, by
-/// the scripts as they are now, in files below `.moontide` that are removed. Takes no lock and changes
-/// nothing. Use it on a thread with a stack of 2 MiB or more.
+/// What is recorded is read: causes from `meta`, outcomes, firings and results from the log, effects,
+/// instances and dead letters from the handlers' files. Rows are found by folding again up to the last of the
+/// events, by the scripts as they are now, in files below `.moontide` that are removed. Takes no lock and
+/// changes nothing. Use it on a thread with a stack of 2 MiB or more.
 public struct EventImpact {
   private let paths: ProjectPaths
 

@@ -20,7 +20,8 @@ final class FoldTrace: HandlerTrace {
     let start = watch.changes.count
     pending.append(
       TracedEvent(
-        record: record, batch: batch, topic: topic, isCorrected: isCorrected, changes: start..<start))
+        record: record, batch: batch, topic: topic, isCorrected: isCorrected, changes: start..<start,
+        reads: watch.reads.count..<watch.reads.count))
   }
 
   func sees(_ record: Record, of stored: Record, in batch: RecordBatch) {
@@ -33,6 +34,7 @@ final class FoldTrace: HandlerTrace {
     guard !pending.isEmpty else { return }
     let last = pending.count - 1
     pending[last].changes = pending[last].changes.lowerBound..<watch.changes.count
+    pending[last].reads = pending[last].reads.lowerBound..<watch.reads.count
     if !isApplied { pending[last].outcome = .dropped }
   }
 

@@ -58,20 +58,27 @@ struct ImpactGrowth {
   /// `saga checkout`, of an identity name that records have as their source.
   func maker(_ source: [UInt8]) -> String { makers[String(decoding: source, as: UTF8.self)] ?? "" }
 
-  /// What caused a record, if it is in the tree.
-  func parent(of record: Record, _ cause: RecordCause, in batch: RecordBatch) -> Int? {
-    guard let found = byID[cause.id] else { return nil }
+  /// What caused something, if it is in the tree.
+  /// - Parameter cause: its id.
+  func parent(of node: ImpactNode, cause: [UInt8]) -> Int? {
+    guard let found = byID[cause] else { return nil }
     var byName: Int?
     for index in found {
-      let node = nodes[index]
-      guard let position = node.position, position < record.position else { continue }
-      switch RecordCause.isMade(record, in: batch, ofSource: node.source, id: cause.id, topics: topics) {
+      switch isMade(node, of: index, cause) {
       case true?: return index
       case false?: continue
       case nil: byName = index
       }
     }
     return byName
+  }
+
+  private func isMade(_ node: ImpactNode, of index: Int, _ cause: [UInt8]) -> Bool? {
+    // What follows from an event is named after its topic too.
+    let own = nodes[index].kind == .event ? TopicName(nodes[index].topic) : nil
+    return RecordCause.isMade(
+      Array(node.id.utf8), by: node.source, isResult: node.kind == .effect,
+      of: (nodes[index].source, cause), topics: own.map { [$0] } ?? topics)
   }
 
   /// The command that an outcome answers.

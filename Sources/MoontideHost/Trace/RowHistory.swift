@@ -3,10 +3,10 @@ import MoontideLog
 import MoontideRuntime
 import MoontideSQLite
 
-/// `why`: names the events that wrote one row of a read model, in order, with what each did to it and by which
-/// line of the script. Folds the log again up to where the read model is, by the script as it is now, in a
-/// file below `.moontide` that is removed. Takes no lock and changes nothing: works beside a run and without
-/// one. Use it on a thread with a stack of 2 MiB or more.
+/// `why`: names the events that wrote one row of a read model, in order, with what each did to it and by
+/// which line of the script. Folds the log again up to where the read model is, by the script as it is now,
+/// in a file below `.moontide` that is removed. Takes no lock and changes nothing: works beside a run and
+/// without one. Use it on a thread with a stack of 2 MiB or more.
 public struct RowHistory {
   /// Which row.
   public struct Request: Sendable {
@@ -74,14 +74,47 @@ public struct RowHistory {
         row.definition, over: view, decided: decided, observer: observer,
         { fold in
           fold.tables = [row.table]
+          fold.tracksReads = true
           fold.keeps = { change, watch in pass.isWanted(change, watch) }
         },
         each: { event, watch throws(Diagnostic) in pass.take(event, watch) })
       // A row that had another key before was written under that one too.
       guard let again = pass.followingKeys() else {
-        return RowStory(pass, end: end.position, isHalted: end.isHalted)
+        var story = RowStory(pass, end: end.position, isHalted: end.isHalted)
+        if pass.hasReadOthers {
+          story.needed = try needed(for: story, row, session, view, decided, observer)
+        }
+        return story
       }
       collected = again
     }
+  }
+
+  /// The other events without which those that wrote the row would not have written it so.
+  private func needed(
+    for story: RowStory, _ row: RowKey, _ session: TraceSession, _ view: PastView, _ decided: Int,
+    _ observer: any PastObserver
+  ) throws(Diagnostic) -> [EventName] {
+    let closure = ReadClosure()
+    _ = try session.fold(
+      row.definition, over: view, decided: decided, observer: observer,
+      { fold in
+        fold.tracksReads = true
+        fold.findsLines = false
+      }, each: { event, watch throws(Diagnostic) in closure.take(event, watch) })
+    let wrote = Set(story.writes.map(\.position))
+    let first = story.left > 0 ? story.writes.first?.position ?? .start : .start
+    let topics = session.log.topics().sorted { $0.id < $1.id }.map(\.name)
+    let batch = RecordBatch()
+    var names: [EventName] = []
+    for position in closure.events(for: row.read) where !wrote.contains(position) && position >= first {
+      try LogError.told { () throws(LogError) in
+        _ = try session.log.read(from: position, records: 1, bytes: 1, into: batch)
+      }
+      guard let record = batch.records.first, record.position == position else { continue }
+      names.append(EventName(record, in: batch, topic: topics[Int(record.topic.value)]))
+      if names.count == Limits.whyWritesMax { break }
+    }
+    return names
   }
 }

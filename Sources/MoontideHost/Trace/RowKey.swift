@@ -128,6 +128,15 @@ struct RowKey {
     return true
   }
 
+  /// The row among those that scripts read.
+  var read: Int {
+    let buffer = RowBuffer()
+    for word in words {
+      if word.isNull { buffer.cells.append(.null) } else { buffer.append(text: word.text) }
+    }
+    return RowRead.key(table, buffer.cells[...], buffer.bytes)
+  }
+
   /// The key of a row in bytes that are the same for the same key only.
   func identity(_ change: RowChange, at start: Int?, _ watch: RowWatch) -> [UInt8]? {
     guard let start, !shape.keyColumns.isEmpty else { return nil }

@@ -17,6 +17,9 @@ public struct RowStory: Sendable {
   public var writes: [RowWrite]
   /// How many writes lie before the first of `writes`.
   public var left: Int
+  /// Events that did not write the row, but wrote other rows that were read for it, in order: with those of
+  /// `writes` they alone give the row again.
+  public var needed: [EventName] = []
   /// The row at the end, by column; nil when there is none.
   public var values: [(column: String, value: RowValue)]?
   /// The key that the row has now, when it was changed.
@@ -39,14 +42,20 @@ public struct RowStory: Sendable {
   /// Whether any event ever wrote it.
   public var everWas: Bool { !writes.isEmpty }
 
-  /// One row a column that an event changed, one where it changed none.
+  /// One row a column that an event changed, one where it changed none; one with the operation `read` for an
+  /// event that wrote what was read for it.
   public func rows(to sink: any RowSink) throws(Diagnostic) {
     try sink.columns([
       "position", "time", "type", "key", "id", "handler", "script", "file", "line", "operation", "column",
       "old", "new",
     ])
     let row = RowBuffer()
+    var others = needed[...]
     for write in writes {
+      while let other = others.first, other.position < write.position {
+        try tell(other, row, to: sink)
+        others.removeFirst()
+      }
       for change in write.changes.isEmpty ? [nil] : write.changes.map(Optional.some) {
         row.removeAll()
         row.cells.append(.integer(Int64(clamping: write.position.value)))
@@ -67,6 +76,20 @@ public struct RowStory: Sendable {
         try sink.row(row)
       }
     }
+    for other in others { try tell(other, row, to: sink) }
+  }
+
+  /// An event that wrote what was read.
+  private func tell(_ event: EventName, _ row: RowBuffer, to sink: any RowSink) throws(Diagnostic) {
+    row.removeAll()
+    row.cells.append(.integer(Int64(clamping: event.position.value)))
+    for text in [event.time, event.type, event.key, event.id, projection, scriptVersion] {
+      row.append(text: text)
+    }
+    row.cells += [.null, .null]
+    row.append(text: "read")
+    row.cells += [.null, .null, .null]
+    try sink.row(row)
   }
 
   /// For people. Values of the row are the answer and are shown; those of events only when they were asked
@@ -90,6 +113,15 @@ public struct RowStory: Sendable {
       }
       lines.append("")
       lines += Self.lines(write)
+    }
+    if !needed.isEmpty {
+      let shown = needed.prefix(isWhole ? needed.count : Limits.whyNeededShown)
+      let more = needed.count - shown.count
+      lines += [
+        "", "what they read in other rows was written by \(Counted.text(needed.count, "other event")):",
+      ]
+      lines += shown.map { "    \($0.position)  \($0.time)  \($0.type)  key \($0.key)  id \($0.id)" }
+      if more > 0 { lines.append("    … \(more) more (-v shows all)") }
     }
     lines.append("")
     if let last = writes.last, values == nil {

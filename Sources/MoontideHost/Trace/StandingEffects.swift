@@ -64,7 +64,8 @@ struct StandingEffects {
       }
       guard let parent = growth.node(at: effect.cause) else { continue }
       var node = ImpactNode(.effect, at: nil, under: parent, name)
-      (node.handler, node.id, node.key) = (maker, effect.key, String(decoding: effect.orderKey, as: UTF8.self))
+      (node.handler, node.id) = (maker, effect.key)
+      node.key = String(decoding: effect.orderKey, as: UTF8.self)
       node.state = "\(effect.status)"
       node.detail = [tries, effect.error].filter { !$0.isEmpty }.joined(separator: ", ")
       growth.add(node)

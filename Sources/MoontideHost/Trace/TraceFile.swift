@@ -1,7 +1,7 @@
 import MoontideCore
 
-/// A file below `.moontide/trace` to fold into while somebody asks. It is removed when this object goes, and
-/// by the next question when the process was killed: a lock beside it says whether it is in use.
+/// A file below `.moontide/trace` to fold into while somebody asks. Whoever made it removes it, or the next
+/// question does when the process was killed: a lock beside it says whether it is in use.
 final class TraceFile {
   let path: String
   private let lockPath: String
@@ -22,10 +22,9 @@ final class TraceFile {
     withExtendedLifetime(gate) {}
   }
 
-  deinit {
-    do throws(FileError) { try Self.remove(path, lockPath, files) } catch {
-      // The next question removes it.
-    }
+  /// Nobody may be at the file any more.
+  func remove() throws(Diagnostic) {
+    try FileError.told { () throws(FileError) in try Self.remove(path, lockPath, files) }
   }
 
   private static func take(_ path: String, patience: Duration) throws(Diagnostic) -> ProjectLock {

@@ -90,14 +90,27 @@ struct TraceSession {
       definition: definition, catalog: catalog, log: past, clock: clock, randomness: randomness)
     prepare(&fold)
     let file = try TraceFile(paths, files: files, randomness: randomness)
-    defer { withExtendedLifetime(file) {} }
-    let store = try fold.store(at: file.path, decided: decided)
-    let end = try fold.run(
-      store,
-      progress: { done, total throws(Diagnostic) in
-        try observer.folding(definition.name, done: done, total: total)
-      }, each: each)
+    let end: TracedFold.End
+    do throws(Diagnostic) {
+      end = try run(fold, in: file, decided, observer, each)
+    } catch {
+      try file.remove()
+      throw error
+    }
+    try file.remove()
     try observer.folded(definition.name)
     return end
+  }
+
+  private func run(
+    _ fold: TracedFold, in file: TraceFile, _ decided: Int, _ observer: any PastObserver,
+    _ each: @escaping (TracedEvent, RowWatch) throws(Diagnostic) -> Void
+  ) throws(Diagnostic) -> TracedFold.End {
+    let store = try fold.store(at: file.path, decided: decided)
+    return try fold.run(
+      store,
+      progress: { done, total throws(Diagnostic) in
+        try observer.folding(fold.definition.name, done: done, total: total)
+      }, each: each)
   }
 }

@@ -25,6 +25,8 @@ struct TracedEvent {
   var seen: [String] = []
   /// Of the fold's `RowWatch`.
   var changes: Range<Int>
+  /// The same of what it read, where that is tracked.
+  var reads = 0..<0
 
   var position: Position { record.position }
   var type: String { batch.bytes.text(record.envelope.type) }

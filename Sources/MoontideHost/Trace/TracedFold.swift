@@ -24,8 +24,9 @@ struct TracedFold {
   var tables: Set<Int>?
   /// Asked at each change of a row whether it is told of, while only its cells in the watch are known.
   var keeps: ((RowChange, RowWatch) -> Bool)?
-  /// Whether the lines that write are looked for.
+  /// Whether the lines that write are looked for, and whether what scripts read is told.
   var findsLines = true
+  var tracksReads = false
 
   /// Makes the file to fold into, at a path where nothing is.
   /// - Parameter decided: how many of the log's decisions the rows are to follow.
@@ -51,6 +52,7 @@ struct TracedFold {
   ) throws(Diagnostic) -> End {
     let watch = try StoreError.told { () throws(StoreError) in try store.watch() }
     watch.wanted = tables
+    watch.tracksReads = tracksReads
     if let keeps { watch.keeps = { [unowned watch] change in keeps(change, watch) } }
     let tripped = TimeTrip()
     var surroundings = HandlerSurroundings(

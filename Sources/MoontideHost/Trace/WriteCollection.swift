@@ -26,6 +26,8 @@ final class WriteCollection {
   private var renames: [Rename] = []
   /// The key that was asked for, as rows have it.
   private var asked: [UInt8]?
+  /// Whether an event that wrote the row read another one.
+  private(set) var hasReadOthers = false
   /// The row as the last write left it; nil when that took it away or moved it to another key.
   private(set) var values: [RowValue]?
   private(set) var movedTo: String?
@@ -56,6 +58,12 @@ final class WriteCollection {
 
   func take(_ event: TracedEvent, _ watch: RowWatch) {
     if case .setAside = event.outcome { setAside += 1 }
+    let before = writes.count
+    defer {
+      if writes.count > before, !hasReadOthers {
+        hasReadOthers = watch.reads[event.reads].contains { $0.key != row.read }
+      }
+    }
     for change in watch.changes[event.changes] {
       let isOld = row.matches(change, at: change.old, watch)
       let isNew = row.matches(change, at: change.new, watch)

@@ -33,22 +33,26 @@ public struct RecordCause: Sendable, Hashable {
   /// Whether an event, a command or a result was made of just that cause: its id then is a digest of the
   /// cause's source and id. Nil for an id that a script gave: then the cause's id is all there is.
   /// - Parameters:
+  ///   - id: of what was made.
+  ///   - maker: its source.
+  ///   - isResult: whether it is the result of an effect.
+  ///   - cause: source and id.
   ///   - topics: in which the cause may lie, or its decider decides.
-  ///   - source: of the cause.
-  ///   - id: of the cause.
   public static func isMade(
-    _ record: Record, in batch: RecordBatch, ofSource source: [UInt8], id: [UInt8], topics: [TopicName]
+    _ id: [UInt8], by maker: [UInt8], isResult: Bool, of cause: (source: [UInt8], id: [UInt8]),
+    topics: [TopicName]
   ) -> Bool? {
-    let maker = batch.bytes.text(record.envelope.source)
-    let own = batch.bytes.text(record.envelope.id)
-    let written = own.prefix { $0 != "#" }
+    let maker = String(decoding: maker, as: UTF8.self)
+    let written = String(decoding: id, as: UTF8.self).prefix { $0 != "#" }
     guard written.hasPrefix(maker + "-"),
       let digest = Digest(hexadecimal: String(written.dropFirst(maker.count + 1)))
     else { return nil }
-    let isResult = record.envelope.kind == .result
     let roots = isResult ? [Digest.zero.adding("effect")] : [.zero, Digest.zero.adding("decider")]
     let makers = roots.flatMap { root in
-      topics.map { root.adding(maker).adding($0.text).adding(source, source.whole).adding(id, id.whole) }
+      topics.map {
+        root.adding(maker).adding($0.text).adding(cause.source, cause.source.whole)
+          .adding(cause.id, cause.id.whole)
+      }
     }
     let ordinals = isResult ? Limits.effectsPerEventMax : Limits.emittedPerEventMax
     for ordinal in 0..<UInt64(ordinals) where makers.contains(where: { $0.adding(ordinal) == digest }) {

@@ -8,14 +8,14 @@ struct ImpactCommand: ParsableCommand {
     commandName: "impact", abstract: "Show what an event caused, as a tree.",
     usage: "moontide impact <position> [-C <dir>] [--depth <n>] [--width <n>] [-o <format>]",
     discussion: """
-      POSITION is 48211, #48211 or orders/1@1042; a command and any other record of the log has one too. Under \
-      it stand the rows that it wrote with their values before and after, events that handlers emitted, \
-      commands and their outcomes, timers, effects and what came of them, how sagas went on, dead letters and \
-      what waits behind them; and under each what it caused in turn. With --json or -o there is a row for \
-      each, with the number of its cause.
+      POSITION is 48211, #48211 or orders/1@1042; a command and any other record of the log has one too. \
+      Under it stand the rows that it wrote with their values before and after, events that handlers \
+      emitted, commands and their outcomes, timers, effects and what came of them, how sagas went on, dead \
+      letters and what waits behind them; and under each what it caused in turn. With --json or -o there is \
+      a row for each, with the number of its cause.
 
-      Causes are recorded in the log and the handlers' files; rows are found by folding again, by the scripts \
-      as they are now. Nothing is performed or changed. It works beside a run.
+      Causes are recorded in the log and the handlers' files; rows are found by folding again, by the \
+      scripts as they are now. Nothing is performed or changed. It works beside a run.
 
       Example: moontide impact orders/1@1042
       """)

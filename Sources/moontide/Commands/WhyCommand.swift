@@ -13,8 +13,8 @@ struct WhyCommand: ParsableCommand {
       TABLE is orders where that is unique, else order_status.orders; KEY the values of its primary key, one \
       word each or one JSON list (of a full-text table its first UNINDEXED column, of a table without a key \
       the rowid). For each event it tells the place in the log, the line of the script that wrote, and every \
-      column before and after; a row that is gone is told with its deletion. With --json or -o there is a row \
-      a changed column.
+      column before and after; a row that is gone is told with its deletion. With --json or -o there is a \
+      row for each changed column.
 
       The log is folded again up to where the read model is, by the script as it is now, in a file below \
       .moontide that is removed. It works beside a run. -v shows the data of the events too, and all of them \

@@ -42,6 +42,10 @@ projection "parcels" {
     DeliveryFailed = function(event, db) db.packages:add(event.key, { failures = 1 }) end,
     PackageDelivered = function(event, db)
       db.packages:update(event.key, { delivered_at = event.time })
+      for pack in db.packed:each { package_id = event.key } do
+        local order = db.orders:get(pack.order_id)
+        db.orders:update(pack.order_id, { status = order.paid_at and "done" or "delivered" })
+      end
     end,
   },
 }
