@@ -30,8 +30,8 @@ final class LanguageServer {
       || FileManager.default.isExecutableFile(atPath: url.path)
   }
 
-  /// Milliseconds for one answer. A question that comes while it reads the folder may go without one, so it is
-  /// asked again.
+  /// Milliseconds for one answer. A question that comes while it reads the folder may go without one, so it
+  /// is asked again.
   private static let patience = 3_000
   private static let triesMax = 10
   private let process = Process()

@@ -51,8 +51,8 @@ import Testing
     }
     upcaster "u" {
       [1] = function(data, event) return event.keyy end, --> undefined-field
-      [2] = 5, --> assign-type-mismatch
     }
+    upcaster "v" "no steps" --> param-type-mismatch
     """
 
   private func project(_ template: String) throws -> TestProject {
