@@ -15,6 +15,12 @@ final class LanguageServer {
     var description: String { "\(line): \(code): \(message)" }
   }
 
+  /// It goes on, and does not answer: now and then it stands still after its beginning.
+  struct Silence: Error, CustomStringConvertible {
+    var method: String
+    var description: String { "the Lua server does not answer \(method)" }
+  }
+
   /// What `scripts/test` installs, or what `MOONTIDE_LUA_SERVER` names.
   static let url: URL = {
     if let path = ProcessInfo.processInfo.environment["MOONTIDE_LUA_SERVER"], !path.isEmpty {
@@ -33,7 +39,7 @@ final class LanguageServer {
   /// Milliseconds for one answer. A question that comes while it reads the folder may go without one, so it
   /// is asked again.
   private static let patience = 3_000
-  private static let triesMax = 10
+  private static let triesMax = 2
   private let process = Process()
   private let sending = Pipe()
   private let receiving = Pipe()
@@ -129,7 +135,7 @@ final class LanguageServer {
         return message["result"] ?? NSNull()
       }
     }
-    throw Fault("the Lua server does not answer \(method)")
+    throw Silence(method: method)
   }
 
   private func reply(_ id: Any, to method: String, _ message: [String: Any]) throws {
