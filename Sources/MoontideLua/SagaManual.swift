@@ -1,4 +1,7 @@
 /// Sagas and what their functions can do: `ctx.c` registers it.
+///
+/// Optional tables of functions are written `{ [string]: fun(…) }`: behind `table<…>?` servers give their
+/// parameters no type.
 enum SagaManual {
   static let chapter = ManualChapter(
     "Sagas",
@@ -76,11 +79,11 @@ enum SagaManual {
             ManualField("steps?", "SagaStep[]"),
             ManualField("completed?", "fun(state: table): Sent"),
             ManualField("compensated?", "fun(state: table, why: table): Sent"),
-            ManualField("on?", "table<string, fun(state: table, event: Event, ctx: SagaContext)>"),
+            ManualField("on?", "{ [string]: fun(state: table, event: Event, ctx: SagaContext) }"),
             ManualField(
               "on_result?", "fun(state: table, result: Event, ctx: SagaContext)",
               "What came of an effect of the instance"),
-            ManualField("timers?", "table<string, fun(state: table, ctx: SagaContext)>"),
+            ManualField("timers?", "{ [string]: fun(state: table, ctx: SagaContext) }"),
             ManualField("clock?", #""event"|"wall""#),
             ManualField("topics?", "string[]", "Sees these topics alone"),
             ManualField("retry?", "RetryPolicy"),

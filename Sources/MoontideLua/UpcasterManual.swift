@@ -6,20 +6,18 @@ enum UpcasterManual {
       .type(
         ManualType(
           "Reshaped", "What `rename`, `split` and `drop` make, for an upcaster to return.")),
-      .type(
-        ManualType(
+      .alias(
+        // `[n]` takes version n to n+1; in `down` n to n-1, for `wants`. As a class with `[integer]` some
+        // servers miss fields in it.
+        ManualField(
           "UpcasterDefinition",
-          fields: [
-            ManualField(
-              "[integer]", "fun(data: table, event: Event): table|Reshaped",
-              "`[n]` takes version n to n+1"),
-            ManualField(
-              "down?", "table<integer, fun(data: table, event: Event): table>",
-              "`[n]` takes n to n-1, for `wants`"),
-          ])),
+          "{ [integer]: fun(data: table, event: Event): (table|Reshaped), "
+            + "down?: table<integer, fun(data: table, event: Event): table> }")),
       .function(
         ManualFunction(
-          "upcaster", "Brings stored events of one type to the newest version.",
+          "upcaster",
+          "Brings stored events of one type to the newest version: `[n]` takes version n to n+1, in `down` "
+            + "n to n-1, for `wants`.",
           parameters: [
             ManualField("type", "string")
           ],

@@ -79,7 +79,9 @@ public enum ScriptManual {
 
   private static func written(_ function: ManualFunction, of type: String) -> [String] {
     var lines = comment(function.text)
-    lines += function.parameters.map { parameter in
+    // What overloads say of a parameter is all there is.
+    let described = function.overloads.isEmpty ? function.parameters : []
+    lines += described.map { parameter in
       let mark = parameter.isOptional ? "?" : ""
       return "---@param \(parameter.name)\(mark) \(spaced(parameter.type, parameter.text))"
     }
