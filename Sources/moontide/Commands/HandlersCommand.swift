@@ -9,17 +9,17 @@ struct HandlersCommand: ParsableCommand {
     usage: "moontide handlers [<dir>]\nmoontide handlers show [<dir>] <name> [--version <version>]",
     discussion: "Example: moontide handlers shop",
     subcommands: [HandlersList.self, HandlersShow.self], defaultSubcommand: HandlersList.self)
+
+  static let statement = """
+    select name, kind, version, state, checkpoint, lag, applied, held, parked, dead, rate, p99_ms
+    from sys.handlers order by name
+    """
 }
 
 struct HandlersList: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "ls", abstract: "Every handler with kind, version, state and lag.",
     usage: "moontide handlers [<dir>]")
-
-  static let statement = """
-    select name, kind, version, state, checkpoint, lag, applied, held, parked, dead, rate, p99_ms
-    from sys.handlers order by name
-    """
 
   @OptionGroup var options: GlobalOptions
   @Argument(help: "The project.") var directory: String?
