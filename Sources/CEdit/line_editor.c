@@ -38,7 +38,10 @@ static char *prompt(EditLine *edit) { return (char *)of(edit)->prompt; }
 /// Ctrl-C is a character while a line is edited: the line is given up, the program is not.
 static unsigned char interrupt(EditLine *edit, int character) {
   (void)character;
-  of(edit)->interrupted = 1;
+  mt_editor *editor = of(edit);
+  const LineInfo *line = el_line(edit);
+  editor->interrupted = 1;
+  editor->count = (size_t)(line->lastchar - line->buffer);
   return CC_EOF;
 }
 

@@ -338,6 +338,10 @@ public enum Limits {
   public static let preparedStatementsMax = 256
   /// Databases that SQLite attaches at once, as it is built on Debian.
   public static let attachedMax = 10
+  /// Bytes of one query's text: a list of some 100,000 keys. More is a table that somebody should have made.
+  public static let queryTextBytesMax = 1 << 20
+  /// Bytes that SQLite may take for one query: the sort of an answer as large as may be, twice.
+  public static let queryMemoryMax = 512 << 20
   /// Result bytes of one query.
   public static let queryBytesMax = 256 << 20
 }

@@ -10,6 +10,8 @@ extension Limits {
   public static let replBytesKeptMax = 16 << 20
   /// Answers of system tables that are held until the project is let go again; larger ones are read in place.
   public static let replHeldBytesMax = 64 << 20
+  /// Of the lines that a person types: results of `replBytesKeptMax` as tables, and room to work with them.
+  public static let replMemoryBytes = 256 << 20
   /// Parts of a Lua value that crosses to be shown or to become the table `_`: 10,000 rows of 50 columns.
   public static let replNodesMax = 1_000_000
   /// Entries of one Lua table that are shown; the rest is counted.

@@ -13,3 +13,15 @@ extension Limits {
   /// Characters of one value in a line for people.
   public static let tracedValueCharactersMax = 200
 }
+
+extension Limits {
+  /// What one event caused, of all kinds, that `impact` finds: some hundred bytes each.
+  public static let impactNodesMax = 100_000
+  /// How deep and how wide the tree is drawn for people unless they say otherwise.
+  public static let impactDepthShown = 32
+  public static let impactWidthShown = 12
+  /// Instances of one saga that are looked at for one chain of events.
+  public static let impactInstancesMax = 1_000
+  /// Firings of timers that wait for a consequence which tells whose they are.
+  public static let impactFiringsMax = 100_000
+}

@@ -45,5 +45,15 @@ public enum QueryError: Error, Sendable, Equatable {
   case cancelled
   case tooManyRows(limit: Int)
   case tooManyBytes(limit: Int)
+  /// Sorting, grouping or compiling takes more memory than a query may have.
+  case tooMuchMemory(limit: Int)
   case store(StoreError)
+
+  /// Whether the query came to a bound of its own, whatever else went wrong by that.
+  public var isOwnEnd: Bool {
+    switch self {
+    case .timedOut, .cancelled, .tooMuchMemory: true
+    default: false
+    }
+  }
 }

@@ -62,6 +62,10 @@ public final class QueryEngine {
       registry.guardian = nil
       detachAll()
     }
+    guard sql.utf8.count <= Limits.queryTextBytesMax else {
+      let message = "a query has at most \(Limits.queryTextBytesMax) bytes, not \(sql.utf8.count)"
+      throw .wrong(message: message, byteOffset: nil, suggestion: nil)
+    }
     let words = SQLWords(sql)
     try checkSingle(words)
     let statement = try prepare(sql, words, watch)
@@ -76,8 +80,7 @@ public final class QueryEngine {
         }
         try connection.authorizer.under(.reading) { () throws(StoreError) in
           // The progress handler watches loops, this what takes long without one.
-          try watch.statement.run(connection, within: bounds.time, valueBytesMax: Limits.storeValueBytesMax) {
-            () throws(StoreError) in
+          try watch.bounded(connection) { () throws(StoreError) in
             while try statement.step() {
               buffer.removeAll()
               statement.read(into: buffer)
@@ -134,7 +137,8 @@ public final class QueryEngine {
     while true {
       do throws(StoreError) {
         let statement = try connection.authorizer.under(.reading) { () throws(StoreError) in
-          try connection.prepare(sql)
+          // Compiling asks no progress handler.
+          try watch.bounded(connection) { () throws(StoreError) in try connection.prepare(sql) }
         }
         if let ambiguous {
           throw QueryEngine.ambiguity(ambiguous, catalog)
@@ -264,6 +268,7 @@ public final class QueryEngine {
   ) -> QueryError {
     if let reason = watch.reason { return reason }
     if watch.statement.isLate { return .timedOut(after: watch.limit) }
+    if watch.statement.isShort { return .tooMuchMemory(limit: Limits.queryMemoryMax) }
     guard case .refused(let message) = error else { return .store(error) }
     let named =
       message.split(separator: ":", maxSplits: 1).last.map { String($0).trimmingCharacters(" ") } ?? ""

@@ -9,7 +9,7 @@ final class QueryGuard {
 
   private let clock: any WallClock
   let limit: Duration
-  /// For what is late where no progress handler is asked.
+  /// For what is late or large where no progress handler is asked.
   let statement = StatementWatch()
   private var end: Duration
   private let cancellation: QueryCancellation?
@@ -30,6 +30,13 @@ final class QueryGuard {
         guard let context else { return 0 }
         return Unmanaged<QueryGuard>.fromOpaque(context).takeUnretainedValue().look() ? 1 : 0
       }, Unmanaged.passUnretained(self).toOpaque())
+  }
+
+  /// Runs a part of the query within the time that is left, and within its memory.
+  func bounded<R>(_ connection: Connection, _ body: () throws(StoreError) -> R) throws(StoreError) -> R {
+    try statement.run(
+      connection, within: max(.zero, end - clock.monotonic), valueBytesMax: Limits.storeValueBytesMax,
+      memoryMax: Limits.queryMemoryMax, body)
   }
 
   /// Runs what is not the query's own work; the deadline moves by as much.

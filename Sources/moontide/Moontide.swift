@@ -16,7 +16,7 @@ struct Moontide: ParsableCommand {
       AppendCommand.self,
       SendCommand.self, StateCommand.self,
       EventsCommand.self, HandlersCommand.self, LagCommand.self, DeadCommand.self, EffectsCommand.self,
-      SagaCommand.self, WhyCommand.self, ReloadCommand.self, DoctorCommand.self,
+      SagaCommand.self, WhyCommand.self, ImpactCommand.self, ReloadCommand.self, DoctorCommand.self,
       ProjectionCommand.self, BackupCommand.self, RestoreCommand.self,
       ExplainCommand.self,
     ] + LaterCommands.all)

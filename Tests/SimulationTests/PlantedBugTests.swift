@@ -8,7 +8,7 @@ import Testing
   /// `simulate --bugs --turns 300` tells them.
   private static let first: [PlantedBug: UInt64] = [
     .failedSyncIsIgnored: 18, .failedSyncIsRetried: 18, .packedPlaceIsTakenForUnpacked: 80,
-    .decisionIsReadTwice: 135, .partsAreRenamed: 2, .expectedVersionIsIgnored: 3,
+    .decisionIsReadTwice: 34, .partsAreRenamed: 2, .expectedVersionIsIgnored: 3,
     .scriptsOfSnapshotAreIgnored: 7, .snapshotHasAnOldState: 3, .snapshotIsTrustedOverTheLog: 9,
     .commandsReachedIsAhead: 19, .checkpointBeforeEffects: 5, .effectsBeforeCheckpoint: 2,
     .rowsOutsideTheTransaction: 2, .parkedKeyIsForgotten: 18, .heldEventIsForgotten: 9,

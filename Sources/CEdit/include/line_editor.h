@@ -21,7 +21,8 @@ typedef void (*mt_editor_complete)(
 mt_editor *mt_editor_open(int32_t history_max, mt_editor_complete complete, void *context);
 void mt_editor_close(mt_editor *editor);
 
-/// Reads one line; MT_EDITOR_LINE leaves it in `mt_editor_text`, without its newline, until the next call.
+/// Reads one line; MT_EDITOR_LINE leaves it in `mt_editor_text`, without its newline, until the next call. After
+/// MT_EDITOR_INTERRUPTED its count says how long the line was that was given up.
 int32_t mt_editor_read(mt_editor *editor, const char *prompt);
 const char *mt_editor_text(const mt_editor *editor, size_t *count);
 

@@ -62,7 +62,7 @@ struct DiffTrace {
     _ trails: [RowTrail?], _ diffs: [TableDiff], _ relation: (TableDiff) -> StoreReader.Relation
   ) -> [Int: RowTrail] {
     var found: [Int: RowTrail] = [:]
-    for (diff, trail) in zip(diffs, trails) { found[relation(diff).place] = trail }
+    for (diff, trail) in zip(diffs, trails) where trail != nil { found[relation(diff).place] = trail }
     return found
   }
 

@@ -64,7 +64,11 @@ struct QuerySession {
           return false
         }
       }
-    } catch { throw fault ?? tableFault?.told ?? diagnostic(error, request, sent, unreadable) }
+    } catch {
+      // A table that could not be read because the query was at an end says so only there.
+      let told = error.isOwnEnd ? nil : tableFault?.told
+      throw fault ?? told ?? diagnostic(error, request, sent, unreadable)
+    }
     if let fault { throw fault }
   }
 
@@ -123,6 +127,9 @@ struct QuerySession {
     case .cancelled: return Diagnostic(.query, "the query was stopped", help: "run it again")
     case .tooManyRows(let limit):
       return Diagnostic(.query, "a query gives at most \(limit) rows", help: "add a limit, or ask for less")
+    case .tooMuchMemory(let limit):
+      return Diagnostic(
+        .query, "a query takes at most \(limit >> 20) MB of memory", help: "sort, group or join less at once")
     case .tooManyBytes(let limit):
       return Diagnostic(.query, "a query gives at most \(limit) bytes", help: "add a limit, or ask for less")
     case .store(let error): return error.diagnostic

@@ -32,6 +32,13 @@ final class HandlerGroup: Sendable {
     let circuits: CircuitBoard
     /// How long an open circuit may hold an effect back.
     let patience: Duration
+
+    /// The same for handlers of other scripts.
+    func with(_ catalog: ProjectCatalog) -> Setting {
+      var setting = self
+      setting.catalog = catalog
+      return setting
+    }
   }
 
   /// Opens what can fail before anything runs, and starts the threads.

@@ -136,7 +136,7 @@ final class ProjectionGroup: @unchecked Sendable {
       return true
     }
     withdraw()
-    guard waitForOpening(), serving.signs.claimBeside() else { return false }
+    guard claimBeside() else { return false }
     let handover = Handover(self)
     let version = ProjectionGroup.version(definition, setting, .beside(handover, anew: anew))
     handover.thread = version.thread
@@ -153,14 +153,18 @@ final class ProjectionGroup: @unchecked Sendable {
     return true
   }
 
-  /// Until the version that serves knows its file; false when it serves none that is in use, or has ended.
-  private func waitForOpening() -> Bool {
+  /// Takes the file beside the read model in use, once that is possible; false when no version serves that
+  /// could be kept up meanwhile.
+  private func claimBeside() -> Bool {
     let version = gate.locked { serving }
-    while !version.signs.hasOpened {
-      if version.thread.isDone || gate.locked({ isStopping }) { return false }
+    while !version.thread.isDone, !gate.locked({ isStopping }) {
+      if version.signs.hasOpened {
+        if version.signs.isRebuilding { return false }
+        if version.signs.claimBeside() { return true }
+      }
       gate.locked { _ = gate.wait(until: Gate.deadline(after: .milliseconds(2))) }
     }
-    return !version.signs.isRebuilding && !version.thread.isDone
+    return false
   }
 
   /// The version that serves is the one that is wanted.

@@ -34,6 +34,8 @@ package final class ProjectionRun: ClosingWorker {
   /// Whether it was reported that there is no room.
   private var isTold = false
   private var hasMended = false
+  /// Whether it has claimed the file beside the read model in use, which it serves.
+  private var holdsBeside = false
 
   /// - Parameters:
   ///   - predecessor: what serves, and is kept up, while this version is folded beside; without one this is the
@@ -83,6 +85,18 @@ package final class ProjectionRun: ClosingWorker {
     store = opened.store
     worker = try makeWorker(opened.store, isBeside)
     signs.hasOpened = true
+    if !isBeside { releaseBeside() }
+  }
+
+  private func claimBeside() -> Bool {
+    guard !holdsBeside, signs.claimBeside() else { return false }
+    holdsBeside = true
+    return true
+  }
+
+  private func releaseBeside() {
+    if holdsBeside { signs.releaseBeside() }
+    holdsBeside = false
   }
 
   package func step() -> StepOutcome {
@@ -132,7 +146,7 @@ package final class ProjectionRun: ClosingWorker {
   /// The worker halted: a read model that is damaged is made anew beside, once.
   private func mend() throws(Diagnostic) -> Bool {
     guard !hasMended, predecessor == nil, board.status.halted?.code == RuntimeCode.storeBroken.rawValue,
-      keeper.isDamaged(definition), signs.claimBeside()
+      keeper.isDamaged(definition), claimBeside()
     else { return false }
     signs.isRebuilding = true
     hasMended = true
@@ -203,14 +217,16 @@ package final class ProjectionRun: ClosingWorker {
       throw error
     }
     let isBesideAnother = predecessor != nil
+    // Nothing else is folded beside before all that this one left there is gone.
+    _ = claimBeside()
+    signs.isRebuilding = false
     predecessor?.isReplaced()
     predecessor = nil
     stage = .serving
     let new = try keeper.swapped(definition)
     store = new
     worker = try makeWorker(new, false)
-    signs.isRebuilding = false
-    signs.releaseBeside()
+    releaseBeside()
     try write(seal, of: new)
     guard isBesideAnother else { return }
     report(

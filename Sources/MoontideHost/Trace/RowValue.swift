@@ -1,4 +1,5 @@
 import MoontideCore
+import MoontideJSON
 import MoontideSQLite
 
 /// One value of a row, on its own.
@@ -34,6 +35,18 @@ public enum RowValue: Sendable, Hashable {
       return "'" + head.replacing("'", with: "''").replacing("\n", with: "\\n") + "'"
     case .blob(let bytes): return "\(Counted.text(bytes.count, "byte"))"
     case .unkept: return "?"
+    }
+  }
+
+  /// Blobs as their hexadecimal digits.
+  var json: JSONValue {
+    switch self {
+    case .null, .unkept: .null
+    case .integer(let number): .integer(number)
+    case .real(let number): .number(number)
+    case .text(let text): .string(text)
+    case .blob(let bytes):
+      .string(bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined())
     }
   }
 

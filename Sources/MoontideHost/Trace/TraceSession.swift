@@ -45,16 +45,21 @@ struct TraceSession {
 
   /// Nil when there is no read model yet.
   func standing(of definition: HandlerDefinition) throws(Diagnostic) -> Standing? {
-    let path = paths.readModel(definition.name)
+    guard let reader = try reader(of: definition) else { return nil }
+    let ledger = try StoreError.told { () throws(StoreError) in try reader.ledger() }
+    return Standing(
+      end: min(ledger.checkpoints.values.max() ?? .start, log.durableEnd), decided: ledger.decided,
+      scriptVersion: reader.identity.scriptVersion, degradedSince: ledger.degradedSince,
+      setAside: ledger.deadLetters)
+  }
+
+  /// The file of a handler; nil while it has none.
+  func reader(of definition: HandlerDefinition) throws(Diagnostic) -> StoreReader? {
+    let path =
+      definition.kind == .projection
+      ? paths.readModel(definition.name) : paths.handlerFile(definition.name)
     guard try FileError.told({ () throws(FileError) in try files.status(path) }) != nil else { return nil }
-    do throws(StoreOpeningError) {
-      let reader = try StoreReader(path: path)
-      let ledger = try StoreOpeningError.told { () throws(StoreError) in try reader.ledger() }
-      return Standing(
-        end: min(ledger.checkpoints.values.max() ?? .start, log.durableEnd), decided: ledger.decided,
-        scriptVersion: reader.identity.scriptVersion, degradedSince: ledger.degradedSince,
-        setAside: ledger.deadLetters)
-    } catch {
+    do throws(StoreOpeningError) { return try StoreReader(path: path) } catch {
       if case .empty = error { return nil }
       throw error.diagnostic(path)
     }

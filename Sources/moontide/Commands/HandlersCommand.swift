@@ -28,7 +28,7 @@ struct HandlersList: ParsableCommand {
     let session = CommandSession(options)
     try session.perform {
       let project = try session.project(directory)
-      try session.print(QueryRequest(HandlersCommand.statement), of: project)
+      try session.print(QueryRequest(HandlersList.statement), of: project)
     }
   }
 }

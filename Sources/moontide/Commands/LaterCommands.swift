@@ -18,19 +18,13 @@ extension LaterCommand {
 /// All of them.
 enum LaterCommands {
   static let all: [any ParsableCommand.Type] = [
-    TestLater.self, ImpactLater.self, SchemaLater.self,
+    TestLater.self, SchemaLater.self,
   ]
 }
 
 struct TestLater: LaterCommand {
   static let name = "test"
   static let instead = "until then moontide check loads every script"
-  @Argument(parsing: .captureForPassthrough) var words: [String] = []
-}
-
-struct ImpactLater: LaterCommand {
-  static let name = "impact"
-  static let instead = "until then emitted events name their cause in meta"
   @Argument(parsing: .captureForPassthrough) var words: [String] = []
 }
 

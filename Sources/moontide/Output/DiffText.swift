@@ -140,8 +140,8 @@ struct DiffText {
   private func shown(_ first: FirstEvent) -> String { ink(.dim, "after \(event(first))") }
 
   private func event(_ event: FirstEvent) -> String {
-    "\(event.position) \(DisplayText.escaped(event.time)) \(DisplayText.escaped(event.type)) · key "
-      + "\(clipped(event.key)) · id \(clipped(event.id))"
+    "\(event.position) \(DisplayText.escaped(event.time)) \(DisplayText.escaped(event.type)) "
+      + "\(clipped(event.key)) (\(clipped(event.id)))"
   }
 
   private func shown(_ value: StoredValue) -> String { clipped(value.literal) }

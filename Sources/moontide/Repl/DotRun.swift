@@ -22,7 +22,7 @@ struct DotRun {
     case .detach: try detach(rest)
     case .tables: try tables()
     case .schema: try schema(rest)
-    case .handlers: try session.answer(HandlersCommand.statement)
+    case .handlers: try session.answer(HandlersList.statement)
     case .lag: try session.answer(LagCommand.statement)
     case .dead: try session.answer(DeadCommand.List.groups)
     case .sagas: try session.answer(SagaCommand.List.statement(where: SagaCommand.List.open, limit: 1_000))

@@ -5,8 +5,8 @@ import MoontideCore
 final class LinePrompt {
   enum Read: Equatable {
     case line(String)
-    /// Ctrl-C: the line was given up.
-    case interrupted
+    /// Ctrl-C: the line was given up, which perhaps was empty.
+    case interrupted(wasEmpty: Bool)
     /// Ctrl-D, or the terminal is gone.
     case end
   }
@@ -49,7 +49,10 @@ final class LinePrompt {
       var count = 0
       let text = UnsafeRawBufferPointer(start: mt_editor_text(editor, &count), count: count)
       return .line(String(decoding: text, as: UTF8.self))
-    case MT_EDITOR_INTERRUPTED: return .interrupted
+    case MT_EDITOR_INTERRUPTED:
+      var count = 0
+      _ = mt_editor_text(editor, &count)
+      return .interrupted(wasEmpty: count == 0)
     default: return .end
     }
   }

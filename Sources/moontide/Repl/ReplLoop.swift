@@ -32,11 +32,10 @@ final class ReplLoop {
         // The next prompt of the shell begins on a line of its own.
         try session.write("\n")
         return
-      case .interrupted:
-        try session.write("\n")
-        let wasPending = splitter.isPending
+      case .interrupted(let wasEmpty):
+        try session.write("^C\n")
+        if wasEmpty, !splitter.isPending { try session.note("Ctrl-D or .quit ends") }
         splitter.clear()
-        if !wasPending { try session.note("Ctrl-D or .quit ends") }
       case .line(let line):
         for input in take(line) {
           remember(input, prompt, history)

@@ -71,7 +71,7 @@ final class ReplSession {
         if try !lua.run(input, isLast: isLast) { return .wantsMore }
       }
     } catch let fault as Diagnostic {
-      if ReplSignals.cancellation.isCancelled, isInteractive {
+      if ReplSignals.cancellation.isCancelled {
         try note("stopped")
       } else {
         try fail(fault, input)
