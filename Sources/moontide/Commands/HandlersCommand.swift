@@ -47,7 +47,8 @@ struct HandlersShow: ParsableCommand {
 
   @OptionGroup var options: GlobalOptions
   @Argument(help: ArgumentHelp("The project, then a handler.", valueName: "dir> <name")) var words: [String]
-  @Option(help: ArgumentHelp("Its version or the beginning of it.", valueName: "VERSION")) var version: String?
+  @Option(help: ArgumentHelp("Its version or the beginning of it.", valueName: "VERSION"))
+  var version: String?
 
   func validate() throws {
     guard (1...2).contains(words.count) else {
