@@ -17,6 +17,7 @@ import Testing
     consumer "\(name)" { from = "start", \(more)
       on = { Placed = function(event, ctx)
         ctx.state.n = (ctx.state.n or 0) + 1
+        ctx.effect("log", { file = "out.log", text = event.id })
         ctx.emit { type = "Noted", topic = "notes",
           data = { v = \(version), n = ctx.state.n, of = event.id } }
       end },
@@ -261,6 +262,17 @@ import Testing
       try edited.rows(
         "select count(*), count(distinct json_extract(data, '$.of')) from sys.events where type = 'Noted'")
         == ["\(count)|\(count)"])
+    // Keys of effects do not depend on the version, and none is performed twice.
+    try wait("all effects") {
+      try edited.rows("select count(*), count(distinct key) from sys.effects where state = 'done'")
+        == ["\(count)|\(count)"]
+    }
+    let lines = try String(
+      contentsOf: edited.project.folder.appending(path: "out.log"), encoding: .utf8
+    ).split(separator: "\n")
+    #expect(lines.count == count && Set(lines).count == count, "\(lines.count) lines")
+    let versions = try edited.rows("select count(distinct version) > 1 from sys.effects")
+    #expect(versions == ["1"])
     // Its state went through all versions: the n-th of each key was the n-th.
     #expect(
       try edited.rows(

@@ -163,6 +163,12 @@ final class Reloading: Sendable {
       project.takeUp(new.keeping(takeover.kept, of: old))
       var outcome = takeover.outcome
       outcome.problems += fresh
+      let changed = Set(takeover.plan.changes.filter { $0.change == .changed }.map(\.name))
+      let edited = new.catalog.definitions.filter { changed.contains($0.name) }
+      do throws(Diagnostic) { outcome.problems += try MendedHandlers(project).offers(edited) } catch {
+        // They were taken up all the same; the next start looks again.
+        outcome.problems.append(error.asWarning("their dead letters could not be looked at"))
+      }
       return outcome
     }
   }

@@ -38,17 +38,17 @@ struct HandlersShow: ParsableCommand {
     commandName: "show", abstract: "The script that a handler runs by, or ran by.",
     usage: "moontide handlers show [<dir>] <name> [--version <version>]",
     discussion: """
-      Prints the file of the definition, the upcasters that concern it and the modules that these may \
-      require, as they were when that version was at work, whatever was edited since. sys.handlers, \
-      sys.dead_letters and sys.effects name versions; select * from sys.reloads lists all of them.
+      Prints the file of the definition, the upcasters that concern it and the modules that these may require, \
+      as they were when that version was at work, whatever was edited since. sys.handlers, sys.dead_letters and \
+      sys.effects name versions; select * from sys.reloads lists all of them.
 
       Example: moontide handlers show shop receipts --version 5ac6d1253470
       """)
 
   @OptionGroup var options: GlobalOptions
   @Argument(help: ArgumentHelp("The project, then a handler.", valueName: "dir> <name")) var words: [String]
-  @Option(help: ArgumentHelp("Its version or the beginning of it.", valueName: "VERSION")) var version:
-    String?
+  @Option(help: ArgumentHelp("Its version or the beginning of it.", valueName: "VERSION"))
+  var version: String?
 
   func validate() throws {
     guard (1...2).contains(words.count) else {
