@@ -195,6 +195,12 @@ public final class ProjectionStore: EffectStore {
     for table in rows { try table.settle() }
   }
 
+  /// For a file that nobody reads yet: its write-ahead log may grow, so that each page is copied into the file
+  /// once.
+  public func letLogGrow() throws(StoreError) {
+    try connection.script("pragma wal_autocheckpoint=\(Limits.rebuildCheckpointPages)")
+  }
+
   /// Ends the bulk mode: everything is flushed, and other connections may read the file.
   public func finish() throws(StoreError) {
     guard isBulk else { return }

@@ -34,6 +34,8 @@ package final class ProjectionRun: ClosingWorker {
   /// Whether it was reported that there is no room.
   private var isTold = false
   private var hasMended = false
+  /// Whether the read model in use is known to be broken.
+  private var isDamaged = false
   /// Whether it has claimed the file beside the read model in use, which it serves.
   private var holdsBeside = false
 
@@ -41,12 +43,12 @@ package final class ProjectionRun: ClosingWorker {
   ///   - predecessor: what serves, and is kept up, while this version is folded beside; without one this is the
   ///     version that serves as soon as it can.
   ///   - isResumed: it serves, and goes on with the read model in use as that stands.
-  ///   - anew: fold it beside even if there is a file of this version.
+  ///   - beside: what it begins with when it is folded beside.
   ///   - makeWorker: its worker over a store; beside the one in use nobody waits for single rows.
   package init(
     _ definition: HandlerDefinition, keeper: StoreKeeper, log: any EventLog, board: StatusBoard,
     signs: ProjectionSigns, predecessor: (any ServingVersion)? = nil, isResumed: Bool = false,
-    anew: Bool = false,
+    beside: StoreKeeper.Beside = .known,
     report: @escaping @Sendable (Diagnostic) -> Void,
     makeWorker: @escaping (any EffectStore, _ isBeside: Bool) throws(Diagnostic) -> HandlerWorker
   ) throws(Diagnostic) {
@@ -59,23 +61,23 @@ package final class ProjectionRun: ClosingWorker {
     self.isResumed = isResumed
     self.report = report
     self.makeWorker = makeWorker
-    try open(anew: anew)
+    try open(beside)
   }
 
   /// Opens the read model, or one beside it that is to replace it.
-  private func open(anew: Bool = false) throws(Diagnostic) {
+  private func open(_ beginning: StoreKeeper.Beside = .known) throws(Diagnostic) {
     let decided = try LogError.told { () throws(LogError) in
       try Rulings.load(of: definition.identityName, from: log).decisions
     }
     let opened: StoreKeeper.Projection
     if predecessor != nil {
-      let beside = try keeper.beside(definition, decided: decided, anew: anew)
+      let beside = try keeper.beside(definition, decided: decided, beginning)
       opened = StoreKeeper.Projection(store: beside, replaces: keeper.paths.readModel(definition.name))
-    } else if isResumed, !anew {
+    } else if isResumed, !isDamaged {
       opened = StoreKeeper.Projection(store: try keeper.serving(definition), replaces: nil)
     } else {
       // Should it be rebuilt beside: whoever else wants to has to wait until that is known.
-      opened = try keeper.projection(definition, decided: decided, anew: anew)
+      opened = try keeper.projection(definition, decided: decided, anew: isDamaged)
     }
     if let fault = opened.fault { report(rebuilt(fault)) }
     let isBeside = opened.replaces != nil
@@ -150,10 +152,11 @@ package final class ProjectionRun: ClosingWorker {
     else { return false }
     signs.isRebuilding = true
     hasMended = true
+    isDamaged = true
     worker = nil
     store = nil
     report(rebuilt("it is damaged"))
-    try open(anew: true)
+    try open()
     return true
   }
 
@@ -223,6 +226,7 @@ package final class ProjectionRun: ClosingWorker {
     predecessor?.isReplaced()
     predecessor = nil
     stage = .serving
+    isDamaged = false
     let new = try keeper.swapped(definition)
     store = new
     worker = try makeWorker(new, false)

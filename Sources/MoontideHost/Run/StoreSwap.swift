@@ -69,6 +69,21 @@ extension StoreKeeper {
     return try told(path) { () throws(StoreOpeningError) in try ProjectionStore.open(path: path, vfs: vfs) }
   }
 
+  /// Makes the former read model the one that is on its way to take the place of the one in use.
+  func takeUpPrevious(_ name: String) throws(Diagnostic) {
+    let (previous, beside) = (paths.previous(name), paths.rebuilding(name))
+    try mendSwap(name)
+    guard try exists(previous) else { return }
+    try remove(beside)
+    try FileError.told { () throws(FileError) in
+      for ending in ["-wal", "-shm", ""] where try files.status(previous + ending) != nil {
+        try files.rename(previous + ending, to: beside + ending)
+      }
+      try files.syncDirectory(paths.readModels)
+    }
+    CrashPoint.reach(.duringRollback)
+  }
+
   /// Drops what was rebuilt and is not wanted any more.
   func discardBeside(_ name: String) throws(Diagnostic) { try remove(paths.rebuilding(name)) }
 

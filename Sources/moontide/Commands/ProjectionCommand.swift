@@ -6,7 +6,7 @@ import MoontideHost
 struct ProjectionCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "projection", abstract: "Look after read models.",
-    subcommands: [ProjectionVerify.self, ProjectionRebuild.self, DiffLater.self, RollbackLater.self])
+    subcommands: [ProjectionVerify.self, ProjectionRebuild.self, DiffLater.self, ProjectionRollback.self])
 }
 
 struct ProjectionVerify: ParsableCommand {
@@ -60,11 +60,5 @@ struct ProjectionVerify: ParsableCommand {
 struct DiffLater: LaterCommand {
   static let name = "diff"
   static let instead = "until then compare two projects with moontide query"
-  @Argument(parsing: .captureForPassthrough) var words: [String] = []
-}
-
-struct RollbackLater: LaterCommand {
-  static let name = "rollback"
-  static let instead = "until then put the old script back: the next run folds it anew"
   @Argument(parsing: .captureForPassthrough) var words: [String] = []
 }
