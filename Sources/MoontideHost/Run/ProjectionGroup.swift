@@ -68,7 +68,12 @@ final class ProjectionGroup: @unchecked Sendable {
         isResumed: isResumed, beside: beside, report: surroundings.report
       ) { store, isBeside throws(Diagnostic) in
         var surroundings = surroundings
-        if isBeside, surroundings.batchRecords == nil { surroundings.batchRecords = Limits.rebuildRecords }
+        if isBeside {
+          surroundings.batchRecords = surroundings.batchRecords ?? Limits.rebuildRecords
+          let report = surroundings.report
+          // What follows from a batch that could not be written is told when that is tried again.
+          surroundings.report = { [lost = signs.lost] in if !lost.isSet { report($0) } }
+        }
         return try HandlerWorker(
           definition, lane: 0, catalog: catalog, log: project.log, store: store, surroundings: surroundings,
           board: board)

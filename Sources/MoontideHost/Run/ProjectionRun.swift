@@ -34,6 +34,8 @@ package final class ProjectionRun: ClosingWorker {
   /// Whether it was reported that there is no room.
   private var isTold = false
   private var hasMended = false
+  /// Whether batches are written while the next one is handled; not again once one of them could not be.
+  private var commitsLate = true
   /// Whether the read model in use is known to be broken.
   private var isDamaged = false
   /// Whether it has claimed the file beside the read model in use, which it serves.
@@ -85,6 +87,8 @@ package final class ProjectionRun: ClosingWorker {
     if isBeside { target = log.durableEnd }
     signs.isRebuilding = isBeside
     store = opened.store
+    signs.lost.isSet = false
+    if isBeside, commitsLate, keeper.vfs == nil { opened.store.commitLate(lost: signs.lost) }
     worker = try makeWorker(opened.store, isBeside)
     signs.hasOpened = true
     if !isBeside { releaseBeside() }
@@ -109,6 +113,7 @@ package final class ProjectionRun: ClosingWorker {
         return .progressed
       }
       let outcome = worker.step()
+      if signs.lost.isSet { return writeAgain() }
       if outcome == .finished {
         if try mend() { return .progressed }
         tellOfEnd()
@@ -125,6 +130,7 @@ package final class ProjectionRun: ClosingWorker {
       }
       return .progressed
     } catch {
+      if signs.lost.isSet { return writeAgain() }
       worker = nil
       store = nil
       guard error.isPassing else {
@@ -136,6 +142,15 @@ package final class ProjectionRun: ClosingWorker {
       isTold = true
       return .idle(for: Limits.fullDiskPause)
     }
+  }
+
+  /// A batch could not be written that the worker takes for committed: it is handled again from the file's last
+  /// commit, and waited for.
+  private func writeAgain() -> StepOutcome {
+    commitsLate = false
+    worker = nil
+    store = nil
+    return .progressed
   }
 
   /// Whether what is left can be done in a moment.
@@ -185,6 +200,7 @@ package final class ProjectionRun: ClosingWorker {
   /// Looks the file through as others will see it; one that was damaged while it was written is made anew, once.
   private func prove() throws(Diagnostic) {
     worker?.settle()
+    try StoreError.told { [store] () throws(StoreError) in try store?.join() }
     do throws(Diagnostic) {
       stage = .proven(try keeper.prove(definition, at: board.status.position))
       CrashPoint.reach(.afterProof)

@@ -68,7 +68,7 @@ package struct StoreKeeper: Sendable {
       switch try fitting(definition, decided, at: path) {
       case .store(let store):
         // Of an edit that was taken back.
-        try remove(paths.rebuilding(definition.name))
+        try discardBeside(definition.name)
         return Projection(store: store, replaces: nil)
       case .edited: break
       case .unusable(let reason): fault = reason
@@ -107,7 +107,7 @@ package struct StoreKeeper: Sendable {
       try StoreError.told { () throws(StoreError) in try store.letLogGrow() }
       return store
     }
-    try remove(path)
+    try discardBeside(definition.name)
     let store = try create(definition, decided, at: path)
     try StoreError.told { () throws(StoreError) in try store.letLogGrow() }
     return store
