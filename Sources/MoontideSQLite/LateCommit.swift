@@ -16,8 +16,8 @@ public final class LostBatch: Sendable {
 /// Writes one batch into a file that nobody reads yet, on a thread of its own, while the next one is handled.
 /// The connection belongs to that thread while it writes, and to its owner after `join`.
 ///
-/// A batch that cannot be written fails all that come after it, and sets `lost`: the file stays as of its last
-/// commit.
+/// A batch that cannot be written fails all that come after it, and sets `lost`: the file stays as of its
+/// last commit.
 final class LateCommit: @unchecked Sendable {
   // Unchecked: everything is behind the mutex; a job touches what its owner leaves alone until `join`.
   typealias Job = () throws(StoreError) -> Void

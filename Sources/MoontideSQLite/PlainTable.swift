@@ -238,8 +238,8 @@ final class PlainTable: RowTable {
     try fold.forEach { (row, set, add) throws(StoreError) in try merge(row, set, add) }
   }
 
-  /// Gives away what is held back, to be written by another thread while this one holds back more; nil when that
-  /// is nothing.
+  /// Gives away what is held back, to be written by another thread while this one holds back more; nil when
+  /// that is nothing.
   func handOver() -> LateCommit.Job? {
     guard isFolding, let full = fold, full.count > 0 else { return nil }
     pause.note(merged: full.merged, rows: full.count)

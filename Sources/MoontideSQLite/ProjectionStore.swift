@@ -166,9 +166,9 @@ public final class ProjectionStore: EffectStore {
     return try bookkeeping.ledger()
   }
 
-  /// Of a file that nobody reads yet: from now on batches are written by a thread of their own while the next one
-  /// is handled. One that cannot be fails all that follow, and sets `lost`: open the file again then, which is
-  /// as of its last commit.
+  /// Of a file that nobody reads yet: from now on batches are written by a thread of their own while the next
+  /// one is handled. One that cannot be fails all that follow, and sets `lost`: open the file again then,
+  /// which is as of its last commit.
   public func commitLate(lost: LostBatch) { transaction.commitLate(lost: lost) }
 
   /// Waits until everything that was committed is in the file. Throws when something could not be.
@@ -211,8 +211,8 @@ public final class ProjectionStore: EffectStore {
     for table in rows { try table.settle() }
   }
 
-  /// For a file that nobody reads yet: its write-ahead log may grow, so that each page is copied into the file
-  /// once.
+  /// For a file that nobody reads yet: its write-ahead log may grow, so that each page is copied into the
+  /// file once.
   public func letLogGrow() throws(StoreError) {
     try connection.script("pragma wal_autocheckpoint=\(Limits.rebuildCheckpointPages)")
   }
@@ -232,8 +232,8 @@ public final class ProjectionStore: EffectStore {
     try connection.script("pragma wal_checkpoint(truncate)")
   }
 
-  /// Copies as much of the WAL into the file as readers allow now, without waiting for any; true when that was
-  /// all of it. <https://www.sqlite.org/pragma.html#pragma_wal_checkpoint>
+  /// Copies as much of the WAL into the file as readers allow now, without waiting for any; true when that
+  /// was all of it. <https://www.sqlite.org/pragma.html#pragma_wal_checkpoint>
   public func checkpointAsReadersAllow() throws(StoreError) -> Bool {
     let checkpoint = try connection.prepare("pragma wal_checkpoint(passive)")
     guard try checkpoint.step() else { return true }

@@ -236,10 +236,8 @@ import Testing
     let rows = Self.setting("MOONTIDE_SWAP_ROWS", 20_000)
     for _ in 0..<max(1, rows / 20_000) { try story.append(min(rows, 20_000)) }
     try story.project.runOnce()
-    let run = try LiveRun(["run", path, "-q"])
-    try LiveRun.wait("a run that answers") {
-      try Binary.run(["projection", "rebuild", path, "p", "-q"]).status == 0
-    }
+    let run = try LiveRun(["run", path])
+    try run.waitForError("caught up")
     story.poll(2, light: true)
     try Binary.succeed(["projection", "rebuild", path, "p", "-q"])
     let outcome = try story.stop()

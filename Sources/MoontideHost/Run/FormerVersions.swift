@@ -42,8 +42,9 @@ struct FormerVersions {
     }
   }
 
-  /// Starts a projection, and of other kinds the one that is defined, by the version that is to serve: one that
-  /// a person went back to, or, until the one on disk is folded, the one that the read model in use is of.
+  /// Starts a projection, and of other kinds the one that is defined, by the version that is to serve: one
+  /// that a person went back to, or, until the one on disk is folded, the one that the read model in use is
+  /// of.
   /// - Parameter keepsUp: whether it is worth that.
   func start(
     _ definition: HandlerDefinition, in running: RunningGroups, keepsUp: Bool

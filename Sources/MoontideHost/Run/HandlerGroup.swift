@@ -42,8 +42,8 @@ final class HandlerGroup: Sendable {
   }
 
   /// Opens what can fail before anything runs, and starts the threads.
-  /// - Parameter isResumed: of a projection whose read model in use is of that version, whatever the script on
-  ///   disk says: it goes on with that.
+  /// - Parameter isResumed: of a projection whose read model in use is of that version, whatever the script
+  ///   on disk says: it goes on with that.
   init(
     _ definition: HandlerDefinition, _ setting: Setting, isResumed: Bool = false
   ) throws(Diagnostic) {
@@ -163,9 +163,10 @@ final class HandlerGroup: Sendable {
 
   // MARK: Changes
 
-  /// Has a projection folded beside by another version of its script, or anew by the same, which then takes the
-  /// place of the read model in use; returns when that has begun. With the version that serves, what is folded
-  /// beside is given up. False when nothing serves that could be kept up meanwhile: start it by that version.
+  /// Has a projection folded beside by another version of its script, or anew by the same, which then takes
+  /// the place of the read model in use; returns when that has begun. With the version that serves, what is
+  /// folded beside is given up. False when nothing serves that could be kept up meanwhile: start it by that
+  /// version.
   /// - Parameters:
   ///   - setting: with the catalog of that version.
   ///   - file: what it begins with; all but a known one are wanted even if that version serves.

@@ -75,8 +75,8 @@ final class ProjectionGroup: @unchecked Sendable {
           surroundings.report = { [lost = signs.lost] in if !lost.isSet { report($0) } }
         }
         return try HandlerWorker(
-          definition, lane: 0, catalog: catalog, log: project.log, store: store, surroundings: surroundings,
-          board: board)
+          definition, lane: 0, catalog: catalog, log: isBeside ? ReadAheadLog(project.log) : project.log,
+          store: store, surroundings: surroundings, board: board)
       }
     }
     signs.isRebuilding = predecessor != nil

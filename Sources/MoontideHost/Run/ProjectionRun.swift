@@ -42,8 +42,8 @@ package final class ProjectionRun: ClosingWorker {
   private var holdsBeside = false
 
   /// - Parameters:
-  ///   - predecessor: what serves, and is kept up, while this version is folded beside; without one this is the
-  ///     version that serves as soon as it can.
+  ///   - predecessor: what serves, and is kept up, while this version is folded beside; without one this is
+  ///     the version that serves as soon as it can.
   ///   - isResumed: it serves, and goes on with the read model in use as that stands.
   ///   - beside: what it begins with when it is folded beside.
   ///   - makeWorker: its worker over a store; beside the one in use nobody waits for single rows.
@@ -144,8 +144,8 @@ package final class ProjectionRun: ClosingWorker {
     }
   }
 
-  /// A batch could not be written that the worker takes for committed: it is handled again from the file's last
-  /// commit, and waited for.
+  /// A batch could not be written that the worker takes for committed: it is handled again from the file's
+  /// last commit, and waited for.
   private func writeAgain() -> StepOutcome {
     commitsLate = false
     worker = nil
@@ -197,7 +197,8 @@ package final class ProjectionRun: ClosingWorker {
 
   // MARK: Taking its place
 
-  /// Looks the file through as others will see it; one that was damaged while it was written is made anew, once.
+  /// Looks the file through as others will see it; one that was damaged while it was written is made anew,
+  /// once.
   private func prove() throws(Diagnostic) {
     worker?.settle()
     try StoreError.told { [store] () throws(StoreError) in try store?.join() }

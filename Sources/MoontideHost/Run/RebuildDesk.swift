@@ -1,8 +1,8 @@
 import MoontideCore
 import MoontideRuntime
 
-/// Has a read model rebuilt as a person asks, and waits for it: beside a run by the run's own threads, else in
-/// a run of that projection alone.
+/// Has a read model rebuilt as a person asks, and waits for it: beside a run by the run's own threads, else
+/// in a run of that projection alone.
 struct RebuildDesk {
   let project: MoontideProject
   /// The handlers at work; nil when nothing runs.
@@ -39,8 +39,8 @@ struct RebuildDesk {
     }
   }
 
-  /// The former read model goes on from where it was left, by the scripts that it was folded by, and takes the
-  /// place of the one in use, which is the former one then.
+  /// The former read model goes on from where it was left, by the scripts that it was folded by, and takes
+  /// the place of the one in use, which is the former one then.
   private func rollBack(_ definition: HandlerDefinition, _ running: RunningGroups) throws(Diagnostic) {
     let name = definition.name
     let former = FormerVersions(project)

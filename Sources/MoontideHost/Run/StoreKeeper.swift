@@ -78,8 +78,8 @@ package struct StoreKeeper: Sendable {
     return Projection(store: store, replaces: path, fault: fault)
   }
 
-  /// The read model in use, for the version that it is of, to go on with it as it stands; what is beside it is
-  /// another's.
+  /// The read model in use, for the version that it is of, to go on with it as it stands; what is beside it
+  /// is another's.
   func serving(_ definition: HandlerDefinition) throws(Diagnostic) -> ProjectionStore {
     let path = paths.readModel(definition.name)
     try FileError.told { () throws(FileError) in try StoreTail.renew(path, files) }

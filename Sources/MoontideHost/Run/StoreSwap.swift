@@ -33,8 +33,8 @@ extension StoreKeeper {
     }.get()
   }
 
-  /// Puts a rebuilt file, closed by its owner with nothing left in its write-ahead log, in the place of the one
-  /// in use, which nobody writes any more. That one is kept as the previous one, with what it has in its
+  /// Puts a rebuilt file, closed by its owner with nothing left in its write-ahead log, in the place of the
+  /// one in use, which nobody writes any more. That one is kept as the previous one, with what it has in its
   /// write-ahead log; readers who have it open keep it. When it throws, the one in use is the one it was.
   func swap(_ definition: HandlerDefinition) throws(Diagnostic) {
     let path = paths.readModel(definition.name)

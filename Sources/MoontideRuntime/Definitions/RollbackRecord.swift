@@ -2,8 +2,8 @@ public import MoontideCore
 import MoontideJSON
 
 /// That a person put the former read model of a projection back: a record of kind `takeover` in the topic
-/// `_reloads`, of type `ProjectionRolledBack`, its key `rollback NAME`. Until the script is edited to something
-/// else again, the projection runs by the version that it was put back to.
+/// `_reloads`, of type `ProjectionRolledBack`, its key `rollback NAME`. Until the script is edited to
+/// something else again, the projection runs by the version that it was put back to.
 ///
 /// `data` is one JSON object: `name`, `version` (that serves), `instead` (that it was put back from, and that
 /// the script on disk makes). With both the same, nothing is put back any more.

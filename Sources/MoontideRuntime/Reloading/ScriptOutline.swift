@@ -1,7 +1,7 @@
 public import MoontideCore
 
-/// What a set of scripts defines, by version: what two sets are compared by. Made of a catalog, or read out of
-/// the log.
+/// What a set of scripts defines, by version: what two sets are compared by. Made of a catalog, or read out
+/// of the log.
 public struct ScriptOutline: Sendable, Hashable {
   public enum Kind: String, Sendable, Hashable, CaseIterable {
     case settings, upcaster, projection, consumer, saga, decider

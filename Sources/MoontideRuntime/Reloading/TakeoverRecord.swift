@@ -12,9 +12,9 @@ import MoontideJSON
 /// | `scripts` | all files: `path`, and `content`, the id of the record that keeps the text |
 /// | `definitions` | all definitions: `kind`, `name`, `change`, `version`, `previous`, `was`, `files` |
 ///
-/// A removed definition is named once, without a version. Beside these records, one of type `ScriptKept` holds
-/// the text of each file, under the digest of its content as id and key, so that each content is kept once:
-/// its data is as `KeptText` writes it.
+/// A removed definition is named once, without a version. Beside these records, one of type `ScriptKept`
+/// holds the text of each file, under the digest of its content as id and key, so that each content is kept
+/// once: its data is as `KeptText` writes it.
 public struct TakeoverRecord: Sendable, Hashable {
   public struct Definition: Sendable, Hashable {
     public var entry: ScriptOutline.Entry
@@ -105,7 +105,8 @@ public struct TakeoverRecord: Sendable, Hashable {
   public init?(data: [UInt8]) {
     let json: JSONValue
     do throws(EnvelopeFault) { json = try JSONValue(parsing: data) } catch { return nil }
-    guard case .array(let files)? = json["scripts"], case .array(let definitions)? = json["definitions"] else {
+    guard case .array(let files)? = json["scripts"], case .array(let definitions)? = json["definitions"]
+    else {
       return nil
     }
     self.init(
@@ -159,7 +160,9 @@ public struct TakeoverRecord: Sendable, Hashable {
       if next == version { return found }
       version = next
       for record in batch.records {
-        guard var one = TakeoverRecord(data: Array(batch.bytes[record.envelope.data.indices])) else { continue }
+        guard var one = TakeoverRecord(data: Array(batch.bytes[record.envelope.data.indices])) else {
+          continue
+        }
         one.position = record.position
         one.recorded = EventTime(microseconds: record.recordedMicroseconds)
         found.append(one)

@@ -49,8 +49,8 @@ private final class RebuildLines: RowSink {
     let (done, total) = (UInt64(max(0, row.cells[1].bits)), UInt64(max(1, row.cells[2].bits)))
     let left = row.cells[3].kind == .real ? ", \(Figures.time(row.cells[3].real)) left" : ""
     lines.append(
-      "\(row.text(0) ?? "") is rebuilt beside: \(min(100, done * 100 / total)) %, \(Figures.grouped(done)) of "
-        + "\(Figures.grouped(total))\(left)")
+      "\(row.text(0) ?? "") is rebuilt beside: \(min(100, done * 100 / total)) %, "
+        + "\(Figures.grouped(done)) of \(Figures.grouped(total))\(left)")
   }
 }
 
