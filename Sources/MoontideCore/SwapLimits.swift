@@ -19,9 +19,9 @@ extension Limits {
   /// How often a closed read model is asked to take over the rest of its write-ahead log before its place is
   /// taken: while a reader holds on to an older state, that rest is kept beside it instead.
   public static let leavingCheckpointsMax = 20
-  /// One read of a rebuild. Nobody waits for its rows, so that a transaction may be as large as memory
-  /// allows: more writes of a row are merged.
-  public static let rebuildRecords = 50_000
+  /// One read of a rebuild: two such batches are in memory, one being handled, one being read, and they fit
+  /// into the caches of the processor.
+  public static let rebuildRecords = 16_000
   /// What an event has in a batch whose number of records is given: more than most, so that the number
   /// decides.
   public static let readRecordBytes = 640
