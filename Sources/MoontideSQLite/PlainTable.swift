@@ -53,7 +53,8 @@ final class PlainTable: RowTable {
   }
 
   func beginFolding() {
-    isFolding = fold != nil && pause.allowsNext()
+    // What is written by another thread is merged in any case: a statement of this one would wait for it.
+    isFolding = fold != nil && (place.isDeferred || pause.allowsNext())
   }
 
   func run(_ operation: RowOperation, _ arguments: CellSpan, into result: RowBuffer) throws(StoreError)

@@ -21,8 +21,8 @@ struct RebuildProbe {
     return stopwatch.figure(events: Int(report.handlers.map(\.applied).max() ?? 0))
   }
 
-  /// Reads as `query` does, several hundred times a second, while it is rebuilt and swapped: the median, and as
-  /// 99th percentile the longest.
+  /// Reads as `query` does, several hundred times a second, while it is rebuilt and swapped: the median, and
+  /// as 99th percentile the longest.
   func swap() throws -> Figure {
     let project = try MoontideProject.open(paths)
     let reader = Reader(paths)

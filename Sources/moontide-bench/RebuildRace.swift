@@ -1,7 +1,7 @@
 import Foundation
 
-/// A rebuild beside against the live path over the same log, one after the other, and what readers notice of the
-/// swap.
+/// A rebuild beside against the live path over the same log, one after the other, and what readers notice of
+/// the swap.
 struct RebuildRace {
   let contest: Contest
 

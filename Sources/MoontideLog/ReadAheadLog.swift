@@ -1,10 +1,10 @@
 import Glibc
-import MoontideCore
-import MoontideLog
+public import MoontideCore
 
 /// A log that has the next records read by a thread of its own while those before are handled: for one reader
-/// that goes through all of it, as a rebuild does. What it does not find there it reads itself.
-final class ReadAheadLog: EventLog {
+/// that goes through all of it, as a rebuild does. What it does not find there it reads itself. The thread ends
+/// with the object.
+public final class ReadAheadLog: EventLog {
   private struct Request: Equatable {
     var start: Position
     var records: Int
@@ -53,7 +53,7 @@ final class ReadAheadLog: EventLog {
   private let log: any EventLog
   private let desk: Desk
 
-  init(_ log: any EventLog) {
+  public init(_ log: any EventLog) {
     self.log = log
     desk = Desk(log)
     var attributes = pthread_attr_t()
@@ -81,7 +81,7 @@ final class ReadAheadLog: EventLog {
     }
   }
 
-  func read(
+  public func read(
     from start: Position, records: Int, bytes: Int, into batch: RecordBatch
   ) throws(LogError) -> Position {
     let request = Request(start: start, records: records, bytes: bytes)
@@ -115,19 +115,21 @@ final class ReadAheadLog: EventLog {
 
   // MARK: The log itself
 
-  @discardableResult func flush() throws(LogError) -> Position { try log.flush() }
-  func append(_ request: AppendRequest) throws(LogError) -> AppendOutcome { try log.append(request) }
-  func read(
+  @discardableResult public func flush() throws(LogError) -> Position { try log.flush() }
+  public func append(_ request: AppendRequest) throws(LogError) -> AppendOutcome { try log.append(request) }
+  public func read(
     topic: TopicID, key: [UInt8], from version: Int, records: Int, bytes: Int, into batch: RecordBatch
   ) throws(LogError) -> Int {
     try log.read(topic: topic, key: key, from: version, records: records, bytes: bytes, into: batch)
   }
-  func position(of place: LogPlace) throws(LogError) -> Position? { try log.position(of: place) }
-  var durableEnd: Position { log.durableEnd }
-  func topics() -> [TopicDescription] { log.topics() }
-  func topic(_ name: TopicName, partitions: UInt16?) throws(LogError) -> TopicDescription {
+  public func position(of place: LogPlace) throws(LogError) -> Position? { try log.position(of: place) }
+  public var durableEnd: Position { log.durableEnd }
+  public func topics() -> [TopicDescription] { log.topics() }
+  public func topic(_ name: TopicName, partitions: UInt16?) throws(LogError) -> TopicDescription {
     try log.topic(name, partitions: partitions)
   }
-  func sequenceEnd(of producer: ProducerID) -> UInt64? { log.sequenceEnd(of: producer) }
-  func wait(past position: Position, for timeout: Duration) -> Bool { log.wait(past: position, for: timeout) }
+  public func sequenceEnd(of producer: ProducerID) -> UInt64? { log.sequenceEnd(of: producer) }
+  public func wait(past position: Position, for timeout: Duration) -> Bool {
+    log.wait(past: position, for: timeout)
+  }
 }
