@@ -1,7 +1,7 @@
 /// Bounds of taking up edited scripts.
 extension Limits {
-  /// Scripts are read once nothing was written for so long: an editor writes a file within a few milliseconds,
-  /// and nobody sees a twentieth of a second.
+  /// Scripts are read once nothing was written for so long: an editor writes a file within a few
+  /// milliseconds, and nobody sees a twentieth of a second.
   public static let scriptsQuietTime = Duration.milliseconds(50)
   /// Where somebody writes all the time, how long that is waited for before they are read all the same.
   public static let scriptsSettleTimeMax = Duration.milliseconds(500)

@@ -23,7 +23,7 @@ final class Connection {
   /// The same of texts that stand in this program, by where they stand.
   private var fixed: [UnsafeRawPointer: Statement] = [:]
   /// Once for the process. Refused when SQLite is in use already, which only leaves it slower.
-  private static let isPrepared: Bool = mt_without_memory_counts() == SQLITE_OK
+  private static let isPrepared: Bool = mt_prepare_memory() == SQLITE_OK
 
   /// Opens the database. `vfs` names a registered VFS, nil takes SQLite's own.
   /// Throws `io`, `damaged` or `full`, as SQLite says.

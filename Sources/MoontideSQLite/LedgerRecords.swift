@@ -8,7 +8,7 @@ import MoontideCore
 /// | `key` | the idempotency key, once |
 /// | `request` | JSON with holes for references, never a value of the environment |
 /// | `status` | `EffectStatus` |
-/// | `script_version` | of the handler that caused it; null in what was recorded before there was the column |
+/// | `script_version` | of the handler that caused it; null in what is older than the column |
 /// | `due`, `ended` | microseconds since 1970; 0: at once, not yet |
 struct LedgerRecords {
   let connection: Connection

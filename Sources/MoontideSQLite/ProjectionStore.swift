@@ -14,6 +14,7 @@ public final class ProjectionStore: EffectStore {
   private let rows: [any RowTable]
   private let transaction: ProjectionTransaction
   private var isBulk: Bool
+  private let shapes: [TableShape]
 
   /// Makes the tables of a schema in a new file. `identity.schemaDigest` is filled in.
   ///
@@ -147,6 +148,7 @@ public final class ProjectionStore: EffectStore {
     self.isBulk = isBulk
     path = connection.path
     bookkeeping = Bookkeeping(connection: connection)
+    self.shapes = shapes
     tables = shapes.map { $0.table }
     DateFunctions.install(on: connection)
     BoundedFunctions.install(on: connection)
@@ -159,6 +161,14 @@ public final class ProjectionStore: EffectStore {
       return PlainTable(shape, connection, place)
     }
     transaction = ProjectionTransaction(connection, rows, place)
+  }
+
+  /// Sees every row from here on; from then on no writes of a batch are merged. Once, before the first
+  /// transaction. Throws `refused` where SQLite was built without its pre-update hook.
+  public func watch() throws(StoreError) -> RowWatch {
+    let watch = try RowWatch(shapes, connection)
+    transaction.rowWatch = watch
+    return watch
   }
 
   public func ledger() throws(StoreError) -> HandlerLedger {

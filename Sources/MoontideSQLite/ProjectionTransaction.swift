@@ -20,6 +20,8 @@ final class ProjectionTransaction: EffectTransaction {
   private var writer: LateCommit?
   /// What a deferred transaction is to write beside rows.
   private var held: [EffectEntry] = []
+  /// Sees each row as it is written: then nothing is held back.
+  var rowWatch: RowWatch?
 
   init(_ connection: Connection, _ rows: [any RowTable], _ place: FoldMark) {
     self.connection = connection
@@ -63,10 +65,11 @@ final class ProjectionTransaction: EffectTransaction {
       place.isDeferred = true
     }
     isOpen = true
+    rowWatch?.isOpen = true
     isLost = false
-    isFolding = folding
+    isFolding = folding && rowWatch == nil
     hasSavepoint = false
-    if folding { for table in rows { table.beginFolding() } }
+    if isFolding { for table in rows { table.beginFolding() } }
   }
 
   func row(
@@ -75,6 +78,7 @@ final class ProjectionTransaction: EffectTransaction {
     try checkOpen()
     precondition(rows.indices.contains(table), "table \(table) of \(rows.count)")
     result.removeAll()
+    if let rowWatch { rowWatch.begin() }
     if operation == .each { return try each(table, arguments, result) }
     do {
       return try arguments.withSpan { (span) throws(StoreError) in
@@ -124,6 +128,7 @@ final class ProjectionTransaction: EffectTransaction {
     guard text.utf8.count <= Limits.statementTextBytesMax else {
       throw .refused("a statement of a script has at most \(Limits.statementTextBytesMax) bytes")
     }
+    if let rowWatch { rowWatch.begin() }
     do {
       if place.isDeferred { try engage() }
       try place.isSet ? flushMarked() : flush()
@@ -284,6 +289,7 @@ final class ProjectionTransaction: EffectTransaction {
     isOpen = false
     place.isDeferred = false
     held.removeAll()
+    rowWatch?.isOpen = false
     place.forget()
     for table in rows { table.discard() }
   }

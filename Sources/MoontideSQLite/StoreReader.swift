@@ -81,6 +81,12 @@ public final class StoreReader {
     return try records.exists() ? records : nil
   }
 
+  /// What a consumer keeps of a key; nil when it keeps nothing.
+  public func state(topic: TopicName, key: [UInt8]) throws(StoreError) -> [UInt8]? {
+    guard identity.kind == .consumer else { return nil }
+    return try ConsumerRecords(connection).state(topic, key)
+  }
+
   /// Writes a copy of the whole file, as of now, to a path where nothing is.
   public func copy(to path: String) throws(StoreError) {
     let copy = try connection.prepare("vacuum into ?1")

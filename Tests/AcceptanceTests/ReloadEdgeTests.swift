@@ -49,7 +49,9 @@ import Testing
     try project.query(sql).map { $0.map(\.description).joined(separator: "|") }
   }
 
-  private func running(_ project: TestProject, _ more: [String] = [], limits: String = "true") throws -> LiveRun {
+  private func running(_ project: TestProject, _ more: [String] = [], limits: String = "true") throws
+    -> LiveRun
+  {
     let run = try LiveRun(["run", project.path] + more, limits: limits)
     try run.waitForError("caught up")
     return run
@@ -149,8 +151,12 @@ import Testing
     done.wait()
     #expect(outcomes.count == 60)
     for outcome in outcomes where outcome.status != 0 { Issue.record("\(outcome)") }
-    #expect(try rows(project, "select count(*), count(distinct key) from sys.events where topic = 'accounts'") == ["60|1"])
-    let versions = try rows(project, "select count(distinct json_extract(data, '$.v')) from sys.events where topic = 'accounts'")
+    #expect(
+      try rows(project, "select count(*), count(distinct key) from sys.events where topic = 'accounts'") == [
+        "60|1"
+      ])
+    let versions = try rows(
+      project, "select count(distinct json_extract(data, '$.v')) from sys.events where topic = 'accounts'")
     #expect((Int(versions[0]) ?? 0) > 1, "no edit fell among the commands: \(versions)")
     #expect(run.interrupt() == 0, "\(run.told)")
     #expect(run.told.contains("decider book: 60 accepted"), "\(run.told)")
@@ -168,8 +174,10 @@ import Testing
       to: "events/b.jsonl")
     try project.runOnce()
     #expect(
-      try rows(project, "select json_extract(data, '$.v'), json_extract(data, '$.n'), count(*) from sys.events "
-        + "where type = 'Noted' group by 1, 2 order by 1") == ["1|1|3", "2|2|3"])
+      try rows(
+        project,
+        "select json_extract(data, '$.v'), json_extract(data, '$.n'), count(*) from sys.events "
+          + "where type = 'Noted' group by 1, 2 order by 1") == ["1|1|3", "2|2|3"])
     #expect(
       try rows(project, "select change, handler from sys.reloads where change = 'changed' order by 2") == [
         "changed|account", "changed|notes",
@@ -190,7 +198,8 @@ import Testing
       (3..<6).map { #"{"id":"e-\#($0)","type":"Placed","key":"o-\#($0 - 3)","data":{}}"# + "\n" }.joined(),
       to: "events/b.jsonl")
     try LiveRun.wait("six notes") {
-      try rows(project, "select json_extract(data, '$.v'), count(*) from sys.events where type = 'Noted' group by 1")
+      try rows(
+        project, "select json_extract(data, '$.v'), count(*) from sys.events where type = 'Noted' group by 1")
         == ["1|3", "2|3"]
     }
     try project.write(Self.consumer(3), to: "handlers/notes.lua")
@@ -207,7 +216,9 @@ import Testing
     let versions = try rows(project, "select version from sys.reloads order by position")
     #expect(versions.count == 2)
     for (index, version) in versions.enumerated() {
-      let shown = try Binary.run(["handlers", "show", project.path, "notes", "--version", String(version.prefix(8))])
+      let shown = try Binary.run([
+        "handlers", "show", project.path, "notes", "--version", String(version.prefix(8)),
+      ])
       #expect(shown.status == 0 && shown.output == Self.consumer(index + 1) + "\n", "\(shown)")
       #expect(shown.errors.contains("consumer notes \(version), since 2"), "\(shown)")
     }

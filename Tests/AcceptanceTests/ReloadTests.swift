@@ -17,7 +17,9 @@ import Testing
     consumer "\(name)" { from = "start", \(more)
       on = { Placed = function(event, ctx)
         ctx.state.n = (ctx.state.n or 0) + 1
-        ctx.emit { type = "Noted", topic = "notes", data = { v = \(version), n = ctx.state.n, of = event.id } }
+        ctx.effect("log", { file = "out.log", text = event.id })
+        ctx.emit { type = "Noted", topic = "notes",
+          data = { v = \(version), n = ctx.state.n, of = event.id } }
       end },
     }
     """
@@ -56,8 +58,9 @@ import Testing
       let wanted = "\(placed)|\(placed)"
       do {
         try LiveRun.wait("\(wanted) handled") {
-          try rows("select (select count(*) from sys.events where type = 'Noted'), "
-            + "(select coalesce(max(applied), 0) from sys.handlers where kind = 'projection')") == [wanted]
+          try rows(
+            "select (select count(*) from sys.events where type = 'Noted'), "
+              + "(select coalesce(max(applied), 0) from sys.handlers where kind = 'projection')") == [wanted]
         }
       } catch { throw Fault("\(error): \(try run.errors())") }
     }
@@ -75,20 +78,27 @@ import Testing
     }
 
     /// How often the run said that.
-    func count(_ text: String) throws -> Int { ("\n" + (try run.errors())).components(separatedBy: text).count - 1 }
+    func count(_ text: String) throws -> Int {
+      ("\n" + (try run.errors())).components(separatedBy: text).count - 1
+    }
 
     func end() throws { #expect(run.interrupt() == 0, "\(told)") }
 
     var told: String { run.told }
 
     func changes() throws -> [String] {
-      try rows("select change, kind, handler from sys.reloads where position is not null and change <> 'added'")
+      try rows(
+        "select change, kind, handler from sys.reloads where position is not null and change <> 'added'")
     }
   }
 
-  private func wait(_ what: String, until holds: () throws -> Bool) throws { try LiveRun.wait(what, until: holds) }
+  private func wait(_ what: String, until holds: () throws -> Bool) throws {
+    try LiveRun.wait(what, until: holds)
+  }
 
-  @Test func `an edit takes over: a read model is folded anew, a consumer goes on with its next event`() throws {
+  @Test func `an edit takes over: a read model is folded anew, a consumer goes on with its next event`()
+    throws
+  {
     let edited = try Edited()
     try edited.edit(Self.projection("two"), "handlers/orders.lua")
     try wait("the new read model") { try edited.rows("select distinct status from orders") == ["two"] }
@@ -101,7 +111,8 @@ import Testing
     #expect(try edited.changes() == ["changed|projection|orders", "changed|consumer|notes"])
     #expect(
       try edited.rows(
-        "select count(*) from sys.handlers h join sys.reloads r on r.handler = h.name and r.version = h.version")
+        "select count(*) from sys.handlers h join sys.reloads r on (handler, r.version) = (name, h.version)"
+      )
         == ["2"])
     try edited.end()
   }
@@ -122,8 +133,9 @@ import Testing
     #expect(try edited.changes() == ["changed|consumer|notes", "changed|projection|orders"])
     try edited.place(1)
     #expect(
-      try edited.rows("select count(*), count(distinct json_extract(data, '$.of')) from sys.events "
-        + "where type = 'Noted'") == ["7|7"])
+      try edited.rows(
+        "select count(*), count(distinct json_extract(data, '$.of')) from sys.events "
+          + "where type = 'Noted'") == ["7|7"])
     try edited.end()
   }
 
@@ -136,7 +148,9 @@ import Testing
     try edited.project.write(Self.consumer(1), to: "handlers/deep/er/notes.lua")
     try FileManager.default.removeItem(at: edited.project.folder.appending(path: "handlers/notes.lua"))
     try edited.edit(Self.consumer(1, name: "others"), "handlers/new/others.lua")
-    #expect(try edited.rows("select handler from sys.reloads where position = (select max(position) from sys.reloads)")
+    #expect(
+      try edited.rows(
+        "select handler from sys.reloads where position = (select max(position) from sys.reloads)")
         == ["others"])
     #expect(try edited.count("\nreloaded:") == 1, "\(edited.told)")
     try edited.end()
@@ -164,7 +178,9 @@ import Testing
     try edited.end()
   }
 
-  @Test func `a removed handler's file is put away, and one with work left stays until it is approved`() throws {
+  @Test func `a removed handler's file is put away, and one with work left stays until it is approved`()
+    throws
+  {
     let failing = Self.consumer(1, name: "bad", more: "retry = { attempts = 1 },")
       .replacingOccurrences(of: "ctx.state.n =", with: "error(\"no\") ctx.state.n =")
     let edited = try Edited(["handlers/bad.lua": failing])
@@ -174,7 +190,9 @@ import Testing
     try FileManager.default.removeItem(at: handlers.appending(path: "orders.lua"))
     try edited.run.waitForError("goes on by its old script; everything else was taken up")
     #expect(try edited.run.errors().contains("consumer bad was removed and has work left: 3 dead letters"))
-    try wait("the archive") { try edited.rows("select name from sys.handlers order by 1") == ["bad", "notes"] }
+    try wait("the archive") {
+      try edited.rows("select name from sys.handlers order by 1") == ["bad", "notes"]
+    }
     let archive = edited.project.folder.appending(path: "data/archive")
     var put = try FileManager.default.contentsOfDirectory(atPath: archive.path)
     #expect(put.count == 1 && put[0].hasPrefix("orders-2") && put[0].hasSuffix("Z.sqlite"), "\(put)")
@@ -234,7 +252,9 @@ import Testing
     }
     try wait("the last edit") {
       try edited.run.errors().contains("reloaded:")
-        && edited.rows("select max(json_extract(data, '$.v')) > 2 from sys.events where type = 'Noted'") == ["1"]
+        && edited.rows("select max(json_extract(data, '$.v')) > 2 from sys.events where type = 'Noted'") == [
+          "1"
+        ]
     }
     try edited.settle()
     let count = 3 + 30 * 40
@@ -242,6 +262,17 @@ import Testing
       try edited.rows(
         "select count(*), count(distinct json_extract(data, '$.of')) from sys.events where type = 'Noted'")
         == ["\(count)|\(count)"])
+    // Keys of effects do not depend on the version, and none is performed twice.
+    try wait("all effects") {
+      try edited.rows("select count(*), count(distinct key) from sys.effects where state = 'done'")
+        == ["\(count)|\(count)"]
+    }
+    let lines = try String(
+      contentsOf: edited.project.folder.appending(path: "out.log"), encoding: .utf8
+    ).split(separator: "\n")
+    #expect(lines.count == count && Set(lines).count == count, "\(lines.count) lines")
+    let versions = try edited.rows("select count(distinct version) > 1 from sys.effects")
+    #expect(versions == ["1"])
     // Its state went through all versions: the n-th of each key was the n-th.
     #expect(
       try edited.rows(

@@ -19,7 +19,8 @@ struct ReloadPlanTests {
     """
   private static let saga = """
     saga "checkout" { from = "start", starts_on = "OrderPlaced",
-      steps = { { name = "pay", send = function() return commands.Pay { id = "1" } end, succeeds_on = "Paid" } } }
+      steps = { { name = "pay", succeeds_on = "Paid",
+        send = function() return commands.Pay { id = "1" } end } } }
     """
   private static let decider = """
     decider "account" { topic = "accounts", key = "id",
@@ -87,7 +88,8 @@ struct ReloadPlanTests {
     #expect(plan(two, edited) == ["changed consumer post", "changed projection orders"])
   }
 
-  @Test func `an edited upcaster changes whom it concerns, and has makers of events begin again for a version`() {
+  @Test
+  func `an edited upcaster changes whom it concerns, and has makers of events begin again for a version`() {
     // The step does something else: those that read the type change, and nobody else.
     let other = edited("handlers/u.lua", "return data end", "data.a = 1 return data end")
     #expect(
@@ -142,7 +144,9 @@ struct ReloadPlanTests {
     #expect(plan(fewer, renamed) == ["added consumer post"])
     // It has the name already: an edit like any other.
     #expect(
-      plan(renamed, edited("handlers/c.lua", "consumer \"mail\" {", "consumer \"post\" { was = \"mail\", lanes = 2,"))
+      plan(
+        renamed,
+        edited("handlers/c.lua", "consumer \"mail\" {", "consumer \"post\" { was = \"mail\", lanes = 2,"))
         == ["changed consumer post"])
     // Of another kind it is another one.
     let other = edited("handlers/p.lua", "projection \"orders\" {", "projection \"mails\" { was = \"mail\",")

@@ -7,11 +7,15 @@ final class ControlClient: ProjectAccess {
   private init(_ socket: ControlSocket) { self.socket = socket }
 
   /// Nil when no process serves the project.
-  static func connect(_ project: ProjectPaths) throws(Diagnostic) -> ControlClient? {
+  /// - Parameter cancellation: gives up waiting for an answer.
+  static func connect(
+    _ project: ProjectPaths, stoppedBy cancellation: QueryCancellation? = nil
+  ) throws(Diagnostic) -> ControlClient? {
     guard let address = try ControlAddress.find(folder: project.cache), let socket = try address.connect()
     else {
       return nil
     }
+    socket.cancellation = cancellation
     return ControlClient(socket)
   }
 

@@ -19,6 +19,7 @@ public enum HostCode: String, ExplainedCode {
   case noSuchHandler = "E0615"
   case noSuchInstance = "E0616"
   case afterToken = "E0617"
+  case notDefined = "E0645"
   case mended = "E0621"
   case cannotRetry = "E0622"
   case noSuchEffect = "E0626"
@@ -56,6 +57,7 @@ public enum HostCode: String, ExplainedCode {
     case .partitions: "a topic's partitions are fixed at its creation"
     case .noSuchHandler: "there is no such handler"
     case .noSuchInstance: "there is no such instance of a saga"
+    case .notDefined: "a script in the place of another defines the same handler"
     case .mended: "a mended handler has dead letters of its old script"
     case .cannotRetry: "a dead letter cannot be dealt with in this way"
     case .backupTarget: "a backup and a restore overwrite nothing"
@@ -117,6 +119,9 @@ public enum HostCode: String, ExplainedCode {
       "Changing how many partitions a topic has would move keys to other partitions and break "
         + "the order of a key."
     case .noSuchHandler: "No definition in handlers/ has that name."
+    case .notDefined:
+      "projection diff --with FILE reads FILE as if it lay where the projection's script lies. It has no "
+        + "projection of that name, and none that says it had it."
     case .noSuchInstance:
       "An instance is named by its saga and its correlation value; only one that runs can be cancelled, and "
         + "only one that is stuck can be tried again."
@@ -139,11 +144,11 @@ public enum HostCode: String, ExplainedCode {
         + "One row of an answer, or one command, is larger. A command that was sent may have been decided "
         + "all the same: what is missing is the answer."
     case .reload:
-      "A run takes edited scripts up between two batches. What cannot be taken up is refused, or goes on as it "
-        + "was, as the message says: events are neither lost nor handled twice."
+      "A run takes edited scripts up between two batches. What cannot be taken up is refused, or goes on as "
+        + "it was, as the message says: events are neither lost nor handled twice."
     case .archived:
-      "A handler whose definition is gone leaves a file with what it knows, and for a consumer or a saga that "
-        + "exists nowhere else. It is moved to data/archive, never deleted."
+      "A handler whose definition is gone leaves a file with what it knows, and for a consumer or a saga "
+        + "that exists nowhere else. It is moved to data/archive, never deleted."
     case .afterToken:
       "The token of an append or a send stands for a position. A read model has not come past it: its "
         + "handler lags, is halted, or nothing runs."
@@ -203,6 +208,8 @@ public enum HostCode: String, ExplainedCode {
       "Set the topic's partitions back in moontide.lua, or export its events into a new topic: "
         + "moontide events export --topic T --output FOLDER"
     case .noSuchHandler: "moontide handlers"
+    case .notDefined:
+      "Name the file that defines it. A renamed projection keeps its identity by was = \"OLD NAME\"."
     case .noSuchInstance: "moontide saga ls shows the instances and how they stand."
     case .mended:
       "moontide dead retry NAME --dry-run says what would happen; moontide dead retry NAME does it."
@@ -217,8 +224,8 @@ public enum HostCode: String, ExplainedCode {
         + "gets its outcome."
     case .reload: "Mend what the message names; moontide check reports all problems at once."
     case .archived:
-      "Delete the file in data/archive when nobody needs it. To have the handler back, stop the run, move the "
-        + "file back under its name and put the script back."
+      "Delete the file in data/archive when nobody needs it. To have the handler back, stop the run, move "
+        + "the file back under its name and put the script back."
     case .afterToken: "moontide lag shows who is behind; start moontide run if nothing runs."
     case .logReadOnly: "See to the disk, then run again: recovery drops only what was never acknowledged."
     case .logDamaged:

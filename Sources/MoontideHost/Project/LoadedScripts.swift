@@ -34,7 +34,8 @@ struct LoadedScripts: Sendable {
       problems = loaded.problems
     }
     let catalog = ProjectCatalog.load(
-      handlers: scripts.handlers, modules: scripts.modules, defaults: settings.defaults, schemaCheck: LoadedScripts.check)
+      handlers: scripts.handlers, modules: scripts.modules, defaults: settings.defaults,
+      schemaCheck: LoadedScripts.check)
     self.init(
       settings: settings, catalog: catalog, problems: problems + catalog.diagnostics, files: scripts)
   }

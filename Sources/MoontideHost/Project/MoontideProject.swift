@@ -18,6 +18,8 @@ public final class MoontideProject: Sendable {
   let clock: any WallClock
   let randomness: any Randomness
   let segmentedLog: SegmentedLog
+  /// What `sys.events` knows of the log without reading it.
+  let outline: LogOutline
   private let lock: ProjectLock
 
   /// The log, for a program that embeds Moontide.
@@ -130,6 +132,7 @@ public final class MoontideProject: Sendable {
     segmentedLog = try LogError.told { () throws(LogError) in
       try SegmentedLog(directory: paths.log, files: files, clock: clock, randomness: randomness)
     }
+    outline = LogOutline(segmentedLog, OutlineFile(paths, files, clock, randomness))
   }
 
   var settings: ProjectSettings { scripts.withLock { $0.settings } }
@@ -184,7 +187,7 @@ public final class MoontideProject: Sendable {
 
   /// All codes that the rooms below the command line report.
   public static let explainedCodes: [any ExplainedCode.Type] = [
-    EnvelopeRule.self, RuntimeCode.self, HostCode.self,
+    EnvelopeRule.self, RuntimeCode.self, HostCode.self, TraceCode.self,
   ]
 
   /// The lock of a writer, and the folders that it needs.

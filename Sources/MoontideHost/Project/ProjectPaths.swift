@@ -25,6 +25,8 @@ public struct ProjectPaths: Sendable, Hashable {
   public var asOf: String { cache + "/as-of" }
   var folds: String { asOf + "/folds" }
   var outline: String { asOf + "/outline" }
+  /// Files of one command that compares folds; what a killed one left goes with the next.
+  var scratch: String { cache + "/scratch" }
   public var socket: String { cache + "/socket" }
   /// Counts of stored events.
   var census: String { cache + "/census" }

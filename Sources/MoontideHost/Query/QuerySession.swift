@@ -9,28 +9,39 @@ struct QuerySession {
   let tables: [any SystemTable]
   /// What keeps one of them from being read, where they say.
   var tableFault: TableFault?
-  /// Read models that are made when a query names them, in the place of those that are there.
+  /// Read models that are made when a query names them, in the place of those that are there, or beside them.
   var made: MadeModels?
+  /// Stops the statement.
+  var cancellation: QueryCancellation?
 
   /// Models without files, and the way to one.
   struct MadeModels {
     var catalog: QueryCatalog
+    /// Whether those that are there can be asked too.
+    var isBeside = false
     /// Makes the file of the model with that name, and says where it is.
     var make: (String) throws(Diagnostic) -> String
   }
 
-  func run(_ request: QueryRequest, to sink: any RowSink) throws(Diagnostic) {
+  /// - Parameter sent: what is run in the place of the request's text, which errors point into.
+  func run(
+    _ request: QueryRequest, sent: AttachedNames? = nil, to sink: any RowSink
+  ) throws(Diagnostic) {
     let engine: QueryEngine
     var unreadable: [Diagnostic] = []
     do throws(StoreError) {
       engine = try QueryEngine(made?.catalog ?? QueryCatalog(), tables: tables, clock: clock)
-      if made == nil { engine.catalog = try catalog(&unreadable) }
+      if made?.isBeside ?? true {
+        engine.catalog = try catalog(&unreadable)
+        engine.catalog.models += made?.catalog.models ?? []
+      }
     } catch {
       throw error.diagnostic
     }
     var fault: Diagnostic?
     if let made {
       engine.provide = { model throws(StoreError) in
+        if !model.path.isEmpty { return model.path }
         do throws(Diagnostic) { return try made.make(model.name) } catch {
           fault = error
           throw .refused(error.title)
@@ -40,8 +51,8 @@ struct QuerySession {
     do throws(QueryError) {
       // A listing without a bound of rows has none of bytes: it streams.
       let bytes = request.rowsMax == .max ? Int.max : Limits.queryBytesMax
-      try engine.run(request.sql, bounds: .init(time: request.timeout, rows: request.rowsMax, bytes: bytes)) {
-        names in
+      let bounds = QueryEngine.Bounds(time: request.timeout, rows: request.rowsMax, bytes: bytes)
+      try engine.run(sent?.text ?? request.sql, bounds: bounds, cancellation: cancellation) { names in
         do throws(Diagnostic) { try sink.columns(names) } catch { fault = error }
       } row: { row in
         if fault != nil { return false }
@@ -53,12 +64,16 @@ struct QuerySession {
           return false
         }
       }
-    } catch { throw fault ?? tableFault?.told ?? diagnostic(error, request, unreadable) }
+    } catch {
+      // A table that could not be read because the query was at an end says so only there.
+      let told = error.isOwnEnd ? nil : tableFault?.told
+      throw fault ?? told ?? diagnostic(error, request, sent, unreadable)
+    }
     if let fault { throw fault }
   }
 
   /// The read models whose files are there; what keeps one from being read goes into `unreadable`.
-  private func catalog(_ unreadable: inout [Diagnostic]) throws(StoreError) -> QueryCatalog {
+  func catalog(_ unreadable: inout [Diagnostic]) throws(StoreError) -> QueryCatalog {
     var models: [QueryCatalog.Model] = []
     do throws(FileError) {
       guard try files.status(paths.readModels) != nil else { return QueryCatalog() }
@@ -84,10 +99,12 @@ struct QuerySession {
   }
 
   private func diagnostic(
-    _ error: QueryError, _ request: QueryRequest, _ unreadable: [Diagnostic]
+    _ error: QueryError, _ request: QueryRequest, _ sent: AttachedNames?, _ unreadable: [Diagnostic]
   ) -> Diagnostic {
     switch error {
-    case .wrong(let message, let byteOffset, let suggestion):
+    case .wrong(let message, let place, let suggestion):
+      let byteOffset = place.map { sent?.original($0) ?? $0 }
+      let message = AttachedNames.readable(message)
       var wrong = Diagnostic(
         .query, message, at: byteOffset.map { QuerySession.place(in: request.sql, byteOffset: $0) },
         help: suggestion.map { "did you mean \($0)?" } ?? QuerySession.help(message))
@@ -110,6 +127,9 @@ struct QuerySession {
     case .cancelled: return Diagnostic(.query, "the query was stopped", help: "run it again")
     case .tooManyRows(let limit):
       return Diagnostic(.query, "a query gives at most \(limit) rows", help: "add a limit, or ask for less")
+    case .tooMuchMemory(let limit):
+      return Diagnostic(
+        .query, "a query takes at most \(limit >> 20) MB of memory", help: "sort, group or join less at once")
     case .tooManyBytes(let limit):
       return Diagnostic(.query, "a query gives at most \(limit) bytes", help: "add a limit, or ask for less")
     case .store(let error): return error.diagnostic

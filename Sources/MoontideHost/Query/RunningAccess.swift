@@ -10,6 +10,8 @@ final class RunningAccess: ProjectAccess, Sendable {
   private let bell: Bell
   private let progressed: Bell
   private let desk: CommandDesk
+  /// Stops queries.
+  private let cancellation: QueryCancellation?
   private let reloading: Reloading?
 
   /// - Parameters:
@@ -19,10 +21,12 @@ final class RunningAccess: ProjectAccess, Sendable {
   ///   - reloading: takes up edited scripts; nil when nothing runs, or it runs to its end.
   init(
     _ project: MoontideProject, running: RunningGroups? = nil,
-    bell: Bell = Bell(), progressed: Bell = Bell(), reloading: Reloading? = nil
+    bell: Bell = Bell(), progressed: Bell = Bell(), reloading: Reloading? = nil,
+    cancellation: QueryCancellation? = nil
   ) {
     self.reloading = reloading
     self.project = project
+    self.cancellation = cancellation
     self.running = running
     self.bell = bell
     self.progressed = progressed
@@ -33,10 +37,11 @@ final class RunningAccess: ProjectAccess, Sendable {
     try request.requireToken(of: project.log)
     if let after = request.after { try wait(past: after, for: request.timeout) }
     let tables = SystemTables(
-      survey: HandlerSurvey(project, groups: groups, deciders: deciders), log: project.log)
+      survey: HandlerSurvey(project, groups: groups, deciders: deciders), log: project.log,
+      outline: project.outline)
     try QuerySession(
       paths: project.paths, files: project.files, clock: project.clock, tables: tables.all,
-      tableFault: tables.fault
+      tableFault: tables.fault, cancellation: cancellation
     )
     .run(request, to: sink)
   }

@@ -6,6 +6,7 @@ import MoontideSQLite
 struct SystemTables {
   let survey: HandlerSurvey
   let log: any EventLog
+  let outline: LogOutline
   /// What keeps a table from being read; SQLite hands on its text only.
   let fault = TableFault()
 
@@ -16,8 +17,9 @@ struct SystemTables {
   ]
 
   var all: [any SystemTable] {
-    [
-      EventsTable(log), handlers, checkpoints, deadLetters, CommandsTable(log, survey.catalog, fault),
+    let events = EventsTable(log) { [outline] isOver throws(LogError) in try outline.current(isOver) }
+    return [
+      events, handlers, checkpoints, deadLetters, CommandsTable(log, survey.catalog, fault),
       EffectsTable(survey, fault), reloads,
     ] + SagaTables(survey: survey, fault: fault).all
   }

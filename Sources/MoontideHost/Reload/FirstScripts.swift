@@ -1,8 +1,8 @@
 import MoontideCore
 import MoontideRuntime
 
-/// The scripts that a log began with: `data/scripts`. The first line is the takeover as JSON, each further one
-/// the text of a file as JSON, see `KeptText`.
+/// The scripts that a log began with: `data/scripts`. The first line is the takeover as JSON, each further
+/// one the text of a file as JSON, see `KeptText`.
 struct FirstScripts {
   let record: TakeoverRecord
   /// By the digest of the content.
@@ -13,7 +13,8 @@ struct FirstScripts {
     record.since = since
     self.record = record
     texts = Dictionary(
-      scripts.all.map { (TakeoverRecord.content(of: $0.text), $0.text) }, uniquingKeysWith: { first, _ in first })
+      scripts.all.map { (TakeoverRecord.content(of: $0.text), $0.text) },
+      uniquingKeysWith: { first, _ in first })
   }
 
   /// Nil for what is no such file.

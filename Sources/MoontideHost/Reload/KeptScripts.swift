@@ -58,7 +58,8 @@ struct KeptScripts {
 
   /// The scripts that define a handler in that version, and when they took over; nil when no takeover has it,
   /// or they do not make it any more. For a thread with a stack of 2 MiB or more.
-  func loaded(_ kind: ScriptOutline.Kind, _ name: String, version: String) throws(Diagnostic) -> LoadedScripts?
+  func loaded(_ kind: ScriptOutline.Kind, _ name: String, version: String) throws(Diagnostic)
+    -> LoadedScripts?
   {
     for takeover in try takeovers().reversed() where takeover.outline[kind, name]?.version == version {
       guard let scripts = try scripts(of: takeover) else { continue }

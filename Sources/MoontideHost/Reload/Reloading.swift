@@ -3,9 +3,9 @@ import MoontideLua
 import MoontideRuntime
 import Synchronization
 
-/// Takes up edited scripts while a run goes on. All of them or none: with an error in any of them the old ones
-/// stay at work, and nothing is lost or done twice. Any thread with a stack of 2 MiB or more; one try at a
-/// time.
+/// Takes up edited scripts while a run goes on. All of them or none: with an error in any of them the old
+/// ones stay at work, and nothing is lost or done twice. Any thread with a stack of 2 MiB or more; one try at
+/// a time.
 final class Reloading: Sendable {
   private struct State {
     /// The content that was last taken up or refused.
@@ -163,6 +163,12 @@ final class Reloading: Sendable {
       project.takeUp(new.keeping(takeover.kept, of: old))
       var outcome = takeover.outcome
       outcome.problems += fresh
+      let changed = Set(takeover.plan.changes.filter { $0.change == .changed }.map(\.name))
+      let edited = new.catalog.definitions.filter { changed.contains($0.name) }
+      do throws(Diagnostic) { outcome.problems += try MendedHandlers(project).offers(edited) } catch {
+        // They were taken up all the same; the next start looks again.
+        outcome.problems.append(error.asWarning("their dead letters could not be looked at"))
+      }
       return outcome
     }
   }
@@ -204,8 +210,8 @@ final class Reloading: Sendable {
     return [
       Diagnostic(
         .warning, code: HostCode.reload.code,
-        "\(names.joined(separator: " and ")) in moontide.lua \(names.count == 1 ? "counts" : "count") from the "
-          + "next run on: this one goes on as it began",
+        "\(names.joined(separator: " and ")) in moontide.lua \(names.count == 1 ? "counts" : "count") "
+          + "from the next run on: this one goes on as it began",
         details: [.init("help", "stop the run and start it again")])
     ]
   }

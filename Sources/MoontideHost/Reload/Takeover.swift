@@ -87,7 +87,8 @@ struct Takeover {
       $0.name == step.name && $0.kind.keepsState && $0.change == .added
     }) {
       throw Diagnostic(
-        .reload, "\(name) has work left (\(left.joined(separator: ", "))), and another handler takes its name",
+        .reload,
+        "\(name) has work left (\(left.joined(separator: ", "))), and another handler takes its name",
         help: "give the new one another name, or moontide reload --approve")
     }
     kept.append(step)
@@ -217,8 +218,8 @@ struct Takeover {
         details: [
           .init(
             "help",
-            "to have it back: stop the run, put the file back as \(folder)/\(step.name).sqlite and its script "
-              + "into handlers/; of one that was renamed say was = \"\(step.name)\" before it is taken up")
+            "to have it back: stop the run, put the file back as \(folder)/\(step.name).sqlite and its "
+              + "script into handlers/; one that was renamed says was = \"\(step.name)\" in that same edit")
         ]))
     return "has ended; its file is now \(place)"
   }
@@ -238,6 +239,7 @@ struct Takeover {
 
   private func fault(_ error: Diagnostic, _ step: ReloadPlan.Step) -> Diagnostic {
     error.adding(
-      "state", "\(step.kind.rawValue) \(step.name) does not run now; the next edit, or moontide reload, starts it")
+      "state",
+      "\(step.kind.rawValue) \(step.name) does not run now; the next edit, or moontide reload, starts it")
   }
 }

@@ -94,7 +94,9 @@ final class EffectThread: EffectPerformer {
     }.get()
   }
 
-  private func start(_ setting: SystemPerformer.Setting) throws(Diagnostic) -> (performer: SystemPerformer, thread: WorkerThread) {
+  private func start(_ setting: SystemPerformer.Setting) throws(Diagnostic) -> (
+    performer: SystemPerformer, thread: WorkerThread
+  ) {
     let performer: SystemPerformer
     do throws(EffectRefusal) { performer = try SystemPerformer(setting) } catch {
       throw Diagnostic(passing: error.text, help: "free some memory; ulimit -n")

@@ -24,7 +24,7 @@ struct DeadCommand: ParsableCommand {
 
     /// One fault is one place in a script, whatever its messages hold of the events; of quarantined lines one
     /// rule and file. The first of each stands for all.
-    private static let groups = """
+    static let groups = """
       with letters as (select * from sys.dead_letters),
       faults as (
         select fault, count(*) as events, count(distinct key) as keys, sum(held) as held,

@@ -16,6 +16,11 @@ struct HandlersList: ParsableCommand {
     commandName: "ls", abstract: "Every handler with kind, version, state and lag.",
     usage: "moontide handlers [<dir>]")
 
+  static let statement = """
+    select name, kind, version, state, checkpoint, lag, applied, held, parked, dead, rate, p99_ms
+    from sys.handlers order by name
+    """
+
   @OptionGroup var options: GlobalOptions
   @Argument(help: "The project.") var directory: String?
 
@@ -23,12 +28,7 @@ struct HandlersList: ParsableCommand {
     let session = CommandSession(options)
     try session.perform {
       let project = try session.project(directory)
-      try session.print(
-        QueryRequest(
-          """
-          select name, kind, version, state, checkpoint, lag, applied, held, parked, dead, rate, p99_ms
-          from sys.handlers order by name
-          """), of: project)
+      try session.print(QueryRequest(HandlersList.statement), of: project)
     }
   }
 }
@@ -47,7 +47,8 @@ struct HandlersShow: ParsableCommand {
 
   @OptionGroup var options: GlobalOptions
   @Argument(help: ArgumentHelp("The project, then a handler.", valueName: "dir> <name")) var words: [String]
-  @Option(help: ArgumentHelp("Its version or the beginning of it.", valueName: "VERSION")) var version: String?
+  @Option(help: ArgumentHelp("Its version or the beginning of it.", valueName: "VERSION"))
+  var version: String?
 
   func validate() throws {
     guard (1...2).contains(words.count) else {

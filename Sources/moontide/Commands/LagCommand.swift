@@ -9,6 +9,9 @@ struct LagCommand: ParsableCommand {
     usage: "moontide lag [<dir>] [--max <max>]",
     discussion: "Example: moontide lag shop --max 1000")
 
+  static let statement =
+    "select name, kind, checkpoint, lag, held, parked, dead from sys.handlers order by lag desc, name"
+
   @OptionGroup var options: GlobalOptions
   @Argument(help: "The project.") var directory: String?
   @Option(help: "Exit 1 when a handler lags by more events than this.") var max: Int64?
@@ -19,9 +22,7 @@ struct LagCommand: ParsableCommand {
       let project = try session.project(directory)
       let sink = WatchingSink(PrintingSink(options), column: "lag")
       try ProjectDoor.access(project).query(
-        QueryRequest(
-          "select name, kind, checkpoint, lag, held, parked, dead from sys.handlers order by lag desc, name"),
-        to: sink)
+        QueryRequest(LagCommand.statement), to: sink)
       try sink.finish()
       try tellRebuilds(project, session)
       if let max, sink.largest > max { throw ExitCodes.findings }

@@ -6,7 +6,9 @@ import MoontideHost
 struct ProjectionCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "projection", abstract: "Look after read models.",
-    subcommands: [ProjectionVerify.self, ProjectionRebuild.self, DiffLater.self, ProjectionRollback.self])
+    subcommands: [
+      ProjectionVerify.self, ProjectionRebuild.self, ProjectionDiffCommand.self, ProjectionRollback.self,
+    ])
 }
 
 struct ProjectionVerify: ParsableCommand {
@@ -55,10 +57,4 @@ struct ProjectionVerify: ParsableCommand {
       throw ExitCodes.findings
     }
   }
-}
-
-struct DiffLater: LaterCommand {
-  static let name = "diff"
-  static let instead = "until then compare two projects with moontide query"
-  @Argument(parsing: .captureForPassthrough) var words: [String] = []
 }

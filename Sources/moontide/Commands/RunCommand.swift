@@ -6,12 +6,14 @@ import MoontideHost
 struct RunCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "run", abstract: "Ingest the event directory and run every handler.",
-    usage: "moontide run [<dir>] [--once | --watch] [--until <time>] [--only <name>]… [--strict] [--fail-on-dead]",
+    usage:
+      "moontide run [<dir>] [--once | --watch] [--until <time>] [--only <name>]… [--strict] [--fail-on-dead]",
     discussion: """
       Goes on until Ctrl-C, taking lines as they are appended; with --once it ends when everything is \
       applied, with --until TIME event time is moved on once it is, so that timers of sagas fire that are \
       due by then. With --watch scripts are taken up as they are edited, all that changed or nothing; SIGHUP \
-      and moontide reload do so at once, with and without it. The first Ctrl-C finishes what is in flight and checkpoints, a second one ends at once.
+      and moontide reload do so at once, with and without it. The first Ctrl-C finishes what is in flight and \
+      checkpoints, a second one ends at once.
 
       Example: moontide run shop --watch
       """)

@@ -20,8 +20,8 @@ enum Signals {
   static var hungUp: Int { hangups.load(ordering: .relaxed) }
 
   /// Takes requests to end; see `received`.
-  /// - Parameter reloads: whether SIGHUP is no such request. One that comes because the terminal has gone still
-  ///   is.
+  /// - Parameter reloads: whether SIGHUP is no such request. One that comes because the terminal has gone
+  ///   still is.
   static func install(reloads: Bool = false) {
     // A parent may have started this process with signals blocked, which are inherited.
     var asked = sigset_t()
@@ -40,8 +40,8 @@ enum Signals {
 
   private static let hadTerminal = Atomic<Bool>(false)
 
-  /// In the signal handler too: `tcgetpgrp` is among what may be called there, and fails once the terminal has
-  /// hung up. <https://man7.org/linux/man-pages/man7/signal-safety.7.html>
+  /// In the signal handler too: `tcgetpgrp` is among what may be called there, and fails once the terminal
+  /// has hung up. <https://man7.org/linux/man-pages/man7/signal-safety.7.html>
   private static func hangUp() {
     if hadTerminal.load(ordering: .relaxed), tcgetpgrp(STDERR_FILENO) < 0, errno != ENOTTY {
       return receive()

@@ -1,0 +1,44 @@
+import MoontideCore
+import MoontideHost
+
+/// What dot commands change for the rest of a session. Nothing of it is kept.
+struct ReplSettings {
+  var mode: OutputFormat
+  var timer = false
+  var timeout = Limits.queryTimeDefault
+  /// As typed, and what it means.
+  var asOf: (text: String, moment: LogMoment)?
+  var asKnown: (text: String, moment: LogMoment)?
+  /// By name.
+  var attached: [String: (text: String, moment: PastMoment)] = [:]
+
+  init(mode: OutputFormat) { self.mode = mode }
+
+  /// Nil: the present.
+  var moment: PastMoment? {
+    guard asOf != nil || asKnown != nil else { return nil }
+    return PastMoment(asOf: asOf?.moment, asKnown: asKnown?.moment)
+  }
+
+  /// `shop> `, `shop @2026-11-17> `
+  func prompt(_ project: String) -> String {
+    var text = project
+    if let asOf { text += " @" + asOf.text }
+    if let asKnown { text += " known@" + asKnown.text }
+    return text + "> "
+  }
+
+  /// As wide as the prompt, for the lines that follow the first.
+  func continuation(_ project: String) -> String {
+    let width = DisplayText.width(prompt(project))
+    return String(repeating: " ", count: max(0, width - 5)) + "...> "
+  }
+
+  func question(_ sql: String, _ last: KeptRows?) -> ReplQuestion {
+    var question = ReplQuestion(sql, timeout: timeout)
+    question.moment = moment
+    question.attached = attached.mapValues(\.moment)
+    question.last = last
+    return question
+  }
+}
