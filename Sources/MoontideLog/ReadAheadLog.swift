@@ -2,8 +2,8 @@ import Glibc
 public import MoontideCore
 
 /// A log that has the next records read by a thread of its own while those before are handled: for one reader
-/// that goes through all of it, as a rebuild does. What it does not find there it reads itself. The thread ends
-/// with the object.
+/// that goes through all of it, as a rebuild does. What it does not find there it reads itself. The thread
+/// ends with the object.
 public final class ReadAheadLog: EventLog {
   private struct Request: Equatable {
     var start: Position

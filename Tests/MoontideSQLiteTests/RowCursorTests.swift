@@ -24,8 +24,10 @@ import Testing
   @Test func `rows come in the order that rows are compared in`() throws {
     let seed = UInt64.random(in: 0...UInt64.max)
     var random = SeededNumbers(seed)
+    let scratch = Scratch()
+    defer { withExtendedLifetime(scratch) {} }
     let store = try makeStore(
-      Scratch(), "create table t(a, b collate nocase); create table k(a primary key, b);")
+      scratch, "create table t(a, b collate nocase); create table k(a primary key, b);")
     let rows = (0..<2_000).map { _ in [Self.value(&random), Self.value(&random)] }
     let transaction = try store.begin(folding: false)
     for row in rows { try transaction.row(.put, 0, row.map { $0 }) }
