@@ -24,7 +24,7 @@ import Testing
   @Test func `rows come in the order that rows are compared in`() throws {
     let seed = UInt64.random(in: 0...UInt64.max)
     var random = SeededNumbers(seed)
-    let scratch = Scratch()
+    let scratch = try Scratch()
     defer { withExtendedLifetime(scratch) {} }
     let store = try makeStore(
       scratch, "create table t(a, b collate nocase); create table k(a primary key, b);")
