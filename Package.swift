@@ -93,9 +93,8 @@ let package = Package(
     .testTarget(
       name: "CommandTests", dependencies: ["moontide", "MoontideCore", "MoontideHost"], swiftSettings: swift),
     .testTarget(
-      name: "AcceptanceTests", dependencies: [
-        "moontide", "MoontideCore", "MoontideHost", "BorrowedFixtures", "SmallServer",
-      ],
+      name: "AcceptanceTests",
+      dependencies: ["moontide", "MoontideCore", "MoontideHost", "BorrowedFixtures", "SmallServer"],
       exclude: ["Projects"],
       swiftSettings: swift),
     .target(

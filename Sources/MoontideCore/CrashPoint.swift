@@ -64,6 +64,8 @@ public enum CrashPoint: String, CaseIterable, Sendable {
   /// It has its name, and the directory does not have that for certain.
   case afterRename = "after-rename"
   case afterSwap = "after-swap"
+  /// The former read model is on its way back, and the one in use is what it was.
+  case duringRollback = "during-rollback"
   /// The digest of a read model is written beside the old one.
   case duringSeal = "during-seal"
   // Edited scripts are taken up.

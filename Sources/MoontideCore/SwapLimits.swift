@@ -13,10 +13,19 @@ extension Limits {
   public static let swapReaderPatience = Duration.seconds(2)
   /// How often a reader opens a file anew that was swapped while it opened it.
   public static let movedFileTriesMax = 8
+  /// How long a rebuild waits for the version that serves to open its file: that may meet a full disk, and
+  /// then it is not what is to be waited for.
+  public static let openingPatience = Duration.seconds(10)
   /// How often a closed read model is asked to take over the rest of its write-ahead log before its place is
   /// taken: while a reader holds on to an older state, that rest is kept beside it instead.
   public static let leavingCheckpointsMax = 20
-  /// One read of a rebuild. Nobody waits for its rows, so that a transaction may be as large as memory
-  /// allows: more writes of a row are merged.
-  public static let rebuildRecords = 50_000
+  /// One read of a rebuild: two such batches are in memory, one being handled, one being read, and they fit
+  /// into the caches of the processor.
+  public static let rebuildRecords = 16_000
+  /// What an event has in a batch whose number of records is given: more than most, so that the number
+  /// decides.
+  public static let readRecordBytes = 640
+  /// Pages in the write-ahead log of a file that nobody reads yet: 200 MiB. Each page is copied once at the
+  /// end.
+  public static let rebuildCheckpointPages = 50_000
 }

@@ -171,10 +171,22 @@ public final class ProjectionStore: EffectStore {
     return watch
   }
 
-  public func ledger() throws(StoreError) -> HandlerLedger { try bookkeeping.ledger() }
+  public func ledger() throws(StoreError) -> HandlerLedger {
+    try join()
+    return try bookkeeping.ledger()
+  }
+
+  /// Of a file that nobody reads yet: from now on batches are written by a thread of their own while the next
+  /// one is handled. One that cannot be fails all that follow, and sets `lost`: open the file again then,
+  /// which is as of its last commit.
+  public func commitLate(lost: LostBatch) { transaction.commitLate(lost: lost) }
+
+  /// Waits until everything that was committed is in the file. Throws when something could not be.
+  public func join() throws(StoreError) { try transaction.join() }
 
   public func deadCode(_ position: Position) throws(StoreError) -> String? {
-    try bookkeeping.deadCode(position)
+    try join()
+    return try bookkeeping.deadCode(position)
   }
 
   /// Always empty: a projection emits nothing.
@@ -186,7 +198,10 @@ public final class ProjectionStore: EffectStore {
   }
 
   /// All dead letters, in order of position.
-  public func deadLetters() throws(StoreError) -> [DeadLetter] { try bookkeeping.deadLetters() }
+  public func deadLetters() throws(StoreError) -> [DeadLetter] {
+    try join()
+    return try bookkeeping.deadLetters()
+  }
 
   /// The script changed without a change of meaning: the file is now its.
   public func setScriptVersion(_ version: String) throws(StoreError) {
@@ -202,11 +217,19 @@ public final class ProjectionStore: EffectStore {
   /// function of its rows alone: an index's segments otherwise show where batches ended. Outside a
   /// transaction.
   public func settle() throws(StoreError) {
+    try join()
     for table in rows { try table.settle() }
+  }
+
+  /// For a file that nobody reads yet: its write-ahead log may grow, so that each page is copied into the
+  /// file once.
+  public func letLogGrow() throws(StoreError) {
+    try connection.script("pragma wal_autocheckpoint=\(Limits.rebuildCheckpointPages)")
   }
 
   /// Ends the bulk mode: everything is flushed, and other connections may read the file.
   public func finish() throws(StoreError) {
+    try join()
     guard isBulk else { return }
     try connection.sync()
     try StorePragmas.apply(.derived, to: connection)
@@ -214,10 +237,13 @@ public final class ProjectionStore: EffectStore {
   }
 
   /// Copies the WAL into the file as far as readers allow: before a copy or a rename of the file.
-  public func checkpoint() throws(StoreError) { try connection.script("pragma wal_checkpoint(truncate)") }
+  public func checkpoint() throws(StoreError) {
+    try join()
+    try connection.script("pragma wal_checkpoint(truncate)")
+  }
 
-  /// Copies as much of the WAL into the file as readers allow now, without waiting for any; true when that was
-  /// all of it. <https://www.sqlite.org/pragma.html#pragma_wal_checkpoint>
+  /// Copies as much of the WAL into the file as readers allow now, without waiting for any; true when that
+  /// was all of it. <https://www.sqlite.org/pragma.html#pragma_wal_checkpoint>
   public func checkpointAsReadersAllow() throws(StoreError) -> Bool {
     let checkpoint = try connection.prepare("pragma wal_checkpoint(passive)")
     guard try checkpoint.step() else { return true }

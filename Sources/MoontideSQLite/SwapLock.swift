@@ -9,8 +9,8 @@ import MoontideCore
 /// holds it alone for the few renames. From then on readers keep what they have open, whatever its name.
 ///
 /// It is a `flock` on the folder itself, which is there whenever there is something to read, also on a disk
-/// that is read-only. So that readers who come one after another do not keep a swap waiting for ever, it has a
-/// gate: a file `.swap` in the folder, locked on the way in. Where a file system knows no such locks, or
+/// that is read-only. So that readers who come one after another do not keep a swap waiting for ever, it has
+/// a gate: a file `.swap` in the folder, locked on the way in. Where a file system knows no such locks, or
 /// somebody was stopped while he held one, everything goes on after a while: a reader then looks whether the
 /// file still has its name (`Connection.hasMoved`). Any thread; each call stands for itself.
 public enum SwapLock {

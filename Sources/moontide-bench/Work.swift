@@ -10,7 +10,7 @@ struct Work: ParsableCommand {
     shouldDisplay: false)
 
   enum Kind: String, ExpressibleByArgument {
-    case ingest, process, pass, reopen, key, latency, past, commands, saga, timers
+    case ingest, process, pass, reopen, key, latency, past, commands, saga, timers, rebuild, swap
   }
 
   @Argument var kind: Kind
@@ -35,6 +35,8 @@ struct Work: ParsableCommand {
       case .commands: try commands(paths)
       case .saga: try saga()
       case .timers: try TimerRace.measure(tick, project)
+      case .rebuild: try RebuildProbe(paths: paths).fold()
+      case .swap: try RebuildProbe(paths: paths).swap()
       }
     print(String(decoding: try JSONEncoder().encode(figure), as: UTF8.self))
   }

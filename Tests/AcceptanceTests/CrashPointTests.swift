@@ -77,6 +77,8 @@ import Testing
       try project.write(CrashPointTests.handlers(mended: true), to: "handlers/a.lua")
       try go(["dead", "retry", "--all", "-C", project.path])
       try go(["run", project.path, "--once", "-q"])
+      try go(["projection", "rebuild", project.path, "p", "-q"])
+      try go(["projection", "rollback", project.path, "p", "-q"])
     }
 
     /// Copies the project away and back.

@@ -75,12 +75,12 @@ final class RebuildRig: @unchecked Sendable {
   func start() throws { try running.start(try #require(project.catalog.definition("p"))) }
 
   /// Edits the script, and has what it defines rebuilt beside.
-  @discardableResult func edit(_ script: String, anew: Bool = false) throws -> HandlerDefinition {
+  @discardableResult func edit(_ script: String) throws -> HandlerDefinition {
     try script.write(to: folder.appending(path: "handlers/p.lua"), atomically: true, encoding: .utf8)
     let loaded = try LoadedScripts.load(project.paths, files: project.files)
     let definition = try #require(loaded.catalog.definition("p"))
     let isRun = try running.rebuild(
-      definition, setting.with(loaded.catalog), anew: anew)
+      definition, setting.with(loaded.catalog))
     #expect(isRun)
     return definition
   }

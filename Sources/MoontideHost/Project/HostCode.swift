@@ -245,8 +245,8 @@ public enum HostCode: String, ExplainedCode {
         + "the file "
         + "away: the consumer then begins anew where its `from` says, without its state."
     case .rebuild:
-      "moontide handlers shows how far a rebuild is. After one that stopped, mend the script: moontide check, "
-        + "moontide dead ls; then moontide projection rebuild NAME."
+      "moontide handlers shows how far a rebuild is. After one that stopped, mend the script: "
+        + "moontide check, moontide dead ls; then moontide projection rebuild NAME."
     }
   }
 }

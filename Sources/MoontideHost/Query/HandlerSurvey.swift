@@ -102,10 +102,11 @@ struct HandlerSurvey {
     let ledger = entry?.ledger ?? HandlerLedger()
     var checkpoints = ledger.checkpoints
     // It will be folded anew.
-    if let entry, try isToBeRebuilt(entry, definition) { checkpoints = [:] }
+    let serves = group.map { $0.definition.scriptVersion } == entry?.identity.scriptVersion
+    if !serves, let entry, try isToBeRebuilt(entry, definition) { checkpoints = [:] }
     let held = ledger.parked.reduce(0) { $0 + $1.held.count + ($1.status == .retrying ? 1 : 0) }
     let statuses = group?.boards.map(\.status) ?? []
-    return HandlerSummary(
+    var summary = HandlerSummary(
       name: definition.name, kind: definition.kind,
       version: entry?.identity.scriptVersion ?? definition.scriptVersion,
       state: try state(group, ledger, entry, definition),
@@ -115,12 +116,17 @@ struct HandlerSurvey {
       lag: try LagCounter(log: log).count(definition, from: checkpoints), degradedSince: ledger.degradedSince,
       rate: group == nil ? nil : statuses.reduce(0) { $0 + $1.ratePerSecond },
       p99Milliseconds: statuses.compactMap(\.handlerTimeP99).max().map { $0 / .milliseconds(1) })
+    summary.rebuild = group?.rebuild
+    return summary
   }
 
   /// Whether the next run makes a read model anew: for an edited script, or for what people decided.
   func isToBeRebuilt(_ entry: Entry, _ definition: HandlerDefinition) throws(Diagnostic) -> Bool {
     guard definition.kind == .projection else { return false }
-    if entry.identity.scriptVersion != definition.scriptVersion { return true }
+    if entry.identity.scriptVersion != definition.scriptVersion {
+      let former = FormerVersions(paths: paths, files: files, log: log)
+      if try former.rolledBackVersion(definition) != entry.identity.scriptVersion { return true }
+    }
     return try LogError.told { () throws(LogError) in
       try Decision.all(of: definition.identityName, from: log).count
     } != entry.ledger.decided
@@ -150,6 +156,7 @@ struct HandlerSurvey {
     if group?.halted != nil { return "halted" }
     if group?.isWaiting == true { return "waiting" }
     if group?.isRebuilding == true { return "rebuilding" }
+    if group?.failedRebuild != nil { return "not rebuilt" }
     if group == nil, let entry, try isToBeRebuilt(entry, definition) { return "to be rebuilt" }
     if definition.exhausted == .halt, ledger.deadLetters > 0, group == nil { return "halted" }
     if let since = ledger.degradedSince { return "degraded since \(since)" }

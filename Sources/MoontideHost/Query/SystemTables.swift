@@ -33,6 +33,8 @@ struct SystemTables {
         .init("emitted", .integer), .init("held", .integer), .init("parked", .integer),
         .init("dead", .integer),
         .init("degraded_since", .integer), .init("rate", .integer), .init("p99_ms", .real),
+        .init("rebuild_version", .text), .init("rebuild_position", .integer), .init("rebuild_end", .integer),
+        .init("rebuild_left_s", .real),
       ]
     ) { [survey, fault] () throws(StoreError) in
       try fault.stored { () throws(Diagnostic) in try survey.summaries() }.map { handler in
@@ -43,6 +45,10 @@ struct SystemTables {
           handler.degradedSince.map { .number($0.value) } ?? .null,
           handler.rate.map { .integer(Int64($0.rounded())) } ?? .null,
           handler.p99Milliseconds.map { .real(($0 * 1_000).rounded() / 1_000) } ?? .null,
+          handler.rebuild.map { .text($0.version) } ?? .null,
+          handler.rebuild.map { .number($0.position.value) } ?? .null,
+          handler.rebuild.map { .number($0.end.value) } ?? .null,
+          handler.rebuild?.timeLeft.map { .real(($0 / .milliseconds(100)).rounded() / 10) } ?? .null,
         ]
       }
     }

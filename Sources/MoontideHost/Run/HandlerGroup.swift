@@ -42,12 +42,16 @@ final class HandlerGroup: Sendable {
   }
 
   /// Opens what can fail before anything runs, and starts the threads.
-  init(_ definition: HandlerDefinition, _ setting: Setting) throws(Diagnostic) {
+  /// - Parameter isResumed: of a projection whose read model in use is of that version, whatever the script
+  ///   on disk says: it goes on with that.
+  init(
+    _ definition: HandlerDefinition, _ setting: Setting, isResumed: Bool = false
+  ) throws(Diagnostic) {
     known = definition
     first = setting
     guard definition.kind != .projection else {
       (lanes, relayBoard, effects, file, threads) = ([], nil, nil, nil, [])
-      let group = ProjectionGroup(definition, setting)
+      let group = ProjectionGroup(definition, setting, isResumed: isResumed)
       projection = group
       try group.start()
       return
@@ -125,6 +129,8 @@ final class HandlerGroup: Sendable {
   var rebuild: RebuildStatus? { projection?.rebuild }
   /// Why the version that was folded beside has stopped; nil while none has.
   var failedRebuild: Diagnostic? { projection?.failedRebuild }
+  /// Gives up what is folded beside.
+  func cancelRebuild() throws(Diagnostic) { try projection?.cancelRebuild() }
   /// How many versions have taken the place of another one since it began.
   var swaps: Int { projection?.swaps ?? 0 }
 
@@ -163,17 +169,17 @@ final class HandlerGroup: Sendable {
   /// version.
   /// - Parameters:
   ///   - setting: with the catalog of that version.
-  ///   - anew: rebuild it even if that version serves.
+  ///   - file: what it begins with; all but a known one are wanted even if that version serves.
   func rebuild(
-    _ definition: HandlerDefinition, _ setting: Setting, anew: Bool = false
+    _ definition: HandlerDefinition, _ setting: Setting, _ file: StoreKeeper.Beside = .known
   ) throws(Diagnostic) -> Bool {
     guard let projection else { preconditionFailure("\(known.name) is no projection") }
     precondition(definition.name == known.name, "\(definition.name) is not \(known.name)")
-    if !anew, !hasEnded, projection.definition.scriptVersion == definition.scriptVersion {
+    if file == .known, !hasEnded, projection.definition.scriptVersion == definition.scriptVersion {
       try projection.cancelRebuild()
       return true
     }
-    return try projection.rebuild(definition, setting, anew: anew)
+    return try projection.rebuild(definition, setting, file)
   }
 
   func stop(settled: Bool) {

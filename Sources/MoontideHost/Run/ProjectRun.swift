@@ -181,11 +181,12 @@ final class ProjectRun {
     self.running = running
     for definition in definitions {
       let hasStarted = try whenPossible(until: stop) { () throws(Diagnostic) in
-        try running.start(definition)
+        try FormerVersions(project).start(
+          definition, in: running, keepsUp: !options.once || options.asks != nil)
       }
       if !hasStarted { return false }
-      if options.rebuilds, definition.kind == .projection {
-        _ = try running.rebuild(definition, setting, anew: true)
+      if let request = options.asks, request.name == definition.name {
+        try RebuildDesk(project: project, running: running, progressed: progressed).begin(request)
       }
     }
     for decider in project.catalog.deciders where options.only?.contains(decider.name) ?? true {

@@ -31,8 +31,9 @@ final class ProjectionGroup: @unchecked Sendable {
   /// How many versions have taken the place of another one.
   private var replaced = 0
 
-  init(_ definition: HandlerDefinition, _ setting: Setting) {
-    serving = ProjectionGroup.version(definition, setting, .first)
+  /// - Parameter isResumed: it goes on with the read model in use as that stands, which is of that version.
+  init(_ definition: HandlerDefinition, _ setting: Setting, isResumed: Bool) {
+    serving = ProjectionGroup.version(definition, setting, isResumed ? .resumed : .first)
   }
 
   func start() throws(Diagnostic) { try serving.thread.start() }
@@ -44,33 +45,38 @@ final class ProjectionGroup: @unchecked Sendable {
     /// With the read model in use, as that stands.
     case resumed
     /// Beside one that serves.
-    case beside(Handover, anew: Bool)
+    case beside(Handover, StoreKeeper.Beside)
   }
 
   private static func version(
     _ definition: HandlerDefinition, _ setting: Setting, _ beginning: Beginning
   ) -> Version {
-    var (predecessor, isResumed, anew): (Handover?, Bool, Bool) = (nil, false, false)
+    var (predecessor, isResumed, beside): (Handover?, Bool, StoreKeeper.Beside) = (nil, false, .known)
     switch beginning {
     case .first: break
     case .resumed: isResumed = true
-    case .beside(let handover, let isAnew): (predecessor, anew) = (handover, isAnew)
+    case .beside(let handover, let file): (predecessor, beside) = (handover, file)
     }
     let (board, signs) = (StatusBoard(definition, lane: 0), ProjectionSigns())
     let (project, catalog) = (setting.project, setting.catalog)
     let keeper = StoreKeeper(project)
     let surroundings = setting.surroundings
     let name = predecessor == nil ? definition.name : "\(definition.name)/beside"
-    let thread = WorkerThread(name, setting) { [predecessor, isResumed, anew] () throws(Diagnostic) in
+    let thread = WorkerThread(name, setting) { [predecessor, isResumed, beside] () throws(Diagnostic) in
       try ProjectionRun(
         definition, keeper: keeper, log: project.log, board: board, signs: signs, predecessor: predecessor,
-        isResumed: isResumed, anew: anew, report: surroundings.report
+        isResumed: isResumed, beside: beside, report: surroundings.report
       ) { store, isBeside throws(Diagnostic) in
         var surroundings = surroundings
-        if isBeside, surroundings.batchRecords == nil { surroundings.batchRecords = Limits.rebuildRecords }
+        if isBeside {
+          surroundings.batchRecords = surroundings.batchRecords ?? Limits.rebuildRecords
+          let report = surroundings.report
+          // What follows from a batch that could not be written is told when that is tried again.
+          surroundings.report = { [lost = signs.lost] in if !lost.isSet { report($0) } }
+        }
         return try HandlerWorker(
-          definition, lane: 0, catalog: catalog, log: project.log, store: store, surroundings: surroundings,
-          board: board)
+          definition, lane: 0, catalog: catalog, log: isBeside ? ReadAheadLog(project.log) : project.log,
+          store: store, surroundings: surroundings, board: board)
       }
     }
     signs.isRebuilding = predecessor != nil
@@ -117,9 +123,9 @@ final class ProjectionGroup: @unchecked Sendable {
   /// before is given up, unless it is of that version. False when no version serves that could be kept up
   /// meanwhile: it has stopped, or makes its own read model anew.
   func rebuild(
-    _ definition: HandlerDefinition, _ setting: Setting, anew: Bool
+    _ definition: HandlerDefinition, _ setting: Setting, _ file: StoreKeeper.Beside
   ) throws(Diagnostic) -> Bool {
-    try inTurn { () throws(Diagnostic) in try begin(definition, setting, anew: anew) }
+    try inTurn { () throws(Diagnostic) in try begin(definition, setting, file) }
   }
 
   private func inTurn<T: Sendable>(_ body: () throws(Diagnostic) -> T) throws(Diagnostic) -> T {
@@ -129,16 +135,18 @@ final class ProjectionGroup: @unchecked Sendable {
   }
 
   private func begin(
-    _ definition: HandlerDefinition, _ setting: Setting, anew: Bool
+    _ definition: HandlerDefinition, _ setting: Setting, _ file: StoreKeeper.Beside
   ) throws(Diagnostic) -> Bool {
     let known = gate.locked { beside }
-    if let known, !anew, known.definition.scriptVersion == definition.scriptVersion, !known.thread.isDone {
+    if let known, file == .known, known.definition.scriptVersion == definition.scriptVersion,
+      !known.thread.isDone
+    {
       return true
     }
     withdraw()
     guard claimBeside() else { return false }
     let handover = Handover(self)
-    let version = ProjectionGroup.version(definition, setting, .beside(handover, anew: anew))
+    let version = ProjectionGroup.version(definition, setting, .beside(handover, file))
     handover.thread = version.thread
     let mayStart = gate.locked {
       if !isStopping { beside = version }
@@ -157,7 +165,8 @@ final class ProjectionGroup: @unchecked Sendable {
   /// could be kept up meanwhile.
   private func claimBeside() -> Bool {
     let version = gate.locked { serving }
-    while !version.thread.isDone, !gate.locked({ isStopping }) {
+    let end = ContinuousClock.now + Limits.openingPatience
+    while ContinuousClock.now < end, !version.thread.isDone, !gate.locked({ isStopping }) {
       if version.signs.hasOpened {
         if version.signs.isRebuilding { return false }
         if version.signs.claimBeside() { return true }

@@ -34,19 +34,23 @@ package final class ProjectionRun: ClosingWorker {
   /// Whether it was reported that there is no room.
   private var isTold = false
   private var hasMended = false
+  /// Whether batches are written while the next one is handled; not again once one of them could not be.
+  private var commitsLate = true
+  /// Whether the read model in use is known to be broken.
+  private var isDamaged = false
   /// Whether it has claimed the file beside the read model in use, which it serves.
   private var holdsBeside = false
 
   /// - Parameters:
-  ///   - predecessor: what serves, and is kept up, while this version is folded beside; without one this is the
-  ///     version that serves as soon as it can.
+  ///   - predecessor: what serves, and is kept up, while this version is folded beside; without one this is
+  ///     the version that serves as soon as it can.
   ///   - isResumed: it serves, and goes on with the read model in use as that stands.
-  ///   - anew: fold it beside even if there is a file of this version.
+  ///   - beside: what it begins with when it is folded beside.
   ///   - makeWorker: its worker over a store; beside the one in use nobody waits for single rows.
   package init(
     _ definition: HandlerDefinition, keeper: StoreKeeper, log: any EventLog, board: StatusBoard,
     signs: ProjectionSigns, predecessor: (any ServingVersion)? = nil, isResumed: Bool = false,
-    anew: Bool = false,
+    beside: StoreKeeper.Beside = .known,
     report: @escaping @Sendable (Diagnostic) -> Void,
     makeWorker: @escaping (any EffectStore, _ isBeside: Bool) throws(Diagnostic) -> HandlerWorker
   ) throws(Diagnostic) {
@@ -59,23 +63,23 @@ package final class ProjectionRun: ClosingWorker {
     self.isResumed = isResumed
     self.report = report
     self.makeWorker = makeWorker
-    try open(anew: anew)
+    try open(beside)
   }
 
   /// Opens the read model, or one beside it that is to replace it.
-  private func open(anew: Bool = false) throws(Diagnostic) {
+  private func open(_ beginning: StoreKeeper.Beside = .known) throws(Diagnostic) {
     let decided = try LogError.told { () throws(LogError) in
       try Rulings.load(of: definition.identityName, from: log).decisions
     }
     let opened: StoreKeeper.Projection
     if predecessor != nil {
-      let beside = try keeper.beside(definition, decided: decided, anew: anew)
+      let beside = try keeper.beside(definition, decided: decided, beginning)
       opened = StoreKeeper.Projection(store: beside, replaces: keeper.paths.readModel(definition.name))
-    } else if isResumed, !anew {
+    } else if isResumed, !isDamaged {
       opened = StoreKeeper.Projection(store: try keeper.serving(definition), replaces: nil)
     } else {
       // Should it be rebuilt beside: whoever else wants to has to wait until that is known.
-      opened = try keeper.projection(definition, decided: decided, anew: anew)
+      opened = try keeper.projection(definition, decided: decided, anew: isDamaged)
     }
     if let fault = opened.fault { report(rebuilt(fault)) }
     let isBeside = opened.replaces != nil
@@ -83,6 +87,8 @@ package final class ProjectionRun: ClosingWorker {
     if isBeside { target = log.durableEnd }
     signs.isRebuilding = isBeside
     store = opened.store
+    signs.lost.isSet = false
+    if isBeside, commitsLate, keeper.vfs == nil { opened.store.commitLate(lost: signs.lost) }
     worker = try makeWorker(opened.store, isBeside)
     signs.hasOpened = true
     if !isBeside { releaseBeside() }
@@ -107,6 +113,7 @@ package final class ProjectionRun: ClosingWorker {
         return .progressed
       }
       let outcome = worker.step()
+      if signs.lost.isSet { return writeAgain() }
       if outcome == .finished {
         if try mend() { return .progressed }
         tellOfEnd()
@@ -123,6 +130,7 @@ package final class ProjectionRun: ClosingWorker {
       }
       return .progressed
     } catch {
+      if signs.lost.isSet { return writeAgain() }
       worker = nil
       store = nil
       guard error.isPassing else {
@@ -134,6 +142,15 @@ package final class ProjectionRun: ClosingWorker {
       isTold = true
       return .idle(for: Limits.fullDiskPause)
     }
+  }
+
+  /// A batch could not be written that the worker takes for committed: it is handled again from the file's
+  /// last commit, and waited for.
+  private func writeAgain() -> StepOutcome {
+    commitsLate = false
+    worker = nil
+    store = nil
+    return .progressed
   }
 
   /// Whether what is left can be done in a moment.
@@ -150,10 +167,11 @@ package final class ProjectionRun: ClosingWorker {
     else { return false }
     signs.isRebuilding = true
     hasMended = true
+    isDamaged = true
     worker = nil
     store = nil
     report(rebuilt("it is damaged"))
-    try open(anew: true)
+    try open()
     return true
   }
 
@@ -179,9 +197,11 @@ package final class ProjectionRun: ClosingWorker {
 
   // MARK: Taking its place
 
-  /// Looks the file through as others will see it; one that was damaged while it was written is made anew, once.
+  /// Looks the file through as others will see it; one that was damaged while it was written is made anew,
+  /// once.
   private func prove() throws(Diagnostic) {
     worker?.settle()
+    try StoreError.told { [store] () throws(StoreError) in try store?.join() }
     do throws(Diagnostic) {
       stage = .proven(try keeper.prove(definition, at: board.status.position))
       CrashPoint.reach(.afterProof)
@@ -223,6 +243,7 @@ package final class ProjectionRun: ClosingWorker {
     predecessor?.isReplaced()
     predecessor = nil
     stage = .serving
+    isDamaged = false
     let new = try keeper.swapped(definition)
     store = new
     worker = try makeWorker(new, false)

@@ -1,3 +1,4 @@
+import MoontideSQLite
 import Synchronization
 
 /// What the thread of one version of a projection and others tell each other.
@@ -6,6 +7,9 @@ package final class ProjectionSigns: Sendable {
   private let rebuilding = Atomic<Bool>(false)
   private let leaving = Atomic<Bool>(false)
   private let claimed = Atomic<Bool>(false)
+
+  /// Of what is folded beside.
+  let lost = LostBatch()
 
   package init() {}
 

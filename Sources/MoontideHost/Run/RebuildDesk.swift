@@ -1,8 +1,8 @@
 import MoontideCore
 import MoontideRuntime
 
-/// Has a read model rebuilt as a person asks, and waits for it: beside a run by the run's own threads, else in
-/// a run of that projection alone.
+/// Has a read model rebuilt as a person asks, and waits for it: beside a run by the run's own threads, else
+/// in a run of that projection alone.
 struct RebuildDesk {
   let project: MoontideProject
   /// The handlers at work; nil when nothing runs.
@@ -14,8 +14,71 @@ struct RebuildDesk {
   ) throws(Diagnostic) -> RebuildOutcome {
     let definition = try definition(request.name)
     guard let running else { return try alone(definition, request, observer) }
-    try running.rebuild(definition, observer, progressed)
+    let before = running.group(.projection, definition.name)
+    let swaps = before?.swaps ?? 0
+    try begin(request)
+    try running.wait(for: definition.name, from: before, swaps, observer, progressed)
     return try outcome(definition)
+  }
+
+  /// Has it begun; returns then.
+  func begin(_ request: RebuildRequest) throws(Diagnostic) {
+    let definition = try definition(request.name)
+    guard let running, running.group(.projection, definition.name) != nil else {
+      throw Diagnostic(
+        .noSuchHandler, "projection \(definition.name) is not among the handlers that run",
+        help: "stop the run, or start it without --only")
+    }
+    switch request.action {
+    case .rebuild:
+      if try FormerVersions(project).rolledBackVersion(definition) != nil {
+        try write(RollbackRecord(name: definition.name, to: definition.scriptVersion, definition))
+      }
+      _ = try running.rebuild(definition, running.setting, .anew)
+    case .rollBack: try rollBack(definition, running)
+    }
+  }
+
+  /// The former read model goes on from where it was left, by the scripts that it was folded by, and takes
+  /// the place of the one in use, which is the former one then.
+  private func rollBack(_ definition: HandlerDefinition, _ running: RunningGroups) throws(Diagnostic) {
+    let name = definition.name
+    let former = FormerVersions(project)
+    let identity = try former.identity(project.paths.previous(name))
+    guard let identity, identity.handler == name, identity.kind == .projection else {
+      throw Diagnostic(
+        .rebuild, "projection \(name) has no former read model to go back to",
+        help: "each rebuild leaves the one that it took the place of; there was none, or it was put back")
+    }
+    let version: FormerVersions.Version?
+    if identity.scriptVersion == definition.scriptVersion {
+      version = FormerVersions.Version(definition: definition, catalog: project.catalog)
+    } else {
+      version = try former.version(name, identity.scriptVersion)
+    }
+    guard let version else {
+      throw Diagnostic(
+        .rebuild, "the scripts of version \(identity.scriptVersion) of projection \(name) are not kept",
+        help: "put the script back that it was folded by, then moontide projection rollback \(name)")
+    }
+    try running.group(.projection, name)?.cancelRebuild()
+    // Before it happens: a run that is killed goes on to it.
+    let isBack = try former.rolledBackVersion(definition) != nil
+    if isBack || identity.scriptVersion != definition.scriptVersion {
+      try write(RollbackRecord(name: name, to: identity.scriptVersion, definition))
+    }
+    _ = try running.rebuild(version.definition, running.setting.with(version.catalog), .previous)
+  }
+
+  private func write(_ record: RollbackRecord) throws(Diagnostic) {
+    let (log, randomness) = (project.log, project.randomness)
+    try LogError.told { () throws(LogError) in
+      let batch = DraftBatch()
+      let id = "\(String(randomness.next(), radix: 16))-\(String(randomness.next(), radix: 16))"
+      record.draft(id: id, topic: try log.topic(.reloads, partitions: 1).id, into: batch)
+      _ = try log.append(AppendRequest(batch: batch))
+      try log.flush()
+    }
   }
 
   private func definition(_ name: String) throws(Diagnostic) -> HandlerDefinition {
@@ -35,7 +98,7 @@ struct RebuildDesk {
     options.once = true
     options.ingests = false
     options.only = [definition.name]
-    options.rebuilds = true
+    options.asks = request
     _ = try project.run(options, observer: RebuildWatch(observer), until: { false })
     return try outcome(definition)
   }
@@ -50,34 +113,33 @@ struct RebuildDesk {
   }
 }
 
+extension RollbackRecord {
+  fileprivate init(name: String, to version: String, _ definition: HandlerDefinition) {
+    self.init(name: name, version: version, instead: definition.scriptVersion)
+  }
+}
+
 extension RunningGroups {
-  /// Rebuilds it and waits until it has its place.
-  fileprivate func rebuild(
-    _ definition: HandlerDefinition, _ observer: any RebuildObserver, _ progressed: Bell
+  /// Waits until what was folded beside has its place.
+  /// - Parameters:
+  ///   - before: the projection as it was at work before that began.
+  ///   - swaps: what it had seen of them.
+  fileprivate func wait(
+    for name: String, from before: HandlerGroup?, _ swaps: Int, _ observer: any RebuildObserver,
+    _ progressed: Bell
   ) throws(Diagnostic) {
-    func current() -> HandlerGroup? {
-      all.first { $0.definition.name == definition.name && $0.definition.kind == .projection }
-    }
-    guard let group = current() else {
-      throw Diagnostic(
-        .noSuchHandler, "projection \(definition.name) is not among the handlers that run",
-        help: "stop the run, or start it without --only")
-    }
-    let swaps = group.swaps
-    let isRun = try rebuild(definition, setting, anew: true)
-    while isRun {
+    while true {
       let seen = progressed.count
-      guard let now = current() else { break }
+      guard let now = group(.projection, name) else { break }
       if let failure = now.failedRebuild { throw failure }
       if let halted = now.halted { throw halted }
-      if !now.isRebuilding, now !== group || now.swaps > swaps { return }
-      guard !hasEnded, now.isRebuilding || now !== group else { break }
+      if !now.isRebuilding, now !== before || now.swaps > swaps { return }
+      guard !hasEnded, now.isRebuilding || now !== before else { break }
       if let status = now.rebuild { try observer.progress(status) }
       progressed.wait(past: seen, for: .milliseconds(200))
     }
     throw Diagnostic(
-      .rebuild,
-      "projection \(definition.name) was not rebuilt: the run ended first, or its script was edited",
+      .rebuild, "projection \(name) was not rebuilt: the run ended first, or its script was edited",
       help: "moontide handlers shows how it stands; a rebuild that was begun goes on with the next run")
   }
 }

@@ -30,8 +30,8 @@ public struct RunOptions: Sendable {
   public var only: Set<String>?
   /// Take lines of the event directory; without it the handlers work on what the log has.
   public var ingests = true
-  /// Have the projections of `only` folded anew beside their read models, too.
-  public var rebuilds = false
+  /// What is to be done with a read model, too.
+  public var asks: RebuildRequest?
   /// Events a transaction takes at most under backlog; nil: what suits.
   public var batchRecords: Int?
 
@@ -131,6 +131,8 @@ public struct HandlerSummary: Sendable {
   public var rate: Double?
   /// The 99th percentile of the time of one event; nil when it does not run.
   public var p99Milliseconds: Double?
+  /// How far a version is that is folded beside the one that serves.
+  public var rebuild: RebuildStatus?
 
   public init(
     name: String, kind: HandlerKind, version: String, state: String, checkpoint: Position, applied: UInt64,

@@ -60,6 +60,14 @@ final class RunningGroups: Sendable {
     try change { (change) throws(Diagnostic) in try change.begin(definition) }
   }
 
+  /// The same by scripts that are not those on disk.
+  /// - Parameter isResumed: it goes on with the read model in use, which is of that version.
+  func start(_ former: FormerVersions.Version, isResumed: Bool) throws(Diagnostic) {
+    try change { (change) throws(Diagnostic) in
+      try change.begin(former.definition, setting.with(former.catalog), isResumed: isResumed)
+    }
+  }
+
   func start(_ decider: DeciderDefinition) throws(Diagnostic) {
     try change { (change) throws(Diagnostic) in try change.begin(decider) }
   }
@@ -80,12 +88,12 @@ final class RunningGroups: Sendable {
   /// read model to keep up meanwhile, is started anew by it. False when it is none of the run's.
   /// - Parameters:
   ///   - setting: with the catalog of that definition.
-  ///   - anew: rebuild it even if it is of that version.
+  ///   - file: what it begins with; all but a known one are wanted even if that version serves.
   func rebuild(
-    _ definition: HandlerDefinition, _ setting: HandlerGroup.Setting, anew: Bool = false
+    _ definition: HandlerDefinition, _ setting: HandlerGroup.Setting, _ file: StoreKeeper.Beside = .known
   ) throws(Diagnostic) -> Bool {
     guard let group = group(.projection, definition.name) else { return false }
-    if try group.rebuild(definition, setting, anew: anew) { return true }
+    if try group.rebuild(definition, setting, file) { return true }
     return try change { (change) throws(Diagnostic) in
       guard !hasEnded, all.contains(where: { $0 === group }) else { return false }
       group.stop(settled: false)
@@ -123,9 +131,10 @@ final class RunningGroups: Sendable {
     /// Starts a handler in the place of `old`, which has ended, or beside all others.
     /// - Parameter setting: what it shares with others; nil: what all that is begun now shares.
     func begin(
-      _ definition: HandlerDefinition, after old: HandlerGroup? = nil, _ setting: HandlerGroup.Setting? = nil
+      _ definition: HandlerDefinition, after old: HandlerGroup? = nil, _ setting: HandlerGroup.Setting? = nil,
+      isResumed: Bool = false
     ) throws(Diagnostic) {
-      put(try HandlerGroup(definition, setting ?? groups.setting), for: old)
+      put(try HandlerGroup(definition, setting ?? groups.setting, isResumed: isResumed), for: old)
     }
 
     /// Starts it again as it was.

@@ -36,6 +36,16 @@ package struct StoreKeeper: Sendable {
     var fault: String?
   }
 
+  /// What a version that is folded beside begins with.
+  package enum Beside: Sendable {
+    /// The file that is there, if it fits.
+    case known
+    /// A new file.
+    case anew
+    /// The read model that the one in use took the place of.
+    case previous
+  }
+
   /// - Parameters:
   ///   - decided: how many decisions about its dead letters the log has; a read model that follows fewer is
   ///     rebuilt.
@@ -58,18 +68,18 @@ package struct StoreKeeper: Sendable {
       switch try fitting(definition, decided, at: path) {
       case .store(let store):
         // Of an edit that was taken back.
-        try remove(paths.rebuilding(definition.name))
+        try discardBeside(definition.name)
         return Projection(store: store, replaces: nil)
       case .edited: break
       case .unusable(let reason): fault = reason
       }
     }
-    let store = try beside(definition, decided: decided, anew: anew)
+    let store = try beside(definition, decided: decided, anew ? .anew : .known)
     return Projection(store: store, replaces: path, fault: fault)
   }
 
-  /// The read model in use, for the version that it is of, to go on with it as it stands; what is beside it is
-  /// another's.
+  /// The read model in use, for the version that it is of, to go on with it as it stands; what is beside it
+  /// is another's.
   func serving(_ definition: HandlerDefinition) throws(Diagnostic) -> ProjectionStore {
     let path = paths.readModel(definition.name)
     try FileError.told { () throws(FileError) in try StoreTail.renew(path, files) }
@@ -83,15 +93,24 @@ package struct StoreKeeper: Sendable {
   /// A file beside the read model in use, for a version that is to take its place: the one of a process that
   /// was killed, when it fits, else a new one. Does not touch the one in use.
   func beside(
-    _ definition: HandlerDefinition, decided: Int, anew: Bool
+    _ definition: HandlerDefinition, decided: Int, _ beginning: Beside
   ) throws(Diagnostic) -> ProjectionStore {
     let path = paths.rebuilding(definition.name)
+    var anew = false
+    switch beginning {
+    case .known: break
+    case .anew: anew = true
+    case .previous: try takeUpPrevious(definition.name)
+    }
     try FileError.told { () throws(FileError) in try StoreTail.renew(path, files) }
     if !anew, try exists(path), case .store(let store) = try fitting(definition, decided, at: path) {
+      try StoreError.told { () throws(StoreError) in try store.letLogGrow() }
       return store
     }
-    try remove(path)
-    return try create(definition, decided, at: path)
+    try discardBeside(definition.name)
+    let store = try create(definition, decided, at: path)
+    try StoreError.told { () throws(StoreError) in try store.letLogGrow() }
+    return store
   }
 
   /// Whether SQLite finds the read model in use broken. Reads all of it.

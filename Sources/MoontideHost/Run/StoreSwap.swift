@@ -33,8 +33,8 @@ extension StoreKeeper {
     }.get()
   }
 
-  /// Puts a rebuilt file, closed by its owner with nothing left in its write-ahead log, in the place of the one
-  /// in use, which nobody writes any more. That one is kept as the previous one, with what it has in its
+  /// Puts a rebuilt file, closed by its owner with nothing left in its write-ahead log, in the place of the
+  /// one in use, which nobody writes any more. That one is kept as the previous one, with what it has in its
   /// write-ahead log; readers who have it open keep it. When it throws, the one in use is the one it was.
   func swap(_ definition: HandlerDefinition) throws(Diagnostic) {
     let path = paths.readModel(definition.name)
@@ -69,8 +69,40 @@ extension StoreKeeper {
     return try told(path) { () throws(StoreOpeningError) in try ProjectionStore.open(path: path, vfs: vfs) }
   }
 
-  /// Drops what was rebuilt and is not wanted any more.
-  func discardBeside(_ name: String) throws(Diagnostic) { try remove(paths.rebuilding(name)) }
+  /// Makes the former read model the one that is on its way to take the place of the one in use. It keeps its
+  /// name too, until it has that place, so that it is still the former one should it not come to that.
+  func takeUpPrevious(_ name: String) throws(Diagnostic) {
+    let (previous, beside) = (paths.previous(name), paths.rebuilding(name))
+    try mendSwap(name)
+    guard try exists(previous) else { return }
+    try discardBeside(name)
+    try FileError.told { () throws(FileError) in
+      for ending in ["-wal", "-shm"] where try files.status(previous + ending) != nil {
+        try files.rename(previous + ending, to: beside + ending)
+      }
+      do throws(FileError) { try files.link(previous, to: beside) } catch {
+        guard StoreKeeper.oneNameOnly.contains(error.errno) else { throw error }
+        try files.rename(previous, to: beside)
+      }
+      try files.syncDirectory(paths.readModels)
+    }
+    CrashPoint.reach(.duringRollback)
+  }
+
+  /// Drops what was rebuilt and is not wanted any more. The former read model stays that.
+  func discardBeside(_ name: String) throws(Diagnostic) {
+    let (beside, previous) = (paths.rebuilding(name), paths.previous(name))
+    try FileError.told { () throws(FileError) in
+      if let own = try files.status(beside), let kept = try files.status(previous),
+        own.inode == kept.inode, own.device == kept.device
+      {
+        for ending in ["-wal", "-shm"] where try files.status(beside + ending) != nil {
+          try files.rename(beside + ending, to: previous + ending)
+        }
+      }
+      for ending in ["", "-wal", "-shm"] { try files.remove(beside + ending) }
+    }
+  }
 
   /// What a process left that was killed between the names of a swap: the file in use has its old name and a
   /// second one, and its write-ahead log perhaps only that of the second.
@@ -92,12 +124,13 @@ extension StoreKeeper {
     }
   }
 
+  /// EPERM, EMLINK, ENOSYS, EOPNOTSUPP of Linux: what a link fails with where files have one name.
+  private static let oneNameOnly: Set<Int32> = [1, 31, 38, 95]
+
   /// Gives a read model a second name.
   private func keep(_ path: String, as previous: String) throws(Diagnostic) {
-    // EPERM, ENOSYS, EMLINK, EOPNOTSUPP of Linux: files have one name there.
-    let without: Set<Int32> = [1, 31, 38, 95]
     do throws(FileError) { try files.link(path, to: previous) } catch {
-      guard vfs == nil, without.contains(error.errno) else { throw error.diagnostic }
+      guard vfs == nil, StoreKeeper.oneNameOnly.contains(error.errno) else { throw error.diagnostic }
       // Not byte by byte: closing a file gives up the locks that SQLite has on it.
       try StoreError.told { () throws(StoreError) in try StoreCopy.make(of: path, at: previous) }
     }

@@ -69,7 +69,8 @@ final class WorkerThread: @unchecked Sendable {
     pause.wake()
   }
 
-  /// Waits for its end, as long as it takes; returns at once when it was never started. Any thread but itself.
+  /// Waits for its end, as long as it takes; returns at once when it was never started. Any thread but
+  /// itself.
   func join() {
     guard hasStarted else { return }
     isJoined.withLock { isJoined in

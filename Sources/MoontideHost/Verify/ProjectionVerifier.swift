@@ -63,7 +63,8 @@ public struct ProjectionVerifier {
     try StoreError.told { () throws(StoreError) in try StoreCopy.make(of: live, at: found) }
     let reader = try open(found, as: live)
     let ledger = try StoreError.told { () throws(StoreError) in try reader.ledger() }
-    try checkOwner(reader, definition)
+    let former = try checkOwner(reader, definition)
+    let (definition, catalog) = (former?.definition ?? definition, former?.catalog ?? catalog)
     let end = ledger.checkpoints.values.max() ?? .start
     let log = try LogError.told { () throws(LogError) in
       try LogReader(directory: paths.log, files: files, before: end)
@@ -80,7 +81,10 @@ public struct ProjectionVerifier {
     return try differences(definition, reader, expected, end, sink)
   }
 
-  private func checkOwner(_ reader: StoreReader, _ definition: HandlerDefinition) throws(Diagnostic) {
+  /// - Returns: the version that it was folded by, when that is not the one on disk.
+  private func checkOwner(
+    _ reader: StoreReader, _ definition: HandlerDefinition
+  ) throws(Diagnostic) -> FormerVersions.Version? {
     let identity = reader.identity
     guard identity.handler == definition.name, identity.kind == .projection else {
       throw Diagnostic(
@@ -88,12 +92,18 @@ public struct ProjectionVerifier {
         "\(paths.relative(paths.readModel(definition.name))) is the file of \(identity.kind.rawValue) "
           + "\(identity.handler)", help: "moontide run folds the right one from the log")
     }
-    guard identity.scriptVersion == definition.scriptVersion else {
+    if identity.scriptVersion == definition.scriptVersion { return nil }
+    // What it was folded by may be kept behind the place that it has come to.
+    let log = try LogError.told { () throws(LogError) in try LogReader(directory: paths.log, files: files) }
+    let former = try FormerVersions(paths: paths, files: files, log: log).version(
+      definition.name, identity.scriptVersion)
+    guard let former else {
       throw Diagnostic(
         .storeDamaged,
         "the script of \(definition.name) was edited since its read model was folded: there is nothing to "
           + "compare with", help: "moontide run folds it anew; then verify")
     }
+    return former
   }
 
   private func open(_ path: String, as shown: String) throws(Diagnostic) -> StoreReader {

@@ -24,8 +24,34 @@ struct LagCommand: ParsableCommand {
       try ProjectDoor.access(project).query(
         QueryRequest(LagCommand.statement), to: sink)
       try sink.finish()
+      try tellRebuilds(project, session)
       if let max, sink.largest > max { throw ExitCodes.findings }
     }
+  }
+
+  /// A line for each read model that is rebuilt beside the one that serves.
+  private func tellRebuilds(_ project: ProjectPaths, _ session: CommandSession) throws {
+    let sink = RebuildLines()
+    try ProjectDoor.access(project).query(
+      QueryRequest(
+        "select name, rebuild_position, rebuild_end, rebuild_left_s from sys.handlers "
+          + "where rebuild_version is not null"), to: sink)
+    for line in sink.lines { try session.note(line) }
+  }
+}
+
+/// Says how far rebuilds are.
+private final class RebuildLines: RowSink {
+  private(set) var lines: [String] = []
+
+  func columns(_ names: [String]) throws(Diagnostic) {}
+
+  func row(_ row: RowBuffer) throws(Diagnostic) {
+    let (done, total) = (UInt64(max(0, row.cells[1].bits)), UInt64(max(1, row.cells[2].bits)))
+    let left = row.cells[3].kind == .real ? ", \(Figures.time(row.cells[3].real)) left" : ""
+    lines.append(
+      "\(row.text(0) ?? "") is rebuilt beside: \(min(100, done * 100 / total)) %, "
+        + "\(Figures.grouped(done)) of \(Figures.grouped(total))\(left)")
   }
 }
 

@@ -7,7 +7,7 @@ struct ProjectionCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "projection", abstract: "Look after read models.",
     subcommands: [
-      ProjectionVerify.self, ProjectionRebuild.self, ProjectionDiffCommand.self, RollbackLater.self,
+      ProjectionVerify.self, ProjectionRebuild.self, ProjectionDiffCommand.self, ProjectionRollback.self,
     ])
 }
 
@@ -57,10 +57,4 @@ struct ProjectionVerify: ParsableCommand {
       throw ExitCodes.findings
     }
   }
-}
-
-struct RollbackLater: LaterCommand {
-  static let name = "rollback"
-  static let instead = "until then put the old script back: the next run folds it anew"
-  @Argument(parsing: .captureForPassthrough) var words: [String] = []
 }

@@ -39,6 +39,44 @@ struct ProjectionRebuild: ParsableCommand {
   }
 }
 
+/// `projection rollback NAME`
+struct ProjectionRollback: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "rollback", abstract: "Put the read model back that the one in use took the place of.",
+    usage: "moontide projection rollback [<dir>] <name>",
+    discussion: """
+      It goes on from where it was left, by the script that it was folded by, which the log keeps, and takes \
+      its place once it has caught up; the one in use is kept as the former one, so that a second rollback \
+      undoes the first. The script on disk stays as it is: the projection runs by the former version, also \
+      after a restart, until that script is edited to something else, or projection rebuild takes it up. Works \
+      beside a run and without one.
+
+      Example: moontide projection rollback shop orders
+      """)
+
+  @OptionGroup var options: GlobalOptions
+  @Argument(help: ArgumentHelp("The project, then a projection.", valueName: "dir> <name"))
+  var words: [String]
+
+  func validate() throws {
+    guard (1...2).contains(words.count) else {
+      throw ValidationError("projection rollback takes [DIR] and a name")
+    }
+  }
+
+  func run() throws {
+    let session = CommandSession(options)
+    try session.perform {
+      let project = try session.project(words.count == 2 ? words[0] : nil)
+      let watcher = RebuildWatcher(options)
+      let outcome = try ProjectDoor.access(project).rebuild(
+        RebuildRequest(words[words.count - 1], .rollBack), observer: watcher)
+      try watcher.finish()
+      try RebuildWatcher.tell(outcome, "is rolled back", options, session)
+    }
+  }
+}
+
 /// What a person sees while he waits for a read model.
 final class RebuildWatcher: RebuildObserver {
   private let bar: ProgressBar
