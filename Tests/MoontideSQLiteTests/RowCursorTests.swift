@@ -25,6 +25,7 @@ import Testing
     let seed = UInt64.random(in: 0...UInt64.max)
     var random = SeededNumbers(seed)
     let scratch = try Scratch()
+    defer { withExtendedLifetime(scratch) {} }
     let store = try makeStore(
       scratch, "create table t(a, b collate nocase); create table k(a primary key, b);")
     let rows = (0..<2_000).map { _ in [Self.value(&random), Self.value(&random)] }

@@ -19,8 +19,8 @@ public enum ProjectDoor {
       do throws(Diagnostic) {
         return try access(paths).query(request, to: watched)
       } catch {
-        // The run that was asked has died, and nobody has seen a part of its answer: whoever has the project now
-        // is asked.
+        // The run that was asked has died, and nobody has seen a part of its answer: whoever has the project
+        // now is asked.
         guard error.code == HostCode.connection.code, !watched.hasBegun else { throw error }
         return try access(paths).query(request, to: sink)
       }
@@ -29,7 +29,8 @@ public enum ProjectDoor {
       .run(request, to: sink)
   }
 
-  /// Whether a system table may be asked: its name stands in the text, and not as the column of something else.
+  /// Whether a system table may be asked: its name stands in the text, and not as the column of something
+  /// else.
   static func mayReadSystem(_ sql: String) -> Bool {
     let tokens = SQLWords(sql).tokens
     return tokens.indices.contains { index in

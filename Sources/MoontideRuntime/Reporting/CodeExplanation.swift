@@ -110,8 +110,8 @@ struct CodeExplanation {
         "a renamed definition takes the place of one that is gone",
         what: "`was` carries checkpoint, state and identity over from the old name, and the ids of what a "
           + "handler makes come from its identity: two definitions cannot have the same one.",
-        help: "Remove the definition of the old name in the same edit. For a copy that begins anew leave `was` "
-          + "out.")
+        help: "Remove the definition of the old name in the same edit. For a copy that begins anew leave "
+          + "`was` out.")
     case .fileLocalAssigned:
       .init(
         "a function assigns a local of its file",
