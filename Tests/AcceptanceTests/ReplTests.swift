@@ -96,6 +96,7 @@ import Testing
     mark = terminal.mark
     try terminal.type(PseudoTerminal.interrupt)
     try terminal.wait(for: "Ctrl-D or .quit ends", after: mark)
+    try terminal.wait(for: "shop> ", after: mark)
     try terminal.type(PseudoTerminal.end)
     #expect(try terminal.status() == 0)
   }
