@@ -62,14 +62,7 @@ public struct ProjectBackup {
       try files.createDirectory(folder)
       return TarWriter(try files.open(target, .create), seconds: clock.now.microseconds / 1_000_000)
     }
-    for (path, name) in try stores() {
-      let copy = folder + "/store.sqlite"
-      try StoreError.told { () throws(StoreError) in try StoreCopy.make(of: path, at: copy) }
-      try FileError.told { () throws(FileError) in
-        try archive.add(try files.open(copy, .read), as: name, bytes: try files.open(copy, .read).size())
-      }
-      try clear(folder)
-    }
+    try addStores(to: &archive, folder)
     // Opened after the stores were copied: it reaches at least as far as they do. Reads and checks all of it.
     let log = try LogError.told { () throws(LogError) in try LogReader(directory: paths.log, files: files) }
     for file in log.files() {
@@ -85,13 +78,36 @@ public struct ProjectBackup {
     }
   }
 
+  /// A store that is renamed meanwhile is found by its new name: without it what it keeps would be done
+  /// again.
+  private func addStores(to archive: inout TarWriter, _ folder: String) throws(Diagnostic) {
+    var added: Set<String> = []
+    for _ in 0..<Limits.listingTriesMax {
+      let left = try stores().filter { !added.contains($0.name) }
+      if left.isEmpty { return }
+      for (path, name) in left {
+        let copy = folder + "/store.sqlite"
+        do throws(StoreOpeningError) {
+          guard try StoreCopy.ifThere(path, at: copy, files) else { continue }
+        } catch { throw error.diagnostic(path) }
+        try FileError.told { () throws(FileError) in
+          try archive.add(try files.open(copy, .read), as: name, bytes: try files.open(copy, .read).size())
+        }
+        try clear(folder)
+        added.insert(name)
+      }
+    }
+  }
+
   /// The files of consumers and read models, and what the archive calls them.
   private func stores() throws(Diagnostic) -> [(path: String, name: String)] {
     try FileError.told { () throws(FileError) in
       var found: [(String, String)] = []
       for folder in [paths.handlerFiles, paths.readModels] {
         guard try files.status(folder) != nil else { continue }
-        for name in try files.list(folder) where name.hasSuffix(".sqlite") && !name.hasPrefix(".") {
+        // While a name changes, a listing may have both of them, or none.
+        let names = try SwapLock.looking(in: folder) { () throws(FileError) in try files.list(folder) }
+        for name in names where name.hasSuffix(".sqlite") && !name.hasPrefix(".") {
           found.append(("\(folder)/\(name)", paths.relative("\(folder)/\(name)")))
         }
       }

@@ -148,7 +148,8 @@ public enum HostCode: String, ExplainedCode {
         + "it was, as the message says: events are neither lost nor handled twice."
     case .archived:
       "A handler whose definition is gone leaves a file with what it knows, and for a consumer or a saga "
-        + "that exists nowhere else. It is moved to data/archive, never deleted."
+        + "that exists nowhere else. It is moved to data/archive, never deleted. That of a projection takes "
+        + "the read model along that it took the place of, NAME-TIME.former.sqlite."
     case .afterToken:
       "The token of an append or a send stands for a position. A read model has not come past it: its "
         + "handler lags, is halted, or nothing runs."

@@ -35,13 +35,46 @@ struct HandlerArchive {
     }
   }
 
-  /// Moves the file of a handler that has stopped; where to, below the project, or nil when it had none.
-  func putAway(_ kind: HandlerKind, _ name: String) throws(Diagnostic) -> String? {
+  /// Where the files of a handler are now, below the project.
+  struct Place {
+    /// Nil when it had none.
+    var file: String?
+    /// The read model that `projection rollback` would have gone back to; nil when there was none.
+    var former: String?
+  }
+
+  /// Moves the files of a handler that has stopped: its store, and of a projection the former read model too.
+  /// What was folded beside a read model and never served is dropped.
+  func putAway(_ kind: HandlerKind, _ name: String) throws(Diagnostic) -> Place {
     let path = file(kind, name)
-    return try FileError.told { () throws(FileError) -> String? in
-      guard try files.status(path) != nil else { return nil }
-      try files.createDirectory(paths.archive)
+    let keeper = StoreKeeper(paths: paths, files: files)
+    if kind == .projection {
+      try keeper.mendSwap(name)
+      try keeper.discardBeside(name)
+    }
+    return try FileError.told { () throws(FileError) -> Place in
       let target = try free(name)
+      var place = Place()
+      if kind == .projection {
+        let former = target.dropLast(".sqlite".count) + ".former.sqlite"
+        place.former = try move(paths.previous(name), to: String(former), keeper)
+      }
+      place.file = try move(path, to: target, keeper)
+      if place.file == nil, place.former == nil { return place }
+      if kind == .projection { try ReadModelSeal.remove(path, files) }
+      try files.syncDirectory(paths.archive)
+      try files.syncDirectory(kind == .projection ? paths.readModels : paths.handlerFiles)
+      return place
+    }
+  }
+
+  /// Where to, below the project; nil when nothing is there.
+  private func move(
+    _ path: String, to target: String, _ keeper: StoreKeeper
+  ) throws(FileError) -> String? {
+    guard try files.status(path) != nil else { return nil }
+    try files.createDirectory(paths.archive)
+    try keeper.alone(in: ProjectBackup.folder(of: path)) { () throws(FileError) in
       // The write-ahead log first: without it the file would seem whole, and be older than it was.
       if let tail = try files.status(path + "-wal"), tail.bytes > 0 {
         try files.rename(path + "-wal", to: target + "-wal")
@@ -49,10 +82,8 @@ struct HandlerArchive {
       try files.rename(path, to: target)
       // What a reader left: an empty log, and the index of it.
       for ending in ["-wal", "-shm"] { try files.remove(path + ending) }
-      try files.syncDirectory(paths.archive)
-      try files.syncDirectory(kind == .projection ? paths.readModels : paths.handlerFiles)
-      return paths.relative(target)
     }
+    return paths.relative(target)
   }
 
   private func file(_ kind: HandlerKind, _ name: String) -> String {

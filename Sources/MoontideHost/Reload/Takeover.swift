@@ -207,21 +207,24 @@ struct Takeover {
   }
 
   private func putAway(_ step: ReloadPlan.Step) throws(Diagnostic) -> String {
-    guard let kind = HandlerKind(rawValue: step.kind.rawValue),
-      let place = try archive.putAway(kind, step.name)
-    else { return "has ended" }
+    guard let kind = HandlerKind(rawValue: step.kind.rawValue) else { return "has ended" }
+    let put = try archive.putAway(kind, step.name)
+    guard let place = put.file ?? put.former else { return "has ended" }
     let folder = kind == .projection ? "data/readmodels" : "data/handlers"
+    let former = put.file == nil ? nil : put.former
+    var details: [Diagnostic.Detail] = []
+    if let former { details.append(.init("former", "the one that it took the place of is now \(former)")) }
+    details.append(
+      .init(
+        "help",
+        "to have it back: stop the run, put the file back as \(folder)/\(step.name).sqlite and its "
+          + "script into handlers/; one that was renamed says was = \"\(step.name)\" in that same edit"))
     report(
       Diagnostic(
         .note, code: HostCode.archived.code,
         "\(step.kind.rawValue) \(step.name) is gone from the scripts; its file is now \(place)",
-        details: [
-          .init(
-            "help",
-            "to have it back: stop the run, put the file back as \(folder)/\(step.name).sqlite and its "
-              + "script into handlers/; one that was renamed says was = \"\(step.name)\" in that same edit")
-        ]))
-    return "has ended; its file is now \(place)"
+        details: details))
+    return "has ended; its file is now \(place)" + (former.map { ", the one before it \($0)" } ?? "")
   }
 
   /// Commands that wait for a decider that does not take them any more go to the one that does.

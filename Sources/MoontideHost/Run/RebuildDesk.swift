@@ -46,9 +46,12 @@ struct RebuildDesk {
     let former = FormerVersions(project)
     let identity = try former.identity(project.paths.previous(name))
     guard let identity, identity.handler == name, identity.kind == .projection else {
+      let isRenamed = identity?.kind == .projection && identity?.handler == definition.was
       throw Diagnostic(
         .rebuild, "projection \(name) has no former read model to go back to",
-        help: "each rebuild leaves the one that it took the place of; there was none, or it was put back")
+        help: isRenamed
+          ? "the one before is of its old name: put that script back, with was = \"\(name)\""
+          : "each rebuild leaves the one that it took the place of; there was none, or it was put back")
     }
     let version: FormerVersions.Version?
     if identity.scriptVersion == definition.scriptVersion {
