@@ -157,6 +157,9 @@ private final class RebuildWatch: RunObserver {
     for status in progress.rebuilds { try observer.progress(status) }
   }
 
-  func problem(_ problem: Diagnostic) throws(Diagnostic) {}
+  func problem(_ problem: Diagnostic) throws(Diagnostic) {
+    if problem.isPassing { try observer.problem(problem) }
+  }
+
   func printed(_ text: String) throws(Diagnostic) {}
 }
