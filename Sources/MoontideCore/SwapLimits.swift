@@ -14,8 +14,8 @@ extension Limits {
   /// How often a reader opens a file anew that was swapped while it opened it.
   public static let movedFileTriesMax = 8
   /// How often the read models of a project are listed for one statement, while one of them is renamed,
-  /// swapped or put away: each of these takes a moment, and edits of scripts are seconds apart.
-  public static let listingTriesMax = 8
+  /// swapped or put away: a try takes a few milliseconds, and edits of scripts are seconds apart.
+  public static let listingTriesMax = 20
   /// What a rebuild leaves free on the disk, so that events, handlers and read models in use find room while
   /// it goes on: more than one of its batches writes before it looks again.
   public static let rebuildReserveMax: UInt64 = 64 << 20

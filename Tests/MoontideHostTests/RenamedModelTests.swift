@@ -151,10 +151,11 @@ import Testing
       thread.stackSize = 4 << 20
       thread.start()
     }
-    let renamings = ProcessInfo.processInfo.environment["MOONTIDE_RENAMES"].flatMap(Int.init) ?? 200
+    let renamings = ProcessInfo.processInfo.environment["MOONTIDE_RENAMES"].flatMap(Int.init) ?? 150
     for number in 0..<renamings {
       try left.rename(number % 2 == 0 ? "p" : "q", to: number % 2 == 0 ? "q" : "p")
-      usleep(UInt32(number % 7) * 500)
+      // Readers get in between; who renames faster than anybody can read is no author.
+      usleep(8_000 + UInt32(number % 7) * 2_000)
     }
     isDone.store(true, ordering: .releasing)
     let end = ContinuousClock.now + .seconds(30)
