@@ -97,6 +97,9 @@ public struct ProjectBackup {
         added.insert(name)
       }
     }
+    throw Diagnostic(
+      .file, "the files of handlers took other names again and again while they were copied",
+      help: "make the backup again")
   }
 
   /// The files of consumers and read models, and what the archive calls them.
