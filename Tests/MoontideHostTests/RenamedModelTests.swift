@@ -153,7 +153,7 @@ import Testing
     }
     let renamings = ProcessInfo.processInfo.environment["MOONTIDE_RENAMES"].flatMap(Int.init) ?? 150
     for number in 0..<renamings {
-      try left.rename(number % 2 == 0 ? "p" : "q", to: number % 2 == 0 ? "q" : "p")
+      try left.rename(number == 0 ? "p" : "p\(number)", to: "p\(number + 1)")
       // Readers get in between; who renames faster than anybody can read is no author.
       usleep(8_000 + UInt32(number % 7) * 2_000)
     }
