@@ -2,9 +2,11 @@ public import MoontideCore
 import MoontideLog
 import MoontideSQLite
 
-/// Copies what a project keeps into one tar archive, beside a run too. The stores are copied first, each as
-/// of one commit, then the log up to its last whole batch: so nothing in a store is missing from the log, and
-/// what the log has beyond a store is handled after a restore, as after a kill.
+/// Copies what a project keeps into one tar archive, beside a run too. The stores are copied first, those of
+/// removed handlers too, each as of one commit; then the scripts that the log began with, should it not have
+/// them itself; then the log up to its last whole batch: so nothing in a store is missing from the log, and
+/// what the log has beyond a store is handled after a restore, as after a kill. What is on its way to take a
+/// read model's place, and what it took the place of, is left out.
 public struct ProjectBackup {
   /// What was written.
   public struct Result: Sendable {
@@ -62,14 +64,8 @@ public struct ProjectBackup {
       try files.createDirectory(folder)
       return TarWriter(try files.open(target, .create), seconds: clock.now.microseconds / 1_000_000)
     }
-    for (path, name) in try stores() {
-      let copy = folder + "/store.sqlite"
-      try StoreError.told { () throws(StoreError) in try StoreCopy.make(of: path, at: copy) }
-      try FileError.told { () throws(FileError) in
-        try archive.add(try files.open(copy, .read), as: name, bytes: try files.open(copy, .read).size())
-      }
-      try clear(folder)
-    }
+    try addStores(to: &archive, by: folder)
+    try addFirstScripts(to: &archive, by: folder)
     // Opened after the stores were copied: it reaches at least as far as they do. Reads and checks all of it.
     let log = try LogError.told { () throws(LogError) in try LogReader(directory: paths.log, files: files) }
     for file in log.files() {
@@ -85,14 +81,62 @@ public struct ProjectBackup {
     }
   }
 
-  /// The files of consumers and read models, and what the archive calls them.
-  private func stores() throws(Diagnostic) -> [(path: String, name: String)] {
+  /// Beside a run a file may get another name between two looks: removed handlers are put away, and come
+  /// back. So it is looked again until there is nothing new; a file that is there by both names does no harm.
+  private func addStores(to archive: inout TarWriter, by folder: String) throws(Diagnostic) {
+    var done: Set<String> = []
+    for _ in 0..<Limits.backupLooksMax {
+      let fresh = try stores().filter { !done.contains($0) }
+      if fresh.isEmpty { return }
+      for path in fresh {
+        done.insert(path)
+        let copy = folder + "/store.sqlite"
+        do throws(StoreError) { try StoreCopy.make(of: path, at: copy) } catch {
+          try clear(folder)
+          if try FileError.told({ () throws(FileError) in try files.status(path) }) == nil { continue }
+          throw error.diagnostic
+        }
+        try add(copy, to: &archive, as: paths.relative(path))
+        try clear(folder)
+      }
+    }
+  }
+
+  /// Before the log, which has them once they are gone.
+  private func addFirstScripts(to archive: inout TarWriter, by folder: String) throws(Diagnostic) {
+    let copy = folder + "/scripts"
+    let text = try FileError.told { () throws(FileError) -> [UInt8]? in
+      do throws(FileError) {
+        guard try files.status(paths.firstScripts) != nil else { return nil }
+        return try files.contents(paths.firstScripts, bytesMax: Limits.firstScriptsBytesMax)
+      } catch {
+        guard try files.status(paths.firstScripts) == nil else { throw error }
+        return nil
+      }
+    }
+    guard let text else { return }
     try FileError.told { () throws(FileError) in
-      var found: [(String, String)] = []
-      for folder in [paths.handlerFiles, paths.readModels] {
+      try files.open(copy, .create).write(text, 0..<text.count, at: 0)
+    }
+    try add(copy, to: &archive, as: paths.relative(paths.firstScripts))
+    try clear(folder)
+  }
+
+  private func add(_ copy: String, to archive: inout TarWriter, as name: String) throws(Diagnostic) {
+    do throws(FileError) {
+      let file = try files.open(copy, .read)
+      try archive.add(file, as: name, bytes: try file.size())
+    } catch { throw error.diagnostic }
+  }
+
+  /// The files of consumers, sagas and read models, and of those that were removed.
+  private func stores() throws(Diagnostic) -> [String] {
+    try FileError.told { () throws(FileError) in
+      var found: [String] = []
+      for folder in [paths.handlerFiles, paths.readModels, paths.archive] {
         guard try files.status(folder) != nil else { continue }
         for name in try files.list(folder) where name.hasSuffix(".sqlite") && !name.hasPrefix(".") {
-          found.append(("\(folder)/\(name)", paths.relative("\(folder)/\(name)")))
+          found.append("\(folder)/\(name)")
         }
       }
       return found
