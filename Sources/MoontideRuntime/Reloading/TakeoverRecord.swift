@@ -10,7 +10,7 @@ import MoontideJSON
 /// | --- | --- |
 /// | `since` | when they were first at work, RFC 3339, where that was before the record; else missing |
 /// | `scripts` | all files: `path`, and `content`, the id of the record that keeps the text |
-/// | `definitions` | all definitions: `kind`, `name`, `change`, `version`, `previous`, `was`, `store`, `files` |
+/// | `definitions` | all: `kind`, `name`, `change`, `version`, `previous`, `was`, `store`, `files` |
 ///
 /// A removed definition is named once, without a version; `store` is the file that an added one goes on with,
 /// since it is back. Beside these records, one of type `ScriptKept`
