@@ -2,8 +2,8 @@ import MoontideRuntime
 import Synchronization
 
 /// The effects of one handler that are being performed, across versions of its script: when one takes over
-/// from another, nobody waits for an effect that takes its time. The new one asks for it out of the ledger, as
-/// for any that did not end, and is given the try that is under way, or what came of it. Any thread.
+/// from another, nobody waits for an effect that takes its time. The new one asks for it out of the ledger,
+/// as for any that did not end, and is given the try that is under way, or what came of it. Any thread.
 final class FlightDesk: EffectPerformer {
   private struct Flight {
     /// Who waits for its end; nil while nobody does.
