@@ -66,6 +66,8 @@ public enum CrashPoint: String, CaseIterable, Sendable {
   case afterSwap = "after-swap"
   /// The former read model is on its way back, and the one in use is what it was.
   case duringRollback = "during-rollback"
+  /// A handler takes another name, and some of its files have it.
+  case duringRenaming = "during-renaming"
   /// The digest of a read model is written beside the old one.
   case duringSeal = "during-seal"
   // Edited scripts are taken up.

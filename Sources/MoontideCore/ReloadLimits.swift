@@ -12,7 +12,4 @@ extension Limits {
   public static let removalDoubtTime = Duration.seconds(1)
   /// The file with the scripts that a log began with: hundreds of them as large as they come.
   public static let firstScriptsBytesMax = 1 << 30
-  /// How often a backup looks for files of handlers that got another name meanwhile. Each edit that removes
-  /// one, or has one come back, takes longer than a second.
-  public static let backupLooksMax = 1_000
 }

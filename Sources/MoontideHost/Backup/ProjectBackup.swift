@@ -64,8 +64,8 @@ public struct ProjectBackup {
       try files.createDirectory(folder)
       return TarWriter(try files.open(target, .create), seconds: clock.now.microseconds / 1_000_000)
     }
-    try addStores(to: &archive, by: folder)
-    try addFirstScripts(to: &archive, by: folder)
+    try addStores(to: &archive, folder)
+    try addFirstScripts(to: &archive, folder)
     // Opened after the stores were copied: it reaches at least as far as they do. Reads and checks all of it.
     let log = try LogError.told { () throws(LogError) in try LogReader(directory: paths.log, files: files) }
     for file in log.files() {
@@ -81,29 +81,30 @@ public struct ProjectBackup {
     }
   }
 
-  /// Beside a run a file may get another name between two looks: removed handlers are put away, and come
-  /// back. So it is looked again until there is nothing new; a file that is there by both names does no harm.
-  private func addStores(to archive: inout TarWriter, by folder: String) throws(Diagnostic) {
-    var done: Set<String> = []
-    for _ in 0..<Limits.backupLooksMax {
-      let fresh = try stores().filter { !done.contains($0) }
-      if fresh.isEmpty { return }
-      for path in fresh {
-        done.insert(path)
+  /// A store that is renamed meanwhile, put away or taken back, is found by its new name: without it what it
+  /// keeps would be done again. One that is there by both names does no harm.
+  private func addStores(to archive: inout TarWriter, _ folder: String) throws(Diagnostic) {
+    var added: Set<String> = []
+    for _ in 0..<Limits.listingTriesMax {
+      let left = try stores().filter { !added.contains($0.name) }
+      if left.isEmpty { return }
+      for (path, name) in left {
         let copy = folder + "/store.sqlite"
-        do throws(StoreError) { try StoreCopy.make(of: path, at: copy) } catch {
-          try clear(folder)
-          if try FileError.told({ () throws(FileError) in try files.status(path) }) == nil { continue }
-          throw error.diagnostic
-        }
-        try add(copy, to: &archive, as: paths.relative(path))
+        do throws(StoreOpeningError) {
+          guard try StoreCopy.ifThere(path, at: copy, files) else { continue }
+        } catch { throw error.diagnostic(path) }
+        try add(copy, to: &archive, as: name)
         try clear(folder)
+        added.insert(name)
       }
     }
+    throw Diagnostic(
+      .file, "the files of handlers took other names again and again while they were copied",
+      help: "make the backup again")
   }
 
   /// Before the log, which has them once they are gone.
-  private func addFirstScripts(to archive: inout TarWriter, by folder: String) throws(Diagnostic) {
+  private func addFirstScripts(to archive: inout TarWriter, _ folder: String) throws(Diagnostic) {
     let copy = folder + "/scripts"
     let text = try FileError.told { () throws(FileError) -> [UInt8]? in
       do throws(FileError) {
@@ -130,13 +131,15 @@ public struct ProjectBackup {
   }
 
   /// The files of consumers, sagas and read models, and of those that were removed.
-  private func stores() throws(Diagnostic) -> [String] {
+  private func stores() throws(Diagnostic) -> [(path: String, name: String)] {
     try FileError.told { () throws(FileError) in
-      var found: [String] = []
+      var found: [(String, String)] = []
       for folder in [paths.handlerFiles, paths.readModels, paths.archive] {
         guard try files.status(folder) != nil else { continue }
-        for name in try files.list(folder) where name.hasSuffix(".sqlite") && !name.hasPrefix(".") {
-          found.append("\(folder)/\(name)")
+        // While a name changes, a listing may have both of them, or none.
+        let names = try SwapLock.looking(in: folder) { () throws(FileError) in try files.list(folder) }
+        for name in names where name.hasSuffix(".sqlite") && !name.hasPrefix(".") {
+          found.append(("\(folder)/\(name)", paths.relative("\(folder)/\(name)")))
         }
       }
       return found

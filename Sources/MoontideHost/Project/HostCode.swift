@@ -152,7 +152,8 @@ public enum HostCode: String, ExplainedCode {
         + "is defined again, or a new one with was = the old name, that consumer or saga goes on with the "
         + "file that was put away last: from where it stopped, with its state, dead letters and open "
         + "effects, so that no event is handled twice and none is left out. A projection goes on with the "
-        + "last file of its version, else it is folded anew."
+        + "last file of its version, and the former read model (NAME-TIME.former.sqlite) with it, else it "
+        + "is folded anew."
     case .afterToken:
       "The token of an append or a send stands for a position. A read model has not come past it: its "
         + "handler lags, is halted, or nothing runs."

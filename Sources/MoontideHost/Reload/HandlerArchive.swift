@@ -52,19 +52,39 @@ struct HandlerArchive {
 
   // MARK: Away
 
-  /// Moves the file of a handler that has stopped; where to, below the project, or nil when it had none.
-  func putAway(_ kind: HandlerKind, _ name: String, at now: EventTime) throws(Diagnostic) -> String? {
+  /// Where the files of a handler are now, below the project.
+  struct Place {
+    /// Nil when it had none.
+    var file: String?
+    /// The read model that `projection rollback` would have gone back to; nil when there was none.
+    var former: String?
+  }
+
+  /// Moves the files of a handler that has stopped: its store, and of a projection the former read model too.
+  /// What was folded beside a read model and never served is dropped.
+  func putAway(_ kind: HandlerKind, _ name: String, at now: EventTime) throws(Diagnostic) -> Place {
     let path = place(kind, name)
     try mend(path, try kept(name))
-    guard try exists(path) else { return nil }
+    if kind == .projection {
+      let keeper = StoreKeeper(paths: paths, files: files)
+      try keeper.mendSwap(name)
+      try keeper.discardBeside(name)
+    }
     let target = try free(name, at: now)
+    let former = kind == .projection ? paths.previous(name) : nil
+    var put = Place()
+    if let former, try exists(former) { put.former = paths.relative(self.former(target)) }
+    if try exists(path) { put.file = paths.relative(target) }
+    if put.file == nil, put.former == nil { return put }
     try FileError.told { () throws(FileError) in
       try files.createDirectory(paths.archive)
       try files.syncDirectory(paths.data)
-      try move(path, to: target, passing: .duringArchive)
+      if let former, put.former != nil { try move(former, to: self.former(target)) }
+      if put.file != nil { try move(path, to: target, passing: .duringArchive) }
+      if kind == .projection { try ReadModelSeal.remove(path, files) }
     }
     CrashPoint.reach(.afterArchive)
-    return paths.relative(target)
+    return put
   }
 
   // MARK: Back
@@ -114,7 +134,13 @@ struct HandlerArchive {
     try FileError.told { () throws(FileError) in
       try files.createDirectory(folder(of: path))
       // What it says of another file it must not say of this one.
-      if definition.kind == .projection { try ReadModelSeal.remove(path, files) }
+      if definition.kind == .projection {
+        try ReadModelSeal.remove(path, files)
+        let (former, previous) = (former(stored.path), paths.previous(definition.name))
+        if try files.status(former) != nil, try files.status(previous) == nil {
+          try move(former, to: previous)
+        }
+      }
       try move(stored.path, to: path, passing: .duringReturn)
     }
     CrashPoint.reach(.afterReturn)
@@ -196,7 +222,7 @@ struct HandlerArchive {
   // MARK: Files
 
   private func move(
-    _ path: String, to target: String, passing point: CrashPoint
+    _ path: String, to target: String, passing point: CrashPoint? = nil
   ) throws(FileError) {
     let inUse = [path, target].first { !$0.hasPrefix(paths.archive + "/") } ?? path
     // Whoever opens it by its name in use finds it with its write-ahead log, or not at all.
@@ -209,7 +235,7 @@ struct HandlerArchive {
       try moveLog(path, to: target)
       if !isLinked { try files.rename(path, to: target) }
       try files.syncDirectory(folder(of: target))
-      CrashPoint.reach(point)
+      if let point { CrashPoint.reach(point) }
       try files.remove(path)
       // What a reader left: an empty log, and the index of it.
       for ending in ["-wal", "-shm"] { try files.remove(path + ending) }
@@ -255,6 +281,9 @@ struct HandlerArchive {
 
   // MARK: Names
 
+  /// Of the read model that was put away, the one that it took the place of.
+  private func former(_ path: String) -> String { path.dropLast(".sqlite".count) + ".former.sqlite" }
+
   /// A file of the archive: `NAME-20261123T231500Z.sqlite`, or with a number before the ending.
   private struct Kept {
     let path: String
@@ -275,7 +304,9 @@ struct HandlerArchive {
       try files.status(paths.archive) == nil ? [] : try files.list(paths.archive)
     }
     return names.compactMap { file in
-      guard file.hasPrefix(name + "-"), file.hasSuffix(".sqlite") else { return nil }
+      guard file.hasPrefix(name + "-"), file.hasSuffix(".sqlite"), !file.hasSuffix(".former.sqlite") else {
+        return nil
+      }
       let parts = file.dropFirst(name.utf8.count + 1).dropLast(".sqlite".utf8.count).split(separator: "-")
       guard let time = parts.first, parts.count <= 2 else { return nil }
       guard let number = parts.count == 2 ? Int(parts[1]) : 1 else { return nil }

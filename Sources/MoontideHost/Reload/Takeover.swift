@@ -226,22 +226,25 @@ struct Takeover {
   }
 
   private func putAway(_ step: ReloadPlan.Step) throws(Diagnostic) -> String {
-    guard let kind = HandlerKind(rawValue: step.kind.rawValue),
-      let place = try archive.putAway(kind, step.name, at: project.clock.now)
-    else { return "has ended" }
+    guard let kind = HandlerKind(rawValue: step.kind.rawValue) else { return "has ended" }
+    let put = try archive.putAway(kind, step.name, at: project.clock.now)
+    guard let place = put.file ?? put.former else { return "has ended" }
+    let former = put.file == nil ? nil : put.former
+    var details: [Diagnostic.Detail] = []
+    if let former { details.append(.init("former", "the one that it took the place of is now \(former)")) }
+    details.append(
+      .init(
+        "help",
+        kind == .projection
+          ? "the same version goes on with it when its script is back; another one is folded anew"
+          : "it goes on with that file, where it stopped, when its script is back, also under another "
+            + "name with was = \"\(step.name)\""))
     report(
       Diagnostic(
         .note, code: HostCode.archived.code,
         "\(step.kind.rawValue) \(step.name) is gone from the scripts; its file is now \(place)",
-        details: [
-          .init(
-            "help",
-            kind == .projection
-              ? "the same version goes on with it when its script is back; another one is folded anew"
-              : "it goes on with that file, where it stopped, when its script is back, also under another "
-                + "name with was = \"\(step.name)\"")
-        ]))
-    return "has ended; its file is now \(place)"
+        details: details))
+    return "has ended; its file is now \(place)" + (former.map { ", the one before it \($0)" } ?? "")
   }
 
   /// Commands that wait for a decider that does not take them any more go to the one that does.

@@ -38,6 +38,9 @@ package final class ProjectionRun: ClosingWorker {
   private var commitsLate = true
   /// Whether the read model in use is known to be broken.
   private var isDamaged = false
+  /// What it leaves on the disk to all that is live.
+  private var room: RebuildRoom
+  private let beginning: StoreKeeper.Beside
   /// Whether it has claimed the file beside the read model in use, which it serves.
   private var holdsBeside = false
 
@@ -63,6 +66,8 @@ package final class ProjectionRun: ClosingWorker {
     self.isResumed = isResumed
     self.report = report
     self.makeWorker = makeWorker
+    beginning = beside
+    room = RebuildRoom(keeper, definition.name)
     try open(beside)
   }
 
@@ -107,6 +112,7 @@ package final class ProjectionRun: ClosingWorker {
 
   package func step() -> StepOutcome {
     do throws(Diagnostic) {
+      if try givesWay() { return .idle(for: Limits.fullDiskPause) }
       guard let worker else {
         // A swap met a full disk: whatever it came to, the files say how to go on.
         try open()
@@ -142,6 +148,23 @@ package final class ProjectionRun: ClosingWorker {
       isTold = true
       return .idle(for: Limits.fullDiskPause)
     }
+  }
+
+  /// Whether it leaves its room on the disk to what is live, and waits until there is enough for both.
+  private func givesWay() throws(Diagnostic) -> Bool {
+    guard case .folding = stage else { return false }
+    if room.isWaiting {
+      guard try room.hasEnough() else { return true }
+      try open(beginning)
+      return false
+    }
+    guard worker != nil, try room.isShort() else { return false }
+    report(
+      try room.giveWay {
+        worker = nil
+        store = nil
+      })
+    return true
   }
 
   /// A batch could not be written that the worker takes for committed: it is handled again from the file's

@@ -46,9 +46,12 @@ struct RebuildDesk {
     let former = FormerVersions(project)
     let identity = try former.identity(project.paths.previous(name))
     guard let identity, identity.handler == name, identity.kind == .projection else {
+      let isRenamed = identity?.kind == .projection && identity?.handler == definition.was
       throw Diagnostic(
         .rebuild, "projection \(name) has no former read model to go back to",
-        help: "each rebuild leaves the one that it took the place of; there was none, or it was put back")
+        help: isRenamed
+          ? "the one before is of its old name: put that script back, with was = \"\(name)\""
+          : "each rebuild leaves the one that it took the place of; there was none, or it was put back")
     }
     let version: FormerVersions.Version?
     if identity.scriptVersion == definition.scriptVersion {
@@ -161,6 +164,9 @@ private final class RebuildWatch: RunObserver {
     for status in progress.rebuilds { try observer.progress(status) }
   }
 
-  func problem(_ problem: Diagnostic) throws(Diagnostic) {}
+  func problem(_ problem: Diagnostic) throws(Diagnostic) {
+    if problem.isPassing { try observer.problem(problem) }
+  }
+
   func printed(_ text: String) throws(Diagnostic) {}
 }

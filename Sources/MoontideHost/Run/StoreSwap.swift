@@ -47,7 +47,7 @@ extension StoreKeeper {
       try ReadModelSeal.remove(path, files)
       try files.syncDirectory(paths.readModels)
       CrashPoint.reach(.beforeRename)
-      try alone { () throws(FileError) in
+      try alone(in: paths.readModels) { () throws(FileError) in
         for ending in ["-wal", "-shm"] where try files.status(path + ending) != nil {
           try files.rename(path + ending, to: previous + ending)
         }
@@ -136,8 +136,9 @@ extension StoreKeeper {
     }
   }
 
-  private func alone(_ body: () throws(FileError) -> Void) throws(FileError) {
+  /// While nobody opens a store of that folder.
+  func alone(in folder: String, _ body: () throws(FileError) -> Void) throws(FileError) {
     guard vfs == nil else { return try body() }
-    try SwapLock.swapping(in: paths.readModels, body)
+    try SwapLock.swapping(in: folder, body)
   }
 }
