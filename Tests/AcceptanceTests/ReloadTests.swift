@@ -232,11 +232,11 @@ import Testing
         "projection|orders|", "consumer|bad|",
       ])
 
-    // It comes back as a new one, which must say where it begins.
-    let new = Self.consumer(1, name: "bad").replacingOccurrences(of: "from = \"start\",", with: "")
+    // A new one must say where it begins. See `ReturnTests` for one that comes back.
+    let new = Self.consumer(1, name: "more").replacingOccurrences(of: "from = \"start\",", with: "")
     try edited.edit(new, "handlers/bad.lua", until: "not reloaded:")
     #expect(try edited.count("error[E0120]") == 1)
-    try edited.edit(Self.consumer(1, name: "bad"), "handlers/bad.lua")
+    try edited.edit(Self.consumer(1, name: "more"), "handlers/bad.lua")
     try wait("three more") {
       try edited.rows("select count(*) from sys.events where type = 'Noted'") == ["6"]
     }

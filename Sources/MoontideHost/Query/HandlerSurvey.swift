@@ -34,7 +34,9 @@ struct HandlerSurvey {
   func summaries() throws(Diagnostic) -> [HandlerSummary] {
     var summaries: [HandlerSummary] = []
     for definition in catalog.definitions {
-      summaries.append(try summary(definition, try entry(definition)))
+      var entry = try entry(definition)
+      if entry == nil { entry = try archived(definition) }
+      summaries.append(try summary(definition, entry))
     }
     return (summaries + (try deciderSummaries())).sorted { $0.name < $1.name }
   }
@@ -64,6 +66,13 @@ struct HandlerSurvey {
       entry.isOfRebuild = true
     }
     return entry
+  }
+
+  /// Of one that was removed and is back: the next run goes on with the file that was put away.
+  private func archived(_ definition: HandlerDefinition) throws(Diagnostic) -> Entry? {
+    let stored = try HandlerArchive(paths: paths, files: files).returning(definition)
+    guard let stored else { return nil }
+    return try read(stored.path, definition)
   }
 
   /// Nil too when it was renamed, swapped in or dropped while it was looked at.

@@ -163,8 +163,8 @@ final class Reloading: Sendable {
       project.takeUp(new.keeping(takeover.kept, of: old))
       var outcome = takeover.outcome
       outcome.problems += fresh
-      let changed = Set(takeover.plan.changes.filter { $0.change == .changed }.map(\.name))
-      let edited = new.catalog.definitions.filter { changed.contains($0.name) }
+      let changed = takeover.plan.changes.filter { $0.change == .changed || $0.change == .added }
+      let edited = new.catalog.definitions.filter { one in changed.contains { $0.isAbout(one) } }
       do throws(Diagnostic) { outcome.problems += try MendedHandlers(project).offers(edited) } catch {
         // They were taken up all the same; the next start looks again.
         outcome.problems.append(error.asWarning("their dead letters could not be looked at"))
@@ -182,17 +182,20 @@ final class Reloading: Sendable {
     return nil
   }
 
-  /// New consumers and sagas must say where they begin, unless they have a file.
+  /// New consumers and sagas must say where they begin, unless they have a file, or had one.
   private func missingStarts(_ plan: ReloadPlan, _ new: LoadedScripts) throws(Diagnostic) -> [Diagnostic] {
     var missing: [Diagnostic] = []
+    let archive = HandlerArchive(project)
     for step in plan.steps where step.change == .added && step.kind.keepsState {
-      let definition = new.catalog.definitions.first {
-        $0.name == step.name && $0.kind.rawValue == step.kind.rawValue
+      guard let definition = new.catalog.definitions.first(where: { step.isAbout($0) }) else { continue }
+      let isFree = plan.frees(step)
+      if !isFree, try archive.hasFile(definition) { continue }
+      do throws(Diagnostic) {
+        if try archive.returning(definition, isFree: isFree) != nil { continue }
+      } catch {
+        if error.isPassing { throw error }
+        missing.append(error)
       }
-      let path = project.paths.handlerFile(step.name)
-      guard let definition,
-        try FileError.told({ () throws(FileError) in try project.files.status(path) }) == nil
-      else { continue }
       let problem = try LogError.told { () throws(LogError) in
         try StartPlan.missing(definition, ledger: HandlerLedger(), log: project.log)
       }

@@ -125,7 +125,7 @@ extension StoreKeeper {
   }
 
   /// EPERM, EMLINK, ENOSYS, EOPNOTSUPP of Linux: what a link fails with where files have one name.
-  private static let oneNameOnly: Set<Int32> = [1, 31, 38, 95]
+  static let oneNameOnly: Set<Int32> = [1, 31, 38, 95]
 
   /// Gives a read model a second name.
   private func keep(_ path: String, as previous: String) throws(Diagnostic) {

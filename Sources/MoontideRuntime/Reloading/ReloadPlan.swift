@@ -19,6 +19,9 @@ public struct ReloadPlan: Sendable, Hashable {
     public var previous: String?
     /// The old name of a renamed one.
     public var was: String?
+    /// Of an added one: the file, below the project, that was put away when it was removed, and that it goes
+    /// on with.
+    public var store: String?
     /// Of one whose version is the same: whether it begins again all the same, since something that it
     /// shares with others has changed (budgets, where commands go, the versions of new events).
     public var isAgain = false
@@ -107,6 +110,13 @@ public struct ReloadPlan: Sendable, Hashable {
 
   /// Whether a definition would be gone for good.
   public var removes: Bool { steps.contains { $0.change == .removed } }
+
+  /// That one goes on with a file that was put away.
+  public mutating func goesOn(_ kind: ScriptOutline.Kind, _ name: String, with store: String) {
+    for index in steps.indices where steps[index].kind == kind && steps[index].name == name {
+      steps[index].store = store
+    }
+  }
 
   /// Without what happens to these: they stay as they are.
   public mutating func leaveAlone(_ kept: [Step]) { steps.removeAll { kept.contains($0) } }
