@@ -34,24 +34,34 @@ struct AskProbe {
   let question: Question
 
   func figure() throws -> Figure {
+    let statements = try statements()
+    guard question != .alone else { return try measure(statements, fromOutside) }
+    let project = try MoontideProject.open(paths)
+    let figure = try measure(statements) { try project.query($0).count }
+    try project.close()
+    return figure
+  }
+
+  private func statements() throws -> [String] {
     let project = try MoontideProject.open(paths)
     let end = project.log.durableEnd.value
     var random = SystemRandomNumberGenerator()
-    var statements: [String] = []
-    for _ in 0..<question.count {
+    let statements = try (0..<question.count).map { _ in
       // The first records are of the host's own topics.
-      let position = UInt64.random(in: end / 10..<end, using: &random)
-      statements.append(try statement(position, project))
+      try statement(UInt64.random(in: end / 10..<end, using: &random), project)
     }
-    if question == .alone { try project.close() }
+    try project.close()
+    return statements
+  }
+
+  private func measure(_ statements: [String], _ ask: (String) throws -> Int) throws -> Figure {
     var taken: [Double] = []
     for sql in statements {
       let stopwatch = Stopwatch()
-      let rows = question == .alone ? try fromOutside(sql) : try project.query(sql).count
+      let rows = try ask(sql)
       taken.append(stopwatch.figure(events: 1).wallSeconds)
       guard rows > 0 else { throw BenchFault("no row: \(sql)") }
     }
-    if question != .alone { try project.close() }
     taken.sort()
     var figure = Stopwatch().figure(events: taken.count)
     figure.latencySeconds = taken[taken.count / 2]

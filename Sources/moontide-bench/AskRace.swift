@@ -1,4 +1,4 @@
-/// Questions to `sys.events`: those that an index answers, and counts that need no payload beside ones that do.
+/// Questions to `sys.events`: those that an index answers, and counts without payloads beside counts with them.
 struct AskRace {
   let contest: Contest
 
