@@ -21,9 +21,9 @@ struct AskProbe {
       switch self {
       case .position: "moontide: at a position"
       case .key: "moontide: of a key"
-      case .alone: "moontide: at a position, the log opened for it"
+      case .alone: "moontide: at a position, nothing open"
       case .types: "moontide: counts by type"
-      case .payloads: "floor: counts by type, each payload read"
+      case .payloads: "floor: the same from payloads"
       }
     }
 
