@@ -113,12 +113,12 @@ package final class ProjectionRun: ClosingWorker {
   package func step() -> StepOutcome {
     do throws(Diagnostic) {
       if try givesWay() { return .idle(for: Limits.fullDiskPause) }
-      guard let worker else {
+      // Nobody else holds it: what is closed below is closed when it says so.
+      guard let outcome = worker?.step() else {
         // A swap met a full disk: whatever it came to, the files say how to go on.
         try open()
         return .progressed
       }
-      let outcome = worker.step()
       if signs.lost.isSet { return writeAgain() }
       if outcome == .finished {
         if try mend() { return .progressed }
@@ -252,8 +252,8 @@ package final class ProjectionRun: ClosingWorker {
       worker = nil
       CrashPoint.reach(.beforeSwap)
       try StoreError.told { [store] () throws(StoreError) in try store?.finish() }
-      try StoreError.told { [store] () throws(StoreError) in try store?.checkpoint() }
-      store = nil
+      try StoreError.told { [store] () throws(StoreError) in try store?.emptyLog() }
+      try closed()
       try keeper.swap(definition)
     } catch {
       predecessor?.goOn()
@@ -278,6 +278,17 @@ package final class ProjectionRun: ClosingWorker {
         .rebuild, severity: .note,
         "projection \(definition.name) is rebuilt: version \(definition.scriptVersion) serves from "
           + "\(board.status.position) on"))
+  }
+
+  /// Closes the file. SQLite keeps what it knows of a file for as long as a connection to it is open, by
+  /// the name that it was opened by: one that outlived the swap would have its next owner here go by an index
+  /// that readers in other processes do not see.
+  private func closed() throws(Diagnostic) {
+    weak let open = store
+    store = nil
+    guard open == nil else {
+      throw Diagnostic(.storeDamaged, "the read model of \(definition.name) is still open in this process")
+    }
   }
 
   private func goOn(to place: Position) throws(Diagnostic) {
@@ -317,7 +328,7 @@ package final class ProjectionRun: ClosingWorker {
         if try store?.checkpointAsReadersAllow() ?? true { break }
       }
     }
-    store = nil
+    try closed()
   }
 
   /// Writes the digest of its rows beside the read model, unless the one that is there says the same place.
