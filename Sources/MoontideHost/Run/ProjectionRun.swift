@@ -107,12 +107,11 @@ package final class ProjectionRun: ClosingWorker {
 
   package func step() -> StepOutcome {
     do throws(Diagnostic) {
-      guard let worker else {
+      guard let outcome = worker?.step() else {
         // A swap met a full disk: whatever it came to, the files say how to go on.
         try open()
         return .progressed
       }
-      let outcome = worker.step()
       if signs.lost.isSet { return writeAgain() }
       if outcome == .finished {
         if try mend() { return .progressed }
@@ -230,7 +229,11 @@ package final class ProjectionRun: ClosingWorker {
       CrashPoint.reach(.beforeSwap)
       try StoreError.told { [store] () throws(StoreError) in try store?.finish() }
       try StoreError.told { [store] () throws(StoreError) in try store?.checkpoint() }
+      weak let left = store
       store = nil
+      // SQLite would share the index of its write-ahead log, which has lost its name, with whoever opens the
+      // file in this process: other processes would not see what is written, nor be seen.
+      precondition(left == nil, "the rebuilt read model of \(definition.name) is moved while it is open")
       try keeper.swap(definition)
     } catch {
       predecessor?.goOn()
@@ -258,9 +261,9 @@ package final class ProjectionRun: ClosingWorker {
   }
 
   private func goOn(to place: Position) throws(Diagnostic) {
-    guard let worker else { preconditionFailure("a rebuild of \(definition.name) has no worker") }
     while board.status.position < place {
-      switch worker.step() {
+      switch worker?.step() {
+      case nil: preconditionFailure("a rebuild of \(definition.name) has no worker")
       case .progressed: break
       case .idle:
         if let waiting = board.status.waiting { throw waiting }

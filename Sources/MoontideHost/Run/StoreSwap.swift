@@ -33,9 +33,22 @@ extension StoreKeeper {
     }.get()
   }
 
-  /// Puts a rebuilt file, closed by its owner with nothing left in its write-ahead log, in the place of the
-  /// one in use, which nobody writes any more. That one is kept as the previous one, with what it has in its
-  /// write-ahead log; readers who have it open keep it. When it throws, the one in use is the one it was.
+  /// How the read model in use stands.
+  func inUse(_ definition: HandlerDefinition) throws(Diagnostic) -> HandlerLedger {
+    let path = paths.readModel(definition.name)
+    return try told(path) { () throws(StoreOpeningError) in
+      let reader = try StoreReader(path: path, vfs: vfs)
+      return try StoreOpeningError.told { () throws(StoreError) in try reader.ledger() }
+    }
+  }
+
+  /// Puts a rebuilt file, closed by its owner, in the place of the one in use, which nobody writes any more.
+  /// That one is kept as the previous one, with what it has in its write-ahead log; readers who have it open
+  /// keep it. When it throws, the one in use is the one it was.
+  ///
+  /// The rebuilt file has a write-ahead log of its own only where somebody reads it: one who asks how far it
+  /// is, or has had it open since it was in use before a rollback. That log goes with it, after it: a kill in
+  /// between costs what is in there, which is folded again.
   func swap(_ definition: HandlerDefinition) throws(Diagnostic) {
     let path = paths.readModel(definition.name)
     let beside = paths.rebuilding(definition.name)
@@ -53,6 +66,14 @@ extension StoreKeeper {
         }
         CrashPoint.reach(.duringSwap)
         try files.rename(beside, to: path)
+        do throws(FileError) {
+          for ending in ["-wal", "-shm"] where try files.status(beside + ending) != nil {
+            try files.rename(beside + ending, to: path + ending)
+          }
+        } catch {
+          // It has its place. A log that stays behind is removed, and what is in there folded again.
+          return
+        }
       }
     }
     CrashPoint.reach(.afterRename)
