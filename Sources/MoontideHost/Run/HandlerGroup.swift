@@ -175,10 +175,6 @@ final class HandlerGroup: Sendable {
   ) throws(Diagnostic) -> Bool {
     guard let projection else { preconditionFailure("\(known.name) is no projection") }
     precondition(definition.name == known.name, "\(definition.name) is not \(known.name)")
-    if file == .known, !hasEnded, projection.definition.scriptVersion == definition.scriptVersion {
-      try projection.cancelRebuild()
-      return true
-    }
     return try projection.rebuild(definition, setting, file)
   }
 
