@@ -30,6 +30,8 @@ final class HandlerGroup: Sendable {
     let progressed: Bell
     var performer: any EffectPerformer
     let circuits: CircuitBoard
+    /// Whose turn it is to be folded beside.
+    let rebuilds = RebuildTurns()
     /// How long an open circuit may hold an effect back.
     let patience: Duration
 

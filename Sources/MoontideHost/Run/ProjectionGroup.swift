@@ -58,14 +58,14 @@ final class ProjectionGroup: @unchecked Sendable {
     case .beside(let handover, let file): (predecessor, beside) = (handover, file)
     }
     let (board, signs) = (StatusBoard(definition, lane: 0), ProjectionSigns())
-    let (project, catalog) = (setting.project, setting.catalog)
+    let (project, catalog, turns) = (setting.project, setting.catalog, setting.rebuilds)
     let keeper = StoreKeeper(project)
     let surroundings = setting.surroundings
     let name = predecessor == nil ? definition.name : "\(definition.name)/beside"
     let thread = WorkerThread(name, setting) { [predecessor, isResumed, beside] () throws(Diagnostic) in
       try ProjectionRun(
         definition, keeper: keeper, log: project.log, board: board, signs: signs, predecessor: predecessor,
-        isResumed: isResumed, beside: beside, report: surroundings.report
+        isResumed: isResumed, beside: beside, turns: turns, report: surroundings.report
       ) { store, isBeside throws(Diagnostic) in
         var surroundings = surroundings
         if isBeside {

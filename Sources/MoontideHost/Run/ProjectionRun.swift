@@ -40,17 +40,22 @@ package final class ProjectionRun: ClosingWorker {
   private var isDamaged = false
   /// Whether it has claimed the file beside the read model in use, which it serves.
   private var holdsBeside = false
+  /// What it begins with beside the one in use; until it has begun.
+  private var beginning: StoreKeeper.Beside
+  private let turns: RebuildTurns?
+  private var hasTurn = false
 
   /// - Parameters:
   ///   - predecessor: what serves, and is kept up, while this version is folded beside; without one this is
   ///     the version that serves as soon as it can.
   ///   - isResumed: it serves, and goes on with the read model in use as that stands.
   ///   - beside: what it begins with when it is folded beside.
+  ///   - turns: asked before anything is folded beside; nil: nobody else does.
   ///   - makeWorker: its worker over a store; beside the one in use nobody waits for single rows.
   package init(
     _ definition: HandlerDefinition, keeper: StoreKeeper, log: any EventLog, board: StatusBoard,
     signs: ProjectionSigns, predecessor: (any ServingVersion)? = nil, isResumed: Bool = false,
-    beside: StoreKeeper.Beside = .known,
+    beside: StoreKeeper.Beside = .known, turns: RebuildTurns? = nil,
     report: @escaping @Sendable (Diagnostic) -> Void,
     makeWorker: @escaping (any EffectStore, _ isBeside: Bool) throws(Diagnostic) -> HandlerWorker
   ) throws(Diagnostic) {
@@ -63,11 +68,16 @@ package final class ProjectionRun: ClosingWorker {
     self.isResumed = isResumed
     self.report = report
     self.makeWorker = makeWorker
-    try open(beside)
+    self.turns = turns
+    beginning = beside
+    // Beside another version it begins when it is its turn.
+    if predecessor == nil { try open() }
   }
 
+  deinit { giveTurnBack() }
+
   /// Opens the read model, or one beside it that is to replace it.
-  private func open(_ beginning: StoreKeeper.Beside = .known) throws(Diagnostic) {
+  private func open() throws(Diagnostic) {
     let decided = try LogError.told { () throws(LogError) in
       try Rulings.load(of: definition.identityName, from: log).decisions
     }
@@ -87,11 +97,24 @@ package final class ProjectionRun: ClosingWorker {
     if isBeside { target = log.durableEnd }
     signs.isRebuilding = isBeside
     store = opened.store
+    beginning = .known
     signs.lost.isSet = false
     if isBeside, commitsLate, keeper.vfs == nil { opened.store.commitLate(lost: signs.lost) }
     worker = try makeWorker(opened.store, isBeside)
     signs.hasOpened = true
     if !isBeside { releaseBeside() }
+  }
+
+  /// Whether it may do something: what is folded beside the one in use waits for its turn.
+  private func mayWork() -> Bool {
+    if hasTurn || !signs.isRebuilding { return true }
+    hasTurn = turns?.take() ?? true
+    return hasTurn
+  }
+
+  private func giveTurnBack() {
+    if hasTurn { turns?.giveBack() }
+    hasTurn = false
   }
 
   private func claimBeside() -> Bool {
@@ -106,6 +129,7 @@ package final class ProjectionRun: ClosingWorker {
   }
 
   package func step() -> StepOutcome {
+    guard mayWork() else { return .idle(for: Limits.rebuildTurnPause) }
     do throws(Diagnostic) {
       guard let outcome = worker?.step() else {
         // A swap met a full disk: whatever it came to, the files say how to go on.
@@ -240,6 +264,7 @@ package final class ProjectionRun: ClosingWorker {
       throw error
     }
     let isBesideAnother = predecessor != nil
+    giveTurnBack()
     // Nothing else is folded beside before all that this one left there is gone.
     _ = claimBeside()
     signs.isRebuilding = false
