@@ -42,6 +42,8 @@ package final class ProjectionRun: ClosingWorker {
   private var holdsBeside = false
   /// What it begins with beside the one in use; until it has begun.
   private var beginning: StoreKeeper.Beside
+  /// Whether a person asked for it, not an edit.
+  private let isAsked: Bool
   private let turns: RebuildTurns?
   private var hasTurn = false
 
@@ -70,6 +72,7 @@ package final class ProjectionRun: ClosingWorker {
     self.makeWorker = makeWorker
     self.turns = turns
     beginning = beside
+    if case .known = beside { isAsked = false } else { isAsked = true }
     // Beside another version it begins when it is its turn.
     if predecessor == nil { try open() }
   }
@@ -226,7 +229,9 @@ package final class ProjectionRun: ClosingWorker {
     worker?.settle()
     try StoreError.told { [store] () throws(StoreError) in try store?.join() }
     do throws(Diagnostic) {
-      stage = .proven(try keeper.prove(definition, at: board.status.position))
+      let seal = try keeper.prove(definition, at: board.status.position)
+      if predecessor != nil, !isAsked { try refuseWorse() }
+      stage = .proven(seal)
       CrashPoint.reach(.afterProof)
     } catch {
       guard error.code == HostCode.storeDamaged.code, !hasMended else { throw error }
@@ -237,6 +242,29 @@ package final class ProjectionRun: ClosingWorker {
       try keeper.discardBeside(definition.name)
       try open()
     }
+  }
+
+  /// An edit by which events fail that did not is one to be mended: readers keep what they have. Who asks for
+  /// the rebuild has it.
+  private func refuseWorse() throws(Diagnostic) {
+    guard let store else { return }
+    var letters = try StoreError.told { () throws(StoreError) in try store.ledger().deadLetters }
+    guard letters > 0 else { return }
+    let serving = try keeper.inUse(definition)
+    let known = serving.deadLetters
+    if letters > known, letters <= Limits.comparedLettersMax {
+      // The one in use may not have come to all of these events yet.
+      let place = serving.checkpoints.values.max() ?? .start
+      letters = try StoreError.told { () throws(StoreError) in
+        try store.deadLetters().count { $0.position < place }
+      }
+    }
+    if letters <= known { return }
+    throw Diagnostic(
+      .rebuild,
+      "\(Counted.text(letters - known, "more event")) \(letters - known == 1 ? "fails" : "fail") by version "
+        + "\(definition.scriptVersion) of projection \(definition.name)",
+      help: "mend the script; or moontide projection rebuild \(definition.name) takes it as it is")
   }
 
   private func takePlace(_ seal: ReadModelSeal) throws(Diagnostic) {
