@@ -66,6 +66,8 @@ public enum CrashPoint: String, CaseIterable, Sendable {
   case afterSwap = "after-swap"
   /// The former read model is on its way back, and the one in use is what it was.
   case duringRollback = "during-rollback"
+  /// A handler takes another name, and some of its files have it.
+  case duringRenaming = "during-renaming"
   /// The digest of a read model is written beside the old one.
   case duringSeal = "during-seal"
   // Edited scripts are taken up.
@@ -73,6 +75,12 @@ public enum CrashPoint: String, CaseIterable, Sendable {
   case afterReloadRecord = "after-reload-record"
   /// Some of the new ones are at work.
   case duringTakeover = "during-takeover"
+  /// The file of a removed handler is in the archive, and has its old name too.
+  case duringArchive = "during-archive"
+  case afterArchive = "after-archive"
+  /// The file of a handler that is back has its old name again, and is in the archive too.
+  case duringReturn = "during-return"
+  case afterReturn = "after-return"
   // What people ask for.
   /// Decisions about dead letters are in the log, and not flushed.
   case afterDecision = "after-decision"

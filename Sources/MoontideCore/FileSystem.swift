@@ -17,6 +17,19 @@ public protocol FileSystem: Sendable {
   func remove(_ path: String) throws(FileError)
   /// Makes creations, renames and removals in the directory durable.
   func syncDirectory(_ path: String) throws(FileError)
+  /// How much room there is where the directory lies; nil where that is not known.
+  func room(_ directory: String) throws(FileError) -> FileRoom?
+}
+
+/// Bytes of a file system.
+public struct FileRoom: Sendable, Hashable {
+  /// What this process may still take.
+  public var free: UInt64
+  public var total: UInt64
+  public init(free: UInt64, total: UInt64) {
+    self.free = free
+    self.total = total
+  }
 }
 
 public enum FileMode: Sendable, Hashable {
@@ -90,6 +103,9 @@ extension FileError {
 }
 
 extension FileSystem {
+  /// For file systems that have no end.
+  public func room(_ directory: String) throws(FileError) -> FileRoom? { nil }
+
   /// For file systems whose files have one name.
   public func link(_ from: String, to: String) throws(FileError) {
     let source = try open(from, .read)

@@ -13,6 +13,16 @@ extension Limits {
   public static let swapReaderPatience = Duration.seconds(2)
   /// How often a reader opens a file anew that was swapped while it opened it.
   public static let movedFileTriesMax = 8
+  /// How often the read models of a project are listed for one statement, while one of them is renamed,
+  /// swapped or put away: a try takes a few milliseconds, and edits of scripts are seconds apart.
+  public static let listingTriesMax = 20
+  /// What a rebuild leaves free on the disk, so that events, handlers and read models in use find room while
+  /// it goes on: more than one of its batches writes before it looks again.
+  public static let rebuildReserveMax: UInt64 = 64 << 20
+  /// On a small disk: one part of so many of the whole.
+  public static let rebuildReserveShare: UInt64 = 50
+  /// A store that is opened, and one batch of events, take about this.
+  public static let rebuildReserveMin: UInt64 = 256 << 10
   /// How long a rebuild waits for the version that serves to open its file: that may meet a full disk, and
   /// then it is not what is to be waited for.
   public static let openingPatience = Duration.seconds(10)

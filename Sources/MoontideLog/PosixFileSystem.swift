@@ -95,6 +95,13 @@ public struct PosixFileSystem: FileSystem {
     guard unlink(path) == 0 || errno == ENOENT else { throw FileError.last("remove", path) }
   }
 
+  public func room(_ directory: String) throws(FileError) -> FileRoom? {
+    var system = statvfs()
+    guard statvfs(directory, &system) == 0 else { throw FileError.last("status", directory) }
+    let unit = UInt64(system.f_frsize)
+    return FileRoom(free: UInt64(system.f_bavail) * unit, total: UInt64(system.f_blocks) * unit)
+  }
+
   public func syncDirectory(_ path: String) throws(FileError) {
     let descriptor = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard descriptor >= 0 else { throw FileError.last("open", path) }

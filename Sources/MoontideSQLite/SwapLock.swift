@@ -1,11 +1,12 @@
 import Glibc
 import MoontideCore
 
-/// Keeps the opening of a store's file and the swap of a read model apart.
+/// Keeps the opening of a store's file apart from a change of its name: the swap of a read model, a handler
+/// that is renamed, one that is put away.
 ///
 /// SQLite opens a file, and later, by its name, the write-ahead log beside it. Should another file get that
 /// name in between, it would read the pages of one with the log of the other. So whoever opens a file of a
-/// folder for reading holds this lock in shared use until the log beside it is open too, and whoever swaps
+/// folder for reading holds this lock in shared use until the log beside it is open too, and whoever renames
 /// holds it alone for the few renames. From then on readers keep what they have open, whatever its name.
 ///
 /// It is a `flock` on the folder itself, which is there whenever there is something to read, also on a disk
@@ -20,7 +21,14 @@ public enum SwapLock {
   static func opening<Value, Failure: Error>(
     _ path: String, _ body: () throws(Failure) -> Value
   ) throws(Failure) -> Value {
-    let folder = folder(of: path)
+    try looking(in: folder(of: path), body)
+  }
+
+  /// Runs `body`, which looks at what there is in `folder`, while nothing in it is swapped, renamed or put
+  /// away. It opens no store: who waits for the lock again while he has it keeps a swap waiting.
+  public static func looking<Value, Failure: Error>(
+    in folder: String, _ body: () throws(Failure) -> Value
+  ) throws(Failure) -> Value {
     let gate = open(gate(of: folder), O_RDONLY | O_CLOEXEC)
     if gate >= 0 { _ = take(gate, LOCK_SH, for: Limits.swapReaderPatience) }
     let room = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)

@@ -28,6 +28,7 @@ struct Contest {
       ("sagas", { try SagaRace(contest: self).run(&$0) }),
       ("timers", { try TimerRace(contest: self).run(&$0) }),
       ("rebuild", { try RebuildRace(contest: self).run(&$0) }),
+      ("ask", { try AskRace(contest: self).run(&$0) }),
     ]
   }
 

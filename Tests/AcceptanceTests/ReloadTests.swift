@@ -171,10 +171,32 @@ import Testing
       try edited.rows("select change, handler, was from sys.reloads where was is not null") == [
         "renamed|memos|notes", "renamed|sales|orders",
       ])
+    let old = try Binary.run(["query", edited.project.path, "select * from orders.orders"])
+    #expect(old.status != 0 && old.errors.contains("there is no read model orders"), "\(old.errors)")
+    #expect(old.errors.contains("it was renamed: its tables are sales.orders"), "\(old.errors)")
     let data = edited.project.folder.appending(path: "data")
     for gone in ["handlers/notes.sqlite", "readmodels/orders.sqlite", "archive"] {
       #expect(!FileManager.default.fileExists(atPath: data.appending(path: gone).path), "\(gone)")
     }
+    try edited.end()
+  }
+
+  @Test func `a removed projection takes the read model along that it took the place of`() throws {
+    let edited = try Edited()
+    try edited.edit(Self.projection("two"), "handlers/orders.lua")
+    try wait("the new word") { try edited.rows("select distinct status from orders") == ["two"] }
+    let script = edited.project.folder.appending(path: "handlers/orders.lua")
+    try FileManager.default.removeItem(at: script)
+    try edited.run.waitForError("the one that it took the place of is now data/archive/orders-")
+    let data = edited.project.folder.appending(path: "data")
+    let put = try FileManager.default.contentsOfDirectory(atPath: data.path + "/archive").sorted()
+    #expect(put.count == 2 && put[0].hasSuffix("Z.former.sqlite") && put[1].hasSuffix("Z.sqlite"), "\(put)")
+    for (file, status) in zip(put, ["one\n", "two\n"]) {
+      let path = data.appending(path: "archive/\(file)").path
+      #expect(try Sqlite.run(path, "select distinct status from orders") == status, "\(file)")
+    }
+    let left = try FileManager.default.contentsOfDirectory(atPath: data.path + "/readmodels")
+    #expect(!left.contains { $0.contains("orders") }, "\(left)")
     try edited.end()
   }
 
@@ -210,11 +232,11 @@ import Testing
         "projection|orders|", "consumer|bad|",
       ])
 
-    // It comes back as a new one, which must say where it begins.
-    let new = Self.consumer(1, name: "bad").replacingOccurrences(of: "from = \"start\",", with: "")
+    // A new one must say where it begins. See `ReturnTests` for one that comes back.
+    let new = Self.consumer(1, name: "more").replacingOccurrences(of: "from = \"start\",", with: "")
     try edited.edit(new, "handlers/bad.lua", until: "not reloaded:")
     #expect(try edited.count("error[E0120]") == 1)
-    try edited.edit(Self.consumer(1, name: "bad"), "handlers/bad.lua")
+    try edited.edit(Self.consumer(1, name: "more"), "handlers/bad.lua")
     try wait("three more") {
       try edited.rows("select count(*) from sys.events where type = 'Noted'") == ["6"]
     }

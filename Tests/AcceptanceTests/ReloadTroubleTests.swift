@@ -42,7 +42,7 @@ import Testing
     try run.waitForError("caught up")
     let (handlers, aside) = (project.folder.appending(path: "handlers").path, project.folder.path + "/aside")
     #expect(rename(handlers, aside) == 0)
-    try run.waitForError("there are no scripts in handlers/ any more")
+    try run.waitForError("the folder handlers/ is gone")
     try publish(3..<6, in: project)
     try LiveRun.wait("what goes on by its old scripts") {
       try rows(project, "select sum(n) from orders") == ["6"]

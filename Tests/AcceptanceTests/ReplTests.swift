@@ -62,6 +62,14 @@ import Testing
     try terminal.wait(for: "bck", after: mark)
   }
 
+  @Test func `a command below an unfinished statement is pointed out`() throws {
+    let shop = try shop()
+    let terminal = try PseudoTerminal(["repl", shop.path])
+    try terminal.wait(for: "shop> ")
+    try terminal.enter("select 1", expecting: "...> ")
+    try terminal.enter(".tables", expecting: ".tables became part of the statement above")
+  }
+
   @Test func `Ctrl-C stops an answer of ten million rows and leaves little memory behind`() throws {
     let shop = try shop()
     let terminal = try PseudoTerminal(["repl", shop.path])

@@ -8,18 +8,20 @@ import Testing
 /// Read models are rebuilt and put back under readers, by the real binary. `MOONTIDE_SWAPS` sets how many
 /// swaps, `MOONTIDE_SWAP_ROWS` how many rows the longest wait is measured with.
 @Suite(.serialized) struct SwapTests {
-  private static func script(_ version: Int) -> String {
-    """
-    projection "p" {
-      schema = [[
-        create table t(i integer primary key, v integer not null);
-        create table total(k text primary key, n integer not null) without rowid;
-      ]],
-      on = { A = function(event, db)
-        db.t:put { i = event.data.i, v = \(version) }
-        db.total:add("all", { n = 1 })
-      end } }
-    """
+  /// - Parameter filler: bytes that each row has beside.
+  private static func script(_ version: Int, filler: Int? = nil) -> String {
+    let more = filler.map { ", filler = string.rep('x', \($0))" } ?? ""
+    return """
+      projection "p" {
+        schema = [[
+          create table t(i integer primary key, v integer not null\(filler == nil ? "" : ", filler text"));
+          create table total(k text primary key, n integer not null) without rowid;
+        ]],
+        on = { A = function(event, db)
+          db.t:put { i = event.data.i, v = \(version)\(more) }
+          db.total:add("all", { n = 1 })
+        end } }
+      """
   }
 
   /// A project whose readers look at it as `query` does, in this process.
@@ -228,6 +230,38 @@ import Testing
     let outcome = try story.stop()
     #expect(outcome.faults.isEmpty, "\(outcome.faults.prefix(5))")
     #expect(run.interrupt() == 0)
+  }
+
+  @Test func `a rebuild without room gives way to what is live, and is done once there is some`() throws {
+    guard SmallDisk.isAllowed else { return }
+    let folder = FileManager.default.temporaryDirectory.appending(path: "moontide-disk-\(UUID().uuidString)")
+    let disk = try SmallDisk(folder, kibibytes: 96 << 10)
+    defer { withExtendedLifetime(disk) {} }
+    let story = try Story()
+    try story.append(20_000)
+    let data = story.project.folder.appending(path: "data")
+    try FileManager.default.createSymbolicLink(at: data, withDestinationURL: folder)
+    try story.project.runOnce()
+    let run = try LiveRun(["run", story.project.path, "--watch"])
+    try run.waitForError("caught up")
+    story.poll(1)
+    try disk.fill(leaving: 12 << 10)
+    // It needs 20 MB, and as much for its write-ahead log.
+    try story.project.write(Self.script(2, filler: 1_000), to: "handlers/p.lua")
+    try run.waitForError("it gave way to what is live")
+    for _ in 0..<5 {
+      try story.append(200)
+      try LiveRun.wait("the live path") { try story.read() == (story.count, 1) }
+    }
+    let short = try run.errors().split(separator: "\n").filter { $0.contains("E0314") }
+    #expect(short.allSatisfy { $0.contains("rebuil") }, "what is live found no room: \(short)")
+    #expect(short.count <= 3, "\(short)")
+    try disk.empty()
+    try LiveRun.wait("the new version") { try story.read() == (story.count, 2) }
+    let outcome = try story.stop()
+    #expect(outcome.faults.isEmpty, "\(outcome.faults.prefix(5))")
+    #expect(run.interrupt() == 0)
+    #expect(try Binary.run(["projection", "verify", story.project.path, "p"]).status == 0)
   }
 
   @Test func `nobody waits long for a swap`() throws {

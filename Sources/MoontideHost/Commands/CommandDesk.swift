@@ -103,7 +103,8 @@ final class CommandDesk: Sendable {
     // Where nothing was at work yet, what the first run begins with is recorded by that.
     if try kept.last() != nil {
       try kept.begin(
-        project.loaded, only: [decider.name], clock: project.clock, randomness: project.randomness)
+        project.loaded, only: [decider.name], archive: HandlerArchive(project), clock: project.clock,
+        randomness: project.randomness)
     }
     let inbox = CommandInbox()
     inbox.put(asked)

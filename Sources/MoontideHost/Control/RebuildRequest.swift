@@ -38,6 +38,13 @@ public struct RebuildOutcome: Sendable, Hashable {
 public protocol RebuildObserver: AnyObject {
   /// A few times a second. What it throws ends the waiting, not the rebuild.
   func progress(_ status: RebuildStatus) throws(Diagnostic)
+  /// What it waits for, such as room on the disk; beside a run only the run tells. What it throws ends the
+  /// waiting.
+  func problem(_ problem: Diagnostic) throws(Diagnostic)
+}
+
+extension RebuildObserver {
+  public func problem(_ problem: Diagnostic) throws(Diagnostic) {}
 }
 
 /// Requests as frames, both ways; the order of fields is the format.

@@ -18,15 +18,17 @@ struct LiveCopy {
   init?(
     of definition: HandlerDefinition, _ paths: ProjectPaths, _ scratch: ScratchFiles, _ files: any FileSystem
   ) throws(Diagnostic) {
+    let copy = scratch.path("live.sqlite")
+    path = copy
     var found: String?
-    for name in [definition.name, definition.identityName] where found == nil {
+    // It may take its new name between a look at the one and at the other.
+    for name in [definition.name, definition.identityName, definition.name] where found == nil {
       let path = paths.readModel(name)
-      if try FileError.told({ () throws(FileError) in try files.status(path) }) != nil { found = path }
+      do throws(StoreOpeningError) {
+        if try StoreCopy.ifThere(path, at: copy, files) { found = path }
+      } catch { throw error.diagnostic(path) }
     }
     guard let found else { return nil }
-    path = scratch.path("live.sqlite")
-    let copy = path
-    try StoreError.told { () throws(StoreError) in try StoreCopy.make(of: found, at: copy) }
     let reader: StoreReader
     do throws(StoreOpeningError) { reader = try StoreReader(path: copy) } catch {
       throw error.diagnostic(paths.relative(found))

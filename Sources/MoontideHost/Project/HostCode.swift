@@ -64,7 +64,7 @@ public enum HostCode: String, ExplainedCode {
     case .backupDamaged: "the backup is damaged or not whole"
     case .frameTooLarge: "processes say only so much at once"
     case .reload: "edited scripts are taken up all at once, or none of them"
-    case .archived: "the file of a removed handler is put away"
+    case .archived: "the file of a removed handler is put away until it is back"
     case .afterToken: "the read models did not come past the token in time"
     case .logReadOnly: "the log takes no more until it is reopened"
     case .logDamaged: "the log is damaged"
@@ -148,7 +148,12 @@ public enum HostCode: String, ExplainedCode {
         + "it was, as the message says: events are neither lost nor handled twice."
     case .archived:
       "A handler whose definition is gone leaves a file with what it knows, and for a consumer or a saga "
-        + "that exists nowhere else. It is moved to data/archive, never deleted."
+        + "that exists nowhere else. It is moved to data/archive, never deleted. When the same kind and name "
+        + "is defined again, or a new one with was = the old name, that consumer or saga goes on with the "
+        + "file that was put away last: from where it stopped, with its state, dead letters and open "
+        + "effects, so that no event is handled twice and none is left out. A projection goes on with the "
+        + "last file of its version, and the former read model (NAME-TIME.former.sqlite) with it, else it "
+        + "is folded anew."
     case .afterToken:
       "The token of an append or a send stands for a position. A read model has not come past it: its "
         + "handler lags, is halted, or nothing runs."
@@ -224,8 +229,9 @@ public enum HostCode: String, ExplainedCode {
         + "gets its outcome."
     case .reload: "Mend what the message names; moontide check reports all problems at once."
     case .archived:
-      "Delete the file in data/archive when nobody needs it. To have the handler back, stop the run, move "
-        + "the file back under its name and put the script back."
+      "Delete the file in data/archive when nobody needs it. To have the handler back put the script "
+        + "back. To have it begin anew move the file out of data/archive first: it then handles all events "
+        + "that its `from` says, effects included."
     case .afterToken: "moontide lag shows who is behind; start moontide run if nothing runs."
     case .logReadOnly: "See to the disk, then run again: recovery drops only what was never acknowledged."
     case .logDamaged:

@@ -41,7 +41,7 @@ final class RunningAccess: ProjectAccess, Sendable {
       outline: project.outline)
     try QuerySession(
       paths: project.paths, files: project.files, clock: project.clock, tables: tables.all,
-      tableFault: tables.fault, cancellation: cancellation
+      tableFault: tables.fault, log: project.log, cancellation: cancellation
     )
     .run(request, to: sink)
   }

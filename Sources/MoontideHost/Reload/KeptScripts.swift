@@ -78,7 +78,8 @@ struct KeptScripts {
   /// Before handlers of these scripts begin: when other ones were at work before, that they take over is
   /// recorded. Durable when it returns.
   func begin(
-    _ loaded: LoadedScripts, only: Set<String>?, clock: any WallClock, randomness: any Randomness
+    _ loaded: LoadedScripts, only: Set<String>?, archive: HandlerArchive, clock: any WallClock,
+    randomness: any Randomness
   ) throws(Diagnostic) {
     let outline = loaded.outline(only: only)
     guard let last = try last() else {
@@ -90,8 +91,9 @@ struct KeptScripts {
       entry.kind == .settings || entry.kind == .upcaster || only?.contains(entry.name) ?? true
         || outline.entries.contains { $0.was == entry.name }
     }
-    let plan = ReloadPlan(from: ScriptOutline(known), to: outline)
+    var plan = ReloadPlan(from: ScriptOutline(known), to: outline)
     if plan.changes.isEmpty { return }
+    try archive.mark(&plan, loaded.catalog.definitions)
     try record(plan, loaded, outline: outline, randomness: randomness)
   }
 

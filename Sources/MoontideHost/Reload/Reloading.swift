@@ -72,7 +72,7 @@ final class Reloading: Sendable {
           state.doubted = nil
           return .success((nil, false))
         }
-        switch belief(scripts, content, &state) {
+        switch try belief(scripts, content, &state) {
         case .believed: return .success((try attempt(scripts, &state, approve: false), false))
         case .doubted: return .success((nil, true))
         case .unbelieved: return .success((nil, false))
@@ -98,14 +98,19 @@ final class Reloading: Sendable {
   }
 
   /// A file that is being saved is empty for a moment, or not there: that definitions are gone is believed
-  /// once it has stood for a while; that all of them are, never: a folder that is on its way elsewhere, or
-  /// whose disk is not there, looks the same.
-  private func belief(_ scripts: ScriptFiles, _ content: Digest, _ state: inout State) -> Belief {
+  /// once it has stood for a while. That the folder itself is gone is never believed: it is on its way
+  /// elsewhere, or another one takes its place.
+  private func belief(
+    _ scripts: ScriptFiles, _ content: Digest, _ state: inout State
+  ) throws(Diagnostic) -> Belief {
     let now = project.clock.monotonic
     if let doubted = state.doubted, doubted.content == content {
       if now < doubted.since + Limits.removalDoubtTime { return .doubted }
-      guard scripts.handlers.isEmpty else { return .believed }
-      if !doubted.isTold { report(Reloading.empty) }
+      let isThere = try FileError.told { () throws(FileError) in
+        try project.files.status(project.paths.handlers) != nil
+      }
+      if isThere { return .believed }
+      if !doubted.isTold { report(Reloading.gone) }
       state.doubted?.isTold = true
       return .unbelieved
     }
@@ -118,12 +123,12 @@ final class Reloading: Sendable {
     return .doubted
   }
 
-  private static var empty: Diagnostic {
+  private static var gone: Diagnostic {
     Diagnostic(
-      .warning, code: HostCode.reload.code, "there are no scripts in handlers/ any more",
+      .warning, code: HostCode.reload.code, "the folder handlers/ is gone",
       details: [
         .init("state", "nothing was taken up, everything goes on as it was"),
-        .init("help", "put them back; or moontide reload, if that is meant"),
+        .init("help", "put it back; or moontide reload, if that is meant"),
       ])
   }
 
@@ -205,8 +210,8 @@ final class Reloading: Sendable {
       project.takeUp(new.keeping(takeover.kept, of: old))
       var outcome = takeover.outcome
       outcome.problems += fresh
-      let changed = Set(takeover.plan.changes.filter { $0.change == .changed }.map(\.name))
-      let edited = new.catalog.definitions.filter { changed.contains($0.name) }
+      let changed = takeover.plan.changes.filter { $0.change == .changed || $0.change == .added }
+      let edited = new.catalog.definitions.filter { one in changed.contains { $0.isAbout(one) } }
       do throws(Diagnostic) { outcome.problems += try MendedHandlers(project).offers(edited) } catch {
         // They were taken up all the same; the next start looks again.
         outcome.problems.append(error.asWarning("their dead letters could not be looked at"))
@@ -224,17 +229,20 @@ final class Reloading: Sendable {
     return nil
   }
 
-  /// New consumers and sagas must say where they begin, unless they have a file.
+  /// New consumers and sagas must say where they begin, unless they have a file, or had one.
   private func missingStarts(_ plan: ReloadPlan, _ new: LoadedScripts) throws(Diagnostic) -> [Diagnostic] {
     var missing: [Diagnostic] = []
+    let archive = HandlerArchive(project)
     for step in plan.steps where step.change == .added && step.kind.keepsState {
-      let definition = new.catalog.definitions.first {
-        $0.name == step.name && $0.kind.rawValue == step.kind.rawValue
+      guard let definition = new.catalog.definitions.first(where: { step.isAbout($0) }) else { continue }
+      let isFree = plan.frees(step)
+      if !isFree, try archive.hasFile(definition) { continue }
+      do throws(Diagnostic) {
+        if try archive.returning(definition, isFree: isFree) != nil { continue }
+      } catch {
+        if error.isPassing { throw error }
+        missing.append(error)
       }
-      let path = project.paths.handlerFile(step.name)
-      guard let definition,
-        try FileError.told({ () throws(FileError) in try project.files.status(path) }) == nil
-      else { continue }
       let problem = try LogError.told { () throws(LogError) in
         try StartPlan.missing(definition, ledger: HandlerLedger(), log: project.log)
       }

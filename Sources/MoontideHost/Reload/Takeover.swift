@@ -34,7 +34,7 @@ struct Takeover {
     self.new = new
     self.approve = approve
     self.report = report
-    archive = HandlerArchive(paths: project.paths, files: project.files, clock: project.clock)
+    archive = HandlerArchive(project)
   }
 
   /// Throws before anything was taken up. What goes wrong later is among the outcome's problems.
@@ -42,6 +42,7 @@ struct Takeover {
     do throws(Diagnostic) {
       try quiesce()
       plan.leaveAlone(kept)
+      try archive.mark(&plan, new.catalog.definitions)
       try record(plan)
     } catch {
       for group in stopped { resume(group) }
@@ -64,12 +65,16 @@ struct Takeover {
   // MARK: What may say no
 
   private mutating func quiesce() throws(Diagnostic) {
+    // Effects of removed ones are waited for, of all at once.
+    for step in plan.steps where step.change == .removed && step.kind.keepsState {
+      group(step)?.askToStop()
+    }
     for step in plan.steps {
       let isEditedSaga = step.kind == .saga && (step.change == .changed || step.change == .renamed)
       guard step.kind.keepsState, step.change == .removed || isEditedSaga, let group = group(step) else {
         continue
       }
-      group.stop(settled: false)
+      group.stop(settled: false, handsOver: isEditedSaga)
       stopped.append(group)
       if step.change == .removed { try judge(step, group) }
     }
@@ -170,9 +175,7 @@ struct Takeover {
   }
 
   private mutating func takeOver(handler step: ReloadPlan.Step) throws(Diagnostic) -> String {
-    let definition = new.catalog.definitions.first {
-      $0.name == step.name && $0.kind.rawValue == step.kind.rawValue
-    }
+    let definition = new.catalog.definitions.first { step.isAbout($0) }
     guard let definition, step.change != .removed else {
       if let gone = group(step) { change.drop(gone) }
       // With the group its connections go, and SQLite brings the write-ahead log into the file.
@@ -180,19 +183,35 @@ struct Takeover {
       return try putAway(step)
     }
     let before = group(step)
+    let origin = before == nil ? try ownFile(of: definition) : nil
     if definition.kind == .projection {
       try rebuild(definition, after: before)
-      return step.change == .added ? "is folded from the start of the log" : "is rebuilt beside"
+      guard step.change == .added else { return "is rebuilt beside" }
+      if let origin, origin.version == definition.scriptVersion { return origin.follows }
+      return origin == nil ? "is folded from the start of the log" : "is rebuilt beside"
     }
-    before?.stop(settled: false)
+    before?.stop(settled: false, handsOver: true)
     let place = before?.position
     try waiting { () throws(Diagnostic) in try change.begin(definition, after: before) }
     if let place { return "takes over from \(place)" }
+    if let origin { return origin.follows }
     switch definition.start {
     case nil, .start: return "begins at the start of the log"
     case .now: return "begins at the end of the log"
     case .time(let time): return "begins with what was recorded from \(time) on"
     }
+  }
+
+  /// The file that one goes on with that was not at work: the one that was put away when it was removed, or
+  /// one that was in its place.
+  private func ownFile(
+    of definition: HandlerDefinition
+  ) throws(Diagnostic) -> (version: String, follows: String)? {
+    var back: HandlerArchive.Stored?
+    try waiting { () throws(Diagnostic) in back = try archive.takeBack(definition) }
+    if let back { return (back.version, "goes on from \(back.position) with \(back.name), which is back") }
+    guard let standing = try archive.standing(definition) else { return nil }
+    return (standing.version, "goes on from \(standing.position) with its file, which was there")
   }
 
   /// The new version of a projection is folded beside the one that serves, which keeps up meanwhile; where
@@ -214,21 +233,25 @@ struct Takeover {
   }
 
   private func putAway(_ step: ReloadPlan.Step) throws(Diagnostic) -> String {
-    guard let kind = HandlerKind(rawValue: step.kind.rawValue),
-      let place = try archive.putAway(kind, step.name)
-    else { return "has ended" }
-    let folder = kind == .projection ? "data/readmodels" : "data/handlers"
+    guard let kind = HandlerKind(rawValue: step.kind.rawValue) else { return "has ended" }
+    let put = try archive.putAway(kind, step.name, at: project.clock.now)
+    guard let place = put.file ?? put.former else { return "has ended" }
+    let former = put.file == nil ? nil : put.former
+    var details: [Diagnostic.Detail] = []
+    if let former { details.append(.init("former", "the one that it took the place of is now \(former)")) }
+    details.append(
+      .init(
+        "help",
+        kind == .projection
+          ? "the same version goes on with it when its script is back; another one is folded anew"
+          : "it goes on with that file, where it stopped, when its script is back, also under another "
+            + "name with was = \"\(step.name)\""))
     report(
       Diagnostic(
         .note, code: HostCode.archived.code,
         "\(step.kind.rawValue) \(step.name) is gone from the scripts; its file is now \(place)",
-        details: [
-          .init(
-            "help",
-            "to have it back: stop the run, put the file back as \(folder)/\(step.name).sqlite and its "
-              + "script into handlers/; one that was renamed says was = \"\(step.name)\" in that same edit")
-        ]))
-    return "has ended; its file is now \(place)"
+        details: details))
+    return "has ended; its file is now \(place)" + (former.map { ", the one before it \($0)" } ?? "")
   }
 
   /// Commands that wait for a decider that does not take them any more go to the one that does.

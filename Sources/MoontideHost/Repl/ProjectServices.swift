@@ -75,6 +75,13 @@ final class ProjectServices: DeskServices {
     return store
   }
 
+  private func missing(
+    _ projection: HandlerDefinition, at path: String
+  ) throws(StoreOpeningError) -> ProjectionStore {
+    show("note: \(projection.name) has no read model yet: it is called on an empty one")
+    return try store(projection, empty: path)
+  }
+
   private func store(
     _ projection: HandlerDefinition, empty path: String
   ) throws(StoreOpeningError) -> ProjectionStore {
@@ -89,15 +96,12 @@ final class ProjectServices: DeskServices {
   ) throws(Diagnostic) -> ProjectionStore {
     try FileError.told { () throws(FileError) in try files.createDirectory(paths.cache) }
     do throws(StoreOpeningError) {
-      guard let bytes = mark.first else {
-        show("note: \(projection.name) has no read model yet: it is called on an empty one")
-        return try store(projection, empty: copy)
-      }
+      guard let bytes = mark.first else { return try missing(projection, at: copy) }
       guard bytes <= Limits.replCopyBytesMax else {
         show("note: the read model of \(projection.name) is too large to copy: it is called on an empty one")
         return try store(projection, empty: copy)
       }
-      try StoreOpeningError.told { () throws(StoreError) in try StoreCopy.make(of: source, at: copy) }
+      guard try StoreCopy.ifThere(source, at: copy, files) else { return try missing(projection, at: copy) }
       let store = try ProjectionStore.open(path: copy, bulk: true)
       if store.identity.scriptVersion != projection.scriptVersion {
         show("note: the read model of \(projection.name) is of an older script, until the next run")
@@ -122,12 +126,8 @@ final class ProjectServices: DeskServices {
     of consumer: HandlerDefinition, topic: TopicName, key: [UInt8]
   ) throws(Diagnostic) -> [UInt8]? {
     let path = paths.handlerFile(consumer.name)
-    let isThere = try FileError.told { () throws(FileError) in try files.status(path) != nil }
-    guard isThere else { return nil }
-    do throws(StoreOpeningError) {
-      let reader = try StoreReader(path: path)
-      return try StoreOpeningError.told { () throws(StoreError) in try reader.state(topic: topic, key: key) }
-    } catch { throw error.diagnostic(path) }
+    guard let reader = try StoreReader.ifThere(path, files) else { return nil }
+    return try StoreError.told { () throws(StoreError) in try reader.state(topic: topic, key: key) }
   }
 
   func stream(of decider: String, key: String) throws(Diagnostic) -> String {

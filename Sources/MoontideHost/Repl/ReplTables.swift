@@ -29,11 +29,10 @@ extension ReplQueries {
 
   /// Read models with their tables and views.
   public func models() throws(Diagnostic) -> [(name: String, tables: [String])] {
-    var unreadable: [Diagnostic] = []
-    let session = QuerySession(
-      paths: paths, files: SystemSurroundings.files, clock: SystemSurroundings.clock, tables: [])
-    return try StoreError.told { () throws(StoreError) in try session.catalog(&unreadable) }.models
-      .map { ($0.name, $0.tables) }
+    let paths = paths
+    return try StoreError.told { () throws(StoreError) in
+      try ModelListing(paths, SystemSurroundings.files).models.map { ($0.name, $0.tables) }
+    }
   }
 
   /// How a table is made, as SQL: a statement of its schema, or the columns of a system table.

@@ -74,7 +74,7 @@ struct FormerVersions {
   /// Its name.
   func rolledBackVersion(_ definition: HandlerDefinition) throws(Diagnostic) -> String? {
     let record = try LogError.told { () throws(LogError) in
-      try RollbackRecord.last(of: definition.name, in: kept.log)
+      try RollbackRecord.all(of: definition.name, in: kept.log).last
     }
     guard let record, record.instead == definition.scriptVersion, record.version != record.instead,
       try !isEditedSince(record)

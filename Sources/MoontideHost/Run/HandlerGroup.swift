@@ -16,6 +16,8 @@ final class HandlerGroup: Sendable {
   let effects: EffectBoard?
   /// A consumer's file, open for all its lanes; nil of a projection.
   let file: ConsumerFile?
+  /// Its effects that are being performed; nil of a projection.
+  private let flights: FlightDesk?
   /// What wakes the relays: rung when something was emitted, or an effect ended.
   private let emitted = Bell()
   private let threads: [WorkerThread]
@@ -44,15 +46,18 @@ final class HandlerGroup: Sendable {
   }
 
   /// Opens what can fail before anything runs, and starts the threads.
-  /// - Parameter isResumed: of a projection whose read model in use is of that version, whatever the script
-  ///   on disk says: it goes on with that.
+  /// - Parameters:
+  ///   - old: whose place it takes, and whose effects it waits for; it has stopped.
+  ///   - isResumed: of a projection whose read model in use is of that version, whatever the script on disk
+  ///     says: it goes on with that.
   init(
-    _ definition: HandlerDefinition, _ setting: Setting, isResumed: Bool = false
+    _ definition: HandlerDefinition, _ setting: Setting, after old: HandlerGroup? = nil,
+    isResumed: Bool = false
   ) throws(Diagnostic) {
     known = definition
     first = setting
     guard definition.kind != .projection else {
-      (lanes, relayBoard, effects, file, threads) = ([], nil, nil, nil, [])
+      (lanes, relayBoard, effects, flights, file, threads) = ([], nil, nil, nil, nil, [])
       let group = ProjectionGroup(definition, setting, isResumed: isResumed)
       projection = group
       try group.start()
@@ -67,7 +72,11 @@ final class HandlerGroup: Sendable {
     self.relayBoard = relayBoard
     self.effects = effects
     self.file = file
-    threads = HandlerGroup.reacting(definition, lanes, relayBoard, effects, file, emitted, setting)
+    let flights = old?.flights ?? FlightDesk(setting.performer)
+    flights.isLeft = false
+    self.flights = flights
+    threads = HandlerGroup.reacting(
+      definition, lanes, relayBoard, effects, flights, file, emitted, setting)
     do throws(Diagnostic) { for thread in threads { try thread.start() } } catch {
       stop(settled: false)
       throw error
@@ -77,7 +86,8 @@ final class HandlerGroup: Sendable {
   /// The lanes of a consumer, or the one of a saga, and the relays of what they emit and cause.
   private static func reacting(
     _ definition: HandlerDefinition, _ boards: [StatusBoard], _ relayBoard: RelayBoard,
-    _ effectBoard: EffectBoard, _ file: ConsumerFile, _ emitted: Bell, _ setting: Setting
+    _ effectBoard: EffectBoard, _ flights: FlightDesk, _ file: ConsumerFile, _ emitted: Bell,
+    _ setting: Setting
   ) -> [WorkerThread] {
     let (project, catalog) = (setting.project, setting.catalog)
     let saga = definition.kind == .saga ? catalog.sagas[definition.name] : nil
@@ -105,9 +115,9 @@ final class HandlerGroup: Sendable {
             definition, log: project.log, store: store, surroundings: setting.surroundings,
             board: relayBoard, partitions: { project.settings.partitions[$0] }),
           EffectRelay(
-            definition, log: project.log, store: store, performer: setting.performer,
+            definition, log: project.log, store: store, performer: flights,
             circuits: setting.circuits, surroundings: setting.surroundings, board: effectBoard,
-            patience: setting.patience, wake: { emitted.ring() }))
+            patience: setting.patience, wake: { emitted.ring() }), flights)
       })
     return threads
   }
@@ -180,10 +190,18 @@ final class HandlerGroup: Sendable {
     return try projection.rebuild(definition, setting, file)
   }
 
-  func stop(settled: Bool) {
+  /// Each of its threads ends at the end of its batch.
+  /// - Parameter handsOver: another one takes its place, and waits for its effects.
+  func stop(settled: Bool, handsOver: Bool = false) {
     if let projection { return projection.stop(settled: settled) }
+    if handsOver { flights?.isLeft = true }
     for thread in threads { thread.stop(settled: settled) }
     for thread in threads { thread.join() }
+  }
+
+  /// Has what reacts begin to stop; `stop` waits for it.
+  func askToStop() {
+    for thread in threads { thread.stop() }
   }
 }
 

@@ -77,12 +77,18 @@ final class ProjectRun {
     _ started: (any ProjectAccess & Sendable) -> Void
   ) throws(Diagnostic) -> Bool {
     let isReady = try whenPossible(until: stop) { () throws(Diagnostic) in
+      let archive = HandlerArchive(project)
+      for definition in definitions { try archive.mend(definition) }
       // Before anything runs: a script that cannot go on with its open instances changes nothing.
       let open = OpenInstances(paths: project.paths, files: project.files, catalog: project.catalog)
       let problems = try open.problems(of: Set(definitions.map(\.name)))
       if let refusal = problems.first(where: { $0.severity == .error }) { throw refusal }
       try KeptScripts(project).begin(
-        project.loaded, only: options.only, clock: project.clock, randomness: project.randomness)
+        project.loaded, only: options.only, archive: archive, clock: project.clock,
+        randomness: project.randomness)
+      for definition in definitions {
+        if let back = try archive.takeBack(definition) { inbox.put(.problem(back.note(definition))) }
+      }
       if maintainer == nil { try startMaintainer() }
       for offer in try MendedHandlers(project).offers(definitions) { inbox.put(.problem(offer)) }
     }

@@ -38,14 +38,15 @@ package final class ProjectionRun: ClosingWorker {
   private var commitsLate = true
   /// Whether the read model in use is known to be broken.
   private var isDamaged = false
+  /// What it leaves on the disk to all that is live.
+  private var room: RebuildRoom
   /// Whether it has claimed the file beside the read model in use, which it serves.
   private var holdsBeside = false
-  /// What it begins with beside the one in use; until it has begun.
+  /// What it is to begin with beside the one in use.
+  private let first: StoreKeeper.Beside
+  /// The same for the next time that it begins.
   private var beginning: StoreKeeper.Beside
-  /// Whether a person asked for it, not an edit.
-  private let isAsked: Bool
-  private let turns: RebuildTurns?
-  private var hasTurn = false
+  private let turn: RebuildTurns.Turn
 
   /// - Parameters:
   ///   - predecessor: what serves, and is kept up, while this version is folded beside; without one this is
@@ -70,14 +71,12 @@ package final class ProjectionRun: ClosingWorker {
     self.isResumed = isResumed
     self.report = report
     self.makeWorker = makeWorker
-    self.turns = turns
-    beginning = beside
-    if case .known = beside { isAsked = false } else { isAsked = true }
+    (first, beginning) = (beside, beside)
+    turn = RebuildTurns.Turn(turns)
+    room = RebuildRoom(keeper, definition.name)
     // Beside another version it begins when it is its turn.
     if predecessor == nil { try open() }
   }
-
-  deinit { giveTurnBack() }
 
   /// Opens the read model, or one beside it that is to replace it.
   private func open() throws(Diagnostic) {
@@ -108,18 +107,6 @@ package final class ProjectionRun: ClosingWorker {
     if !isBeside { releaseBeside() }
   }
 
-  /// Whether it may do something: what is folded beside the one in use waits for its turn.
-  private func mayWork() -> Bool {
-    if hasTurn || !signs.isRebuilding { return true }
-    hasTurn = turns?.take() ?? true
-    return hasTurn
-  }
-
-  private func giveTurnBack() {
-    if hasTurn { turns?.giveBack() }
-    hasTurn = false
-  }
-
   private func claimBeside() -> Bool {
     guard !holdsBeside, signs.claimBeside() else { return false }
     holdsBeside = true
@@ -132,8 +119,9 @@ package final class ProjectionRun: ClosingWorker {
   }
 
   package func step() -> StepOutcome {
-    guard mayWork() else { return .idle(for: Limits.rebuildTurnPause) }
+    guard !signs.isRebuilding || turn.take() else { return .idle(for: Limits.rebuildTurnPause) }
     do throws(Diagnostic) {
+      if try givesWay() { return .idle(for: Limits.fullDiskPause) }
       guard let outcome = worker?.step() else {
         // A swap met a full disk: whatever it came to, the files say how to go on.
         try open()
@@ -168,6 +156,25 @@ package final class ProjectionRun: ClosingWorker {
       isTold = true
       return .idle(for: Limits.fullDiskPause)
     }
+  }
+
+  /// Whether it leaves its room on the disk to what is live, and waits until there is enough for both.
+  private func givesWay() throws(Diagnostic) -> Bool {
+    guard case .folding = stage else { return false }
+    if room.isWaiting {
+      guard try room.hasEnough() else { return true }
+      beginning = first
+      try open()
+      return false
+    }
+    guard worker != nil, try room.isShort() else { return false }
+    report(
+      try room.giveWay {
+        worker = nil
+        store = nil
+      })
+    turn.giveBack()
+    return true
   }
 
   /// A batch could not be written that the worker takes for committed: it is handled again from the file's
@@ -230,7 +237,8 @@ package final class ProjectionRun: ClosingWorker {
     try StoreError.told { [store] () throws(StoreError) in try store?.join() }
     do throws(Diagnostic) {
       let seal = try keeper.prove(definition, at: board.status.position)
-      if predecessor != nil, !isAsked { try refuseWorse() }
+      // What a person asks for is taken as it is.
+      if predecessor != nil, case .known = first, let store { try keeper.refuseWorse(definition, store) }
       stage = .proven(seal)
       CrashPoint.reach(.afterProof)
     } catch {
@@ -242,29 +250,6 @@ package final class ProjectionRun: ClosingWorker {
       try keeper.discardBeside(definition.name)
       try open()
     }
-  }
-
-  /// An edit by which events fail that did not is one to be mended: readers keep what they have. Who asks for
-  /// the rebuild has it.
-  private func refuseWorse() throws(Diagnostic) {
-    guard let store else { return }
-    var letters = try StoreError.told { () throws(StoreError) in try store.ledger().deadLetters }
-    guard letters > 0 else { return }
-    let serving = try keeper.inUse(definition)
-    let known = serving.deadLetters
-    if letters > known, letters <= Limits.comparedLettersMax {
-      // The one in use may not have come to all of these events yet.
-      let place = serving.checkpoints.values.max() ?? .start
-      letters = try StoreError.told { () throws(StoreError) in
-        try store.deadLetters().count { $0.position < place }
-      }
-    }
-    if letters <= known { return }
-    throw Diagnostic(
-      .rebuild,
-      "\(Counted.text(letters - known, "more event")) \(letters - known == 1 ? "fails" : "fail") by version "
-        + "\(definition.scriptVersion) of projection \(definition.name)",
-      help: "mend the script; or moontide projection rebuild \(definition.name) takes it as it is")
   }
 
   private func takePlace(_ seal: ReadModelSeal) throws(Diagnostic) {
@@ -292,7 +277,7 @@ package final class ProjectionRun: ClosingWorker {
       throw error
     }
     let isBesideAnother = predecessor != nil
-    giveTurnBack()
+    turn.giveBack()
     // Nothing else is folded beside before all that this one left there is gone.
     _ = claimBeside()
     signs.isRebuilding = false
@@ -378,18 +363,6 @@ package final class ProjectionRun: ClosingWorker {
       try seal.write(keeper.paths.readModel(definition.name), keeper.files)
     }
   }
-}
-
-/// The version of a projection that serves while another one is folded beside it. Called by the thread of
-/// that other one.
-package protocol ServingVersion: AnyObject {
-  /// Has it end at the end of its batch, and says how far it came; nil when the other one is not to take its
-  /// place any more, and then nothing is done.
-  func stop() throws(Diagnostic) -> Position?
-  /// The other one has its place.
-  func isReplaced()
-  /// The other one could not take its place: it goes on.
-  func goOn()
 }
 
 /// A worker that has something to do at its end, on its own thread.

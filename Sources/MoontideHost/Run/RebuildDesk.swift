@@ -24,31 +24,34 @@ struct RebuildDesk {
   /// Has it begun; returns then.
   func begin(_ request: RebuildRequest) throws(Diagnostic) {
     let definition = try definition(request.name)
-    guard let running, running.group(.projection, definition.name) != nil else {
+    guard let running, let group = running.group(.projection, definition.name) else {
       throw Diagnostic(
         .noSuchHandler, "projection \(definition.name) is not among the handlers that run",
         help: "stop the run, or start it without --only")
     }
     switch request.action {
     case .rebuild:
-      if try FormerVersions(project).rolledBackVersion(definition) != nil {
-        try write(RollbackRecord(name: definition.name, to: definition.scriptVersion, definition))
-      }
+      try write(.rebuild, to: definition.scriptVersion, definition, group)
       _ = try running.rebuild(definition, running.setting, .anew)
-    case .rollBack: try rollBack(definition, running)
+    case .rollBack: try rollBack(definition, running, group)
     }
   }
 
   /// The former read model goes on from where it was left, by the scripts that it was folded by, and takes
   /// the place of the one in use, which is the former one then.
-  private func rollBack(_ definition: HandlerDefinition, _ running: RunningGroups) throws(Diagnostic) {
+  private func rollBack(
+    _ definition: HandlerDefinition, _ running: RunningGroups, _ group: HandlerGroup
+  ) throws(Diagnostic) {
     let name = definition.name
     let former = FormerVersions(project)
     let identity = try former.identity(project.paths.previous(name))
     guard let identity, identity.handler == name, identity.kind == .projection else {
+      let isRenamed = identity?.kind == .projection && identity?.handler == definition.was
       throw Diagnostic(
         .rebuild, "projection \(name) has no former read model to go back to",
-        help: "each rebuild leaves the one that it took the place of; there was none, or it was put back")
+        help: isRenamed
+          ? "the one before is of its old name: put that script back, with was = \"\(name)\""
+          : "each rebuild leaves the one that it took the place of; there was none, or it was put back")
     }
     let version: FormerVersions.Version?
     if identity.scriptVersion == definition.scriptVersion {
@@ -61,16 +64,29 @@ struct RebuildDesk {
         .rebuild, "the scripts of version \(identity.scriptVersion) of projection \(name) are not kept",
         help: "put the script back that it was folded by, then moontide projection rollback \(name)")
     }
-    try running.group(.projection, name)?.cancelRebuild()
-    // Before it happens: a run that is killed goes on to it.
-    let isBack = try former.rolledBackVersion(definition) != nil
-    if isBack || identity.scriptVersion != definition.scriptVersion {
-      try write(RollbackRecord(name: name, to: identity.scriptVersion, definition))
-    }
+    try group.cancelRebuild()
+    try write(.rollback, to: identity.scriptVersion, definition, group)
     _ = try running.rebuild(version.definition, running.setting.with(version.catalog), .previous)
   }
 
-  private func write(_ record: RollbackRecord) throws(Diagnostic) {
+  /// Has a read model that runs folded anew, since more was decided about its dead letters than it follows;
+  /// by the version that serves, or is on its way. Returns when that has begun; false when it does not run.
+  func follow(_ definition: HandlerDefinition) throws(Diagnostic) -> Bool {
+    guard let running, running.group(.projection, definition.name) != nil else { return false }
+    if let back = try FormerVersions(project).rolledBack(definition) {
+      return try running.rebuild(back.definition, running.setting.with(back.catalog), .anew)
+    }
+    return try running.rebuild(definition, running.setting, .anew)
+  }
+
+  /// Before anything of it happens: a run that is killed goes on to it.
+  private func write(
+    _ request: RollbackRecord.Request, to version: String, _ definition: HandlerDefinition,
+    _ group: HandlerGroup
+  ) throws(Diagnostic) {
+    let record = RollbackRecord(
+      request, name: definition.name, version: version, instead: definition.scriptVersion,
+      previous: group.definition.scriptVersion)
     let (log, randomness) = (project.log, project.randomness)
     try LogError.told { () throws(LogError) in
       let batch = DraftBatch()
@@ -113,12 +129,6 @@ struct RebuildDesk {
   }
 }
 
-extension RollbackRecord {
-  fileprivate init(name: String, to version: String, _ definition: HandlerDefinition) {
-    self.init(name: name, version: version, instead: definition.scriptVersion)
-  }
-}
-
 extension RunningGroups {
   /// Waits until what was folded beside has its place.
   /// - Parameters:
@@ -154,6 +164,9 @@ private final class RebuildWatch: RunObserver {
     for status in progress.rebuilds { try observer.progress(status) }
   }
 
-  func problem(_ problem: Diagnostic) throws(Diagnostic) {}
+  func problem(_ problem: Diagnostic) throws(Diagnostic) {
+    if problem.isPassing { try observer.problem(problem) }
+  }
+
   func printed(_ text: String) throws(Diagnostic) {}
 }

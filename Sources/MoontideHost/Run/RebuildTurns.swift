@@ -18,4 +18,26 @@ package final class RebuildTurns: Sendable {
   }
 
   func giveBack() { free.withLock { $0 += 1 } }
+
+  /// The turn of one who may have it. Owned by one thread; it is given back with the object.
+  final class Turn {
+    private let turns: RebuildTurns?
+    private var isTaken = false
+
+    /// - Parameter turns: nil: nobody else is there.
+    init(_ turns: RebuildTurns?) { self.turns = turns }
+
+    deinit { giveBack() }
+
+    /// Whether he has it now.
+    func take() -> Bool {
+      if !isTaken { isTaken = turns?.take() ?? true }
+      return isTaken
+    }
+
+    func giveBack() {
+      if isTaken { turns?.giveBack() }
+      isTaken = false
+    }
+  }
 }

@@ -134,13 +134,14 @@ final class RunningGroups: Sendable {
       _ definition: HandlerDefinition, after old: HandlerGroup? = nil, _ setting: HandlerGroup.Setting? = nil,
       isResumed: Bool = false
     ) throws(Diagnostic) {
-      put(try HandlerGroup(definition, setting ?? groups.setting, isResumed: isResumed), for: old)
+      let setting = setting ?? groups.setting
+      put(try HandlerGroup(definition, setting, after: old, isResumed: isResumed), for: old)
     }
 
     /// Starts it again as it was.
     func resume(_ old: HandlerGroup) throws(Diagnostic) {
-      old.stop(settled: false)
-      put(try HandlerGroup(old.definition, old.setting), for: old)
+      old.stop(settled: false, handsOver: true)
+      put(try HandlerGroup(old.definition, old.setting, after: old), for: old)
     }
 
     /// Ends a handler that nobody takes the place of.

@@ -253,20 +253,6 @@ package struct StoreKeeper: Sendable {
     return store
   }
 
-  /// `was = "old_name"`: the old file becomes the new one's.
-  private func adopt(_ definition: HandlerDefinition, folder: String) throws(Diagnostic) {
-    guard let was = definition.was else { return }
-    let old = "\(folder)/\(was).sqlite"
-    let new = "\(folder)/\(definition.name).sqlite"
-    guard try exists(old), try !exists(new) else { return }
-    try FileError.told { () throws(FileError) in
-      for ending in ["-wal", "-shm", ""] where try files.status(old + ending) != nil {
-        try files.rename(old + ending, to: new + ending)
-      }
-      try files.syncDirectory(folder)
-    }
-  }
-
   func exists(_ path: String) throws(Diagnostic) -> Bool {
     try FileError.told { () throws(FileError) in try files.status(path) != nil }
   }

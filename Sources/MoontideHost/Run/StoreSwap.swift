@@ -33,13 +33,30 @@ extension StoreKeeper {
     }.get()
   }
 
-  /// How the read model in use stands.
-  func inUse(_ definition: HandlerDefinition) throws(Diagnostic) -> HandlerLedger {
+  /// Refuses a rebuilt file by whose script more events fail than by that of the one in use: that is an edit
+  /// to be mended, and readers keep what they have.
+  func refuseWorse(_ definition: HandlerDefinition, _ store: ProjectionStore) throws(Diagnostic) {
+    var letters = try StoreError.told { () throws(StoreError) in try store.ledger().deadLetters }
+    guard letters > 0 else { return }
     let path = paths.readModel(definition.name)
-    return try told(path) { () throws(StoreOpeningError) in
+    let serving = try told(path) { () throws(StoreOpeningError) in
       let reader = try StoreReader(path: path, vfs: vfs)
       return try StoreOpeningError.told { () throws(StoreError) in try reader.ledger() }
     }
+    if letters > serving.deadLetters, letters <= Limits.comparedLettersMax {
+      // The one in use may not have come to all of these events yet.
+      let place = serving.checkpoints.values.max() ?? .start
+      letters = try StoreError.told { () throws(StoreError) in
+        try store.deadLetters().count { $0.position < place }
+      }
+    }
+    let more = letters - serving.deadLetters
+    if more <= 0 { return }
+    throw Diagnostic(
+      .rebuild,
+      "\(Counted.text(more, "more event")) \(more == 1 ? "fails" : "fail") by version "
+        + "\(definition.scriptVersion) of projection \(definition.name)",
+      help: "mend the script; or moontide projection rebuild \(definition.name) takes it as it is")
   }
 
   /// Puts a rebuilt file, closed by its owner, in the place of the one in use, which nobody writes any more.
@@ -60,7 +77,7 @@ extension StoreKeeper {
       try ReadModelSeal.remove(path, files)
       try files.syncDirectory(paths.readModels)
       CrashPoint.reach(.beforeRename)
-      try alone { () throws(FileError) in
+      try alone(in: paths.readModels) { () throws(FileError) in
         for ending in ["-wal", "-shm"] where try files.status(path + ending) != nil {
           try files.rename(path + ending, to: previous + ending)
         }
@@ -146,7 +163,7 @@ extension StoreKeeper {
   }
 
   /// EPERM, EMLINK, ENOSYS, EOPNOTSUPP of Linux: what a link fails with where files have one name.
-  private static let oneNameOnly: Set<Int32> = [1, 31, 38, 95]
+  static let oneNameOnly: Set<Int32> = [1, 31, 38, 95]
 
   /// Gives a read model a second name.
   private func keep(_ path: String, as previous: String) throws(Diagnostic) {
@@ -157,8 +174,9 @@ extension StoreKeeper {
     }
   }
 
-  private func alone(_ body: () throws(FileError) -> Void) throws(FileError) {
+  /// While nobody opens a store of that folder.
+  func alone(in folder: String, _ body: () throws(FileError) -> Void) throws(FileError) {
     guard vfs == nil else { return try body() }
-    try SwapLock.swapping(in: paths.readModels, body)
+    try SwapLock.swapping(in: folder, body)
   }
 }

@@ -58,11 +58,7 @@ struct TraceSession {
     let path =
       definition.kind == .projection
       ? paths.readModel(definition.name) : paths.handlerFile(definition.name)
-    guard try FileError.told({ () throws(FileError) in try files.status(path) }) != nil else { return nil }
-    do throws(StoreOpeningError) { return try StoreReader(path: path) } catch {
-      if case .empty = error { return nil }
-      throw error.diagnostic(path)
-    }
+    return try StoreReader.ifThere(path, files)
   }
 
   /// What the log had at a moment; nil for what it has.

@@ -55,12 +55,15 @@ public struct ProjectionVerifier {
     _ progress: (UInt64, UInt64) throws(Diagnostic) -> Void
   ) throws(Diagnostic) -> Verdict {
     let live = paths.readModel(definition.name)
-    guard try FileError.told({ () throws(FileError) in try files.status(live) }) != nil else {
+    let (found, fresh) = (scratch.path("found.sqlite"), scratch.path("fold.sqlite"))
+    let isThere: Bool
+    do throws(StoreOpeningError) { isThere = try StoreCopy.ifThere(live, at: found, files) } catch {
+      throw error.diagnostic(live)
+    }
+    guard isThere else {
       throw Diagnostic(
         .noSuchHandler, "projection \(definition.name) has no read model yet", help: "moontide run")
     }
-    let (found, fresh) = (scratch.path("found.sqlite"), scratch.path("fold.sqlite"))
-    try StoreError.told { () throws(StoreError) in try StoreCopy.make(of: live, at: found) }
     let reader = try open(found, as: live)
     let ledger = try StoreError.told { () throws(StoreError) in try reader.ledger() }
     let former = try checkOwner(reader, definition)

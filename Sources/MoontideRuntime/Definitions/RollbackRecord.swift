@@ -1,45 +1,59 @@
 public import MoontideCore
 import MoontideJSON
 
-/// That a person put the former read model of a projection back: a record of kind `takeover` in the topic
-/// `_reloads`, of type `ProjectionRolledBack`, its key `rollback NAME`. Until the script is edited to
-/// something else again, the projection runs by the version that it was put back to.
+/// That a person asked for another read model of a projection: the former one (`ProjectionRolledBack`), or
+/// one that is folded anew (`ProjectionRebuildAsked`). A record of kind `takeover` in the topic `_reloads`,
+/// its key `rollback NAME`, durable before anything of it happens. After a rollback the projection runs by
+/// the version that it was put back to, until the script is edited to something else again.
 ///
-/// `data` is one JSON object: `name`, `version` (that serves), `instead` (that it was put back from, and that
-/// the script on disk makes). With both the same, nothing is put back any more.
+/// `data` is one JSON object: `name`, `version` (that is to serve), `instead` (that the script on disk
+/// makes), and `previous` (that served when it was asked). With both the same the script on disk is followed.
 public struct RollbackRecord: Sendable, Hashable {
+  public enum Request: String, Sendable, Hashable {
+    case rollback = "ProjectionRolledBack"
+    case rebuild = "ProjectionRebuildAsked"
+  }
+
+  public var request: Request
   public var name: String
   public var version: String
   public var instead: String
-  /// Where it lies.
+  /// Nil where an earlier Moontide did not say.
+  public var previous: String?
+  /// Where it lies, and when it came there.
   public var position = Position.start
+  public var recorded = EventTime(microseconds: 0)
 
-  static let type = "ProjectionRolledBack"
-
-  public init(name: String, version: String, instead: String) {
+  public init(_ request: Request, name: String, version: String, instead: String, previous: String?) {
+    self.request = request
     self.name = name
     self.version = version
     self.instead = instead
+    self.previous = previous
   }
 
   static func key(_ name: String) -> [UInt8] { Array("rollback \(name)".utf8) }
 
   public var data: [UInt8] {
     var data: [UInt8] = []
-    JSONValue.object([
+    var members: [JSONValue.Member] = [
       .init("name", .string(name)), .init("version", .string(version)), .init("instead", .string(instead)),
-    ]).append(to: &data)
+    ]
+    if let previous { members.append(.init("previous", .string(previous))) }
+    JSONValue.object(members).append(to: &data)
     return data
   }
 
   /// Nil for what is none.
-  public init?(data: [UInt8]) {
+  public init?(type: [UInt8], data: [UInt8]) {
     let json: JSONValue
     do throws(EnvelopeFault) { json = try JSONValue(parsing: data) } catch { return nil }
-    guard let name = json["name"]?.text, let version = json["version"]?.text,
+    guard let request = Request(rawValue: String(decoding: type, as: UTF8.self)),
+      let name = json["name"]?.text, let version = json["version"]?.text,
       let instead = json["instead"]?.text
     else { return nil }
-    self.init(name: name, version: version, instead: instead)
+    self.init(
+      request, name: name, version: version, instead: instead, previous: json["previous"]?.text)
   }
 
   /// Appends it to `batch` as a draft.
@@ -47,7 +61,7 @@ public struct RollbackRecord: Sendable, Hashable {
   ///   - id: unlike that of any other.
   ///   - topic: the log's number of `_reloads`.
   public func draft(id: String, topic: TopicID, into batch: DraftBatch) {
-    let (id, type, key) = (Array(id.utf8), Array(Self.type.utf8), Self.key(name))
+    let (id, type, key) = (Array(id.utf8), Array(request.rawValue.utf8), Self.key(name))
     var envelope = Envelope(kind: .takeover, given: [.key])
     envelope.id = batch.bytes.appendPart(id, id.whole)
     envelope.type = batch.bytes.appendPart(type, type.whole)
@@ -57,10 +71,10 @@ public struct RollbackRecord: Sendable, Hashable {
     batch.drafts.append(Draft(topic: topic, envelope: envelope, body: body))
   }
 
-  /// The newest of a projection; nil when it was never put back.
-  public static func last(of name: String, in log: any EventLog) throws(LogError) -> RollbackRecord? {
-    guard let topic = log.topics().first(where: { $0.name == .reloads }) else { return nil }
-    var found: RollbackRecord?
+  /// All of a projection, oldest first.
+  public static func all(of name: String, in log: any EventLog) throws(LogError) -> [RollbackRecord] {
+    guard let topic = log.topics().first(where: { $0.name == .reloads }) else { return [] }
+    var found: [RollbackRecord] = []
     let batch = RecordBatch()
     var version = 0
     while true {
@@ -69,11 +83,13 @@ public struct RollbackRecord: Sendable, Hashable {
       if next == version { return found }
       version = next
       for record in batch.records {
-        guard var one = RollbackRecord(data: Array(batch.bytes[record.envelope.data.indices])) else {
+        let (type, data) = (record.envelope.type.indices, record.envelope.data.indices)
+        guard var one = RollbackRecord(type: Array(batch.bytes[type]), data: Array(batch.bytes[data])) else {
           continue
         }
         one.position = record.position
-        found = one
+        one.recorded = EventTime(microseconds: record.recordedMicroseconds)
+        found.append(one)
       }
     }
   }

@@ -19,6 +19,9 @@ public struct ReloadPlan: Sendable, Hashable {
     public var previous: String?
     /// The old name of a renamed one.
     public var was: String?
+    /// Of an added one: the file, below the project, that was put away when it was removed, and that it goes
+    /// on with.
+    public var store: String?
     /// Of one whose version is the same: whether it begins again all the same, since something that it
     /// shares with others has changed (budgets, where commands go, the versions of new events).
     public var isAgain = false
@@ -115,6 +118,13 @@ public struct ReloadPlan: Sendable, Hashable {
     for index in steps.indices where steps[index].change == .same && isIdle(steps[index]) {
       steps[index].isAgain = true
       steps[index].isIdle = true
+    }
+  }
+
+  /// That one goes on with a file that was put away.
+  public mutating func goesOn(_ kind: ScriptOutline.Kind, _ name: String, with store: String) {
+    for index in steps.indices where steps[index].kind == kind && steps[index].name == name {
+      steps[index].store = store
     }
   }
 

@@ -10,9 +10,10 @@ import MoontideJSON
 /// | --- | --- |
 /// | `since` | when they were first at work, RFC 3339, where that was before the record; else missing |
 /// | `scripts` | all files: `path`, and `content`, the id of the record that keeps the text |
-/// | `definitions` | all definitions: `kind`, `name`, `change`, `version`, `previous`, `was`, `files` |
+/// | `definitions` | all: `kind`, `name`, `change`, `version`, `previous`, `was`, `store`, `files` |
 ///
-/// A removed definition is named once, without a version. Beside these records, one of type `ScriptKept`
+/// A removed definition is named once, without a version; `store` is the file that an added one goes on with,
+/// since it is back. Beside these records, one of type `ScriptKept`
 /// holds the text of each file, under the digest of its content as id and key, so that each content is kept
 /// once: its data is as `KeptText` writes it.
 public struct TakeoverRecord: Sendable, Hashable {
@@ -20,10 +21,16 @@ public struct TakeoverRecord: Sendable, Hashable {
     public var entry: ScriptOutline.Entry
     public var change: ReloadPlan.Change
     public var previous: String?
-    public init(_ entry: ScriptOutline.Entry, _ change: ReloadPlan.Change, previous: String? = nil) {
+    /// Below the project.
+    public var store: String?
+    public init(
+      _ entry: ScriptOutline.Entry, _ change: ReloadPlan.Change, previous: String? = nil,
+      store: String? = nil
+    ) {
       self.entry = entry
       self.change = change
       self.previous = previous
+      self.store = store
     }
   }
 
@@ -60,7 +67,7 @@ public struct TakeoverRecord: Sendable, Hashable {
         step.change == .removed
         ? ScriptOutline.Entry(kind: step.kind, name: step.name, version: "", was: step.was)
         : outline[step.kind, step.name] ?? .init(kind: step.kind, name: step.name, version: "")
-      return Definition(entry, step.change, previous: step.previous)
+      return Definition(entry, step.change, previous: step.previous, store: step.store)
     }
     let told = Set(definitions.map { "\($0.entry.kind.rawValue) \($0.entry.name)" })
     let renamed = Set(plan.steps.compactMap { step in step.was.map { "\(step.kind.rawValue) \($0)" } })
@@ -212,6 +219,7 @@ extension TakeoverRecord.Definition {
     if change != .removed { members.append(.init("version", .string(entry.version))) }
     if let previous { members.append(.init("previous", .string(previous))) }
     if let was = entry.was { members.append(.init("was", .string(was))) }
+    if let store { members.append(.init("store", .string(store))) }
     if change != .removed { members.append(.init("files", .array(entry.files.map { .string($0) }))) }
     return .object(members)
   }
@@ -225,6 +233,6 @@ extension TakeoverRecord.Definition {
     self.init(
       ScriptOutline.Entry(
         kind: kind, name: name, version: json["version"]?.text ?? "", was: json["was"]?.text, files: files),
-      change, previous: json["previous"]?.text)
+      change, previous: json["previous"]?.text, store: json["store"]?.text)
   }
 }

@@ -208,7 +208,8 @@ struct CodeExplanation {
         "the system is short of room on the disk, or of file descriptors",
         what:
           "Nothing is lost: who meets it rolls back what was begun, waits, and goes on by itself when there "
-          + "is room again, without a restart. Files of events keep their lines meanwhile.",
+          + "is room again, without a restart. Files of events keep their lines meanwhile. A read model "
+          + "that is rebuilt beside the one in use gives up its room first, and begins again later.",
         help: "Free some space (df -h), or raise the limit of open files (ulimit -n); nothing else is needed."
       )
     case .logBroken:

@@ -40,7 +40,8 @@ struct HandlersShow: ParsableCommand {
     discussion: """
       Prints the file of the definition, the upcasters that concern it and the modules that these may require, \
       as they were when that version was at work, whatever was edited since. sys.handlers, sys.dead_letters and \
-      sys.effects name versions; select * from sys.reloads lists all of them.
+      sys.effects name versions; select * from sys.reloads lists all of them, with the files of handlers that are \
+      back, and the rebuilds and rollbacks that were asked for.
 
       Example: moontide handlers show shop receipts --version 5ac6d1253470
       """)

@@ -30,7 +30,7 @@ struct ProjectionRebuild: ParsableCommand {
     let session = CommandSession(options)
     try session.perform {
       let project = try session.project(words.count == 2 ? words[0] : nil)
-      let watcher = RebuildWatcher(options)
+      let watcher = RebuildWatcher(session)
       let outcome = try ProjectDoor.access(project).rebuild(
         RebuildRequest(words[words.count - 1]), observer: watcher)
       try watcher.finish()
@@ -68,7 +68,7 @@ struct ProjectionRollback: ParsableCommand {
     let session = CommandSession(options)
     try session.perform {
       let project = try session.project(words.count == 2 ? words[0] : nil)
-      let watcher = RebuildWatcher(options)
+      let watcher = RebuildWatcher(session)
       let outcome = try ProjectDoor.access(project).rebuild(
         RebuildRequest(words[words.count - 1], .rollBack), observer: watcher)
       try watcher.finish()
@@ -79,18 +79,29 @@ struct ProjectionRollback: ParsableCommand {
 
 /// What a person sees while he waits for a read model.
 final class RebuildWatcher: RebuildObserver {
+  private let session: CommandSession
   private let bar: ProgressBar
 
-  init(_ options: GlobalOptions) {
+  init(_ session: CommandSession) {
+    self.session = session
+    let options = session.options
     bar = ProgressBar(
       "rebuild", unit: "events", to: StreamSink.standardError(), terminal: .standardError(options.color),
       quiet: options.quiet, clock: SystemSurroundings.clock)
   }
 
   func progress(_ status: RebuildStatus) throws(Diagnostic) {
-    do throws(OutputClosed) {
+    try told { () throws(OutputClosed) in
       try bar.update(done: min(status.position, status.end).value, total: status.end.value)
-    } catch {
+    }
+  }
+
+  func problem(_ problem: Diagnostic) throws(Diagnostic) {
+    try told { () throws(OutputClosed) in try session.show([problem]) }
+  }
+
+  private func told(_ body: () throws(OutputClosed) -> Void) throws(Diagnostic) {
+    do throws(OutputClosed) { try body() } catch {
       throw Diagnostic(code: HostCode.output.code, "stderr takes no more (errno \(error.errno))")
     }
   }

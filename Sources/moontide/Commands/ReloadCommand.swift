@@ -11,7 +11,8 @@ struct ReloadCommand: ParsableCommand {
       Has the run take up the scripts as they are, and prints a row for each definition that changed, with \
       what follows. With an error in any script nothing is taken up, and everything goes on as it was. A \
       removed consumer or saga that has work left stays at work until --approve says that it may go; its file \
-      is put into data/archive.
+      is put into data/archive. When its script is back, now or at a later start, it goes on with that file where \
+      it stopped; a projection does in the same version, else it is folded anew.
 
       Example: moontide reload shop
       """)

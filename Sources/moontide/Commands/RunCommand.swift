@@ -12,7 +12,8 @@ struct RunCommand: ParsableCommand {
       Goes on until Ctrl-C, taking lines as they are appended; with --once it ends when everything is \
       applied, with --until TIME event time is moved on once it is, so that timers of sagas fire that are \
       due by then. With --watch scripts are taken up as they are edited, all that changed or nothing; SIGHUP \
-      and moontide reload do so at once, with and without it. The first Ctrl-C finishes what is in flight and \
+      and moontide reload do so at once, with and without it. A handler whose script is gone leaves its file in \
+      data/archive, and goes on with it once the script is back. The first Ctrl-C finishes what is in flight and \
       checkpoints, a second one ends at once.
 
       Example: moontide run shop --watch

@@ -93,6 +93,13 @@ enum DotCommand: String, CaseIterable {
 
   var usage: String { arguments.isEmpty ? ".\(rawValue)" : ".\(rawValue) \(arguments)" }
 
+  /// The command that a line would be if it stood by itself.
+  static func named(in line: String) -> DotCommand? {
+    let text = StatementSplitter.trimmed(line)
+    guard text.hasPrefix(".") else { return nil }
+    return DotCommand(rawValue: text.dropFirst().prefix { !$0.isWhitespace }.lowercased())
+  }
+
   /// A command and what stands behind it.
   /// - Throws: `E0697` with the nearest name for one that does not exist.
   static func parse(_ line: String) throws(Diagnostic) -> (command: DotCommand, rest: String) {

@@ -39,7 +39,13 @@ final class ReplLoop {
         if wasEmpty, !splitter.isPending { try session.note("Ctrl-D or .quit ends") }
         splitter.clear()
       case .line(let line):
-        for input in take(line) {
+        let wasPending = splitter.isPending
+        let inputs = take(line)
+        if wasPending, inputs.isEmpty, let command = DotCommand.named(in: line) {
+          try session.note(
+            ".\(command.rawValue) became part of the statement above, which has no ; yet; Ctrl-C gives it up")
+        }
+        for input in inputs {
           let isLua = input.kind == .luaExpression || input.kind == .luaStatements
           if !isLua { remember(input, prompt, history) }
           guard try perform(input) else { return }
