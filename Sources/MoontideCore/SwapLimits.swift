@@ -29,6 +29,14 @@ extension Limits {
   /// How often a closed read model is asked to take over the rest of its write-ahead log before its place is
   /// taken: while a reader holds on to an older state, that rest is kept beside it instead.
   public static let leavingCheckpointsMax = 20
+  /// Read models that one run folds beside those in use at once: each has three threads at work and some
+  /// 30 MiB in memory, and more of them would end no sooner. The others wait.
+  public static let rebuildsAtOnce = 4
+  /// Dead letters of a rebuilt read model that are looked at one by one, to leave those out to which the one
+  /// in use has not come; some hundred bytes each.
+  public static let comparedLettersMax = 10_000
+  /// How often one that waits for its turn asks.
+  public static let rebuildTurnPause = Duration.milliseconds(50)
   /// One read of a rebuild: two such batches are in memory, one being handled, one being read, and they fit
   /// into the caches of the processor.
   public static let rebuildRecords = 16_000

@@ -71,6 +71,7 @@ final class RebuildRig: @unchecked Sendable {
 
   var titles: [String] { reporter.titles }
   var group: HandlerGroup { running.all[0] }
+  var turns: RebuildTurns { setting.rebuilds }
 
   func start() throws { try running.start(try #require(project.catalog.definition("p"))) }
 

@@ -93,6 +93,49 @@ import Testing
     try rig.wait("the third version") { try rig.read() == .init(count: 20_001, version: 3) }
   }
 
+  @Test func `an edit that is taken back while the version beside takes its place is not lost`() throws {
+    let rig = try RebuildRig()
+    defer { rig.end() }
+    try rig.publish(300)
+    try rig.start()
+    try rig.waitForEnd()
+    for round in 1...40 {
+      try rig.edit(RebuildRig.script(2))
+      // A rebuild takes some ten milliseconds: it is met in all of its stages.
+      usleep(UInt32(round) * 700)
+      try rig.edit(RebuildRig.script(1))
+      try rig.wait("the first version in round \(round)") {
+        try !rig.group.isRebuilding && rig.read() == .init(count: 300, version: 1)
+      }
+    }
+    #expect(rig.group.swaps > 0, "no version took its place in time")
+  }
+
+  @Test func `so many versions are folded beside at once, and the others have their turn`() throws {
+    let turns = RebuildTurns()
+    let taken = (0..<Limits.rebuildsAtOnce + 3).map { _ in turns.take() }
+    #expect(taken == Array(repeating: true, count: Limits.rebuildsAtOnce) + [false, false, false])
+    let rig = try RebuildRig()
+    defer { rig.end() }
+    try rig.publish(300)
+    try rig.start()
+    try rig.waitForEnd()
+    for _ in 0..<Limits.rebuildsAtOnce { #expect(rig.turns.take()) }
+    try rig.edit(RebuildRig.script(2))
+    usleep(UInt32(Limits.rebuildTurnPause / .microseconds(1)) * 3)
+    #expect(rig.group.isRebuilding && rig.group.rebuild?.position == .start && rig.group.swaps == 0)
+    #expect(!FileManager.default.fileExists(atPath: rig.project.paths.rebuilding("p")))
+    rig.turns.giveBack()
+    try rig.wait("its turn") { rig.group.swaps == 1 }
+    // It gives it back, also where it stops or is given up.
+    try rig.edit(RebuildRig.script(3, failing: true))
+    try rig.wait("its end") { rig.group.failedRebuild != nil }
+    try rig.edit(RebuildRig.script(4))
+    try rig.edit(RebuildRig.script(5))
+    try rig.wait("the last") { try rig.read().version == 5 }
+    #expect(rig.turns.take() && !rig.turns.take())
+  }
+
   @Test func `a version that stops on its way leaves the one that serves`() throws {
     let rig = try RebuildRig()
     defer { rig.end() }
@@ -107,6 +150,95 @@ import Testing
     try rig.wait("the version before") { try rig.read() == .init(count: 60, version: 1) }
     try rig.edit(RebuildRig.script(2))
     try rig.wait("the mended version") { try rig.read() == .init(count: 60, version: 2) }
+  }
+
+  @Test func `after a swap what is written shares its index with other processes`() throws {
+    let rig = try RebuildRig()
+    defer { rig.end() }
+    try rig.publish(300)
+    try rig.start()
+    try rig.waitForEnd()
+    for version in 2...4 {
+      // Somebody asks how far it is, and has the file open while it takes its place.
+      let asking = version == 3 ? try Asking(rig) : nil
+      try rig.edit(RebuildRig.script(version))
+      try rig.wait("the swap") { rig.group.swaps == version - 1 }
+      try rig.publish(5)
+      try rig.waitForEnd()
+      asking?.end()
+      // SQLite finds the readers of a file by the index of its write-ahead log alone, which has a name.
+      let open = try RebuildTests.openFiles(below: rig.folder).filter { $0.contains("-shm") }
+      #expect(open.contains { $0.hasSuffix("/p.sqlite-shm") }, "\(open)")
+      #expect(!open.contains { $0.contains("rebuilding") || $0.hasSuffix("(deleted)") }, "\(open)")
+    }
+    #expect(try rig.read() == .init(count: 315, version: 4))
+  }
+
+  /// What this process has open there, as the system names it.
+  private static func openFiles(below folder: URL) throws -> [String] {
+    try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").compactMap { number in
+      var name = [UInt8](repeating: 0, count: 4_096)
+      let bytes = name.withUnsafeMutableBytes {
+        readlink("/proc/self/fd/\(number)", $0.baseAddress!, $0.count)
+      }
+      // What was closed since they were listed has no name.
+      guard bytes > 0 else { return nil }
+      let path = String(decoding: name.prefix(bytes), as: UTF8.self)
+      return path.contains(folder.lastPathComponent) ? path : nil
+    }
+  }
+
+  /// Has what is beside open over and over, as `sys.handlers` may.
+  private final class Asking: @unchecked Sendable {
+    // Unchecked: the flag is atomic, the thread is written once.
+    private let isDone = Atomic(false)
+    private var thread: Thread?
+
+    init(_ rig: RebuildRig) throws {
+      let path = rig.project.paths.rebuilding("p")
+      let thread = Thread { [self] in
+        var kept: StoreReader?
+        while !isDone.load(ordering: .acquiring) {
+          // It comes and goes.
+          do { kept = try kept ?? StoreReader(path: path) } catch { usleep(100) }
+        }
+        _ = kept
+      }
+      self.thread = thread
+      thread.start()
+    }
+
+    func end() { isDone.store(true, ordering: .releasing) }
+  }
+
+  @Test func `a version by which more events fail takes nobody's place, unless that is asked for`() throws {
+    func failing(_ version: Int, from first: Int) -> String {
+      RebuildRig.script(version, failing: true)
+        .replacingOccurrences(of: "exhausted = \"halt\",", with: "")
+        .replacingOccurrences(of: "> 10", with: ">= \(first)")
+    }
+    let rig = try RebuildRig()
+    defer { rig.end() }
+    try rig.publish(50)
+    try rig.start()
+    try rig.waitForEnd()
+    try rig.edit(failing(2, from: 41))
+    try rig.wait("its end") { rig.group.failedRebuild != nil }
+    #expect(rig.titles.contains { $0.hasPrefix("10 more events fail by version ") }, "\(rig.titles)")
+    #expect(try rig.read() == .init(count: 50, version: 1))
+    try rig.publish(5)
+    try rig.wait("the version before") { try rig.read() == .init(count: 55, version: 1) }
+    let definition = try rig.edit(failing(3, from: 46))
+    try rig.wait("its end too") { rig.group.failedRebuild != nil }
+    // The same, asked for.
+    let catalog = try LoadedScripts.load(rig.project.paths, files: rig.project.files).catalog
+    #expect(try rig.group.rebuild(definition, rig.group.setting.with(catalog), .anew))
+    try rig.wait("the swap") { rig.group.swaps == 1 }
+    #expect(try rig.read() == .init(count: 45, version: 3))
+    // No more of them fail than did.
+    try rig.edit(failing(4, from: 46))
+    try rig.wait("another swap") { rig.group.swaps == 2 }
+    #expect(try rig.read() == .init(count: 45, version: 4))
   }
 
   @Test func `whoever is in the middle of a query keeps what he reads`() throws {

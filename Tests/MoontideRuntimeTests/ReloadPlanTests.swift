@@ -230,6 +230,24 @@ struct ReloadPlanTests {
     #expect(TakeoverRecord(data: Array("{}".utf8)) == nil && TakeoverRecord(data: []) == nil)
   }
 
+  @Test(arguments: [0, 1, 2, 3, 8, 21]) func `the last takeover is found without reading all`(count: Int)
+    throws
+  {
+    let all = outline(Self.all)
+    let project = try TestProject([:])
+    let topic = try project.log.topic(.reloads, partitions: 1).id
+    for number in 0..<count {
+      let batch = DraftBatch()
+      let file = TakeoverRecord.File(path: "handlers/\(number).lua", content: .zero)
+      TakeoverRecord(ReloadPlan(from: all, to: all), to: all, files: [file], before: nil)
+        .draft(id: "t-\(number)", topic: topic, into: batch)
+      _ = try project.log.append(AppendRequest(batch: batch))
+    }
+    try project.log.flush()
+    #expect(try TakeoverRecord.last(in: project.log) == TakeoverRecord.all(in: project.log).last)
+    #expect(try TakeoverRecord.all(in: project.log).count == count)
+  }
+
   @Test func `a takeover carries on what it does not touch`() {
     let all = outline(Self.all)
     let before = TakeoverRecord(ReloadPlan(from: ScriptOutline([]), to: all), to: all, files: [], before: nil)

@@ -185,8 +185,8 @@ public enum HostCode: String, ExplainedCode {
     case .rebuild:
       "A new version of a projection folds the log into a file beside the read model in use, which goes on "
         + "serving and keeps up. Once the new one has caught up and was looked through it takes the place of "
-        + "the old one, which is kept for moontide projection rollback. A version that stops on the way, or "
-        + "that is not wanted any more, changes nothing."
+        + "the old one, which is kept for moontide projection rollback. A version that stops on the way, by "
+        + "which more events fail than by the old one, or that is not wanted any more, changes nothing."
     }
   }
 
@@ -252,7 +252,8 @@ public enum HostCode: String, ExplainedCode {
         + "away: the consumer then begins anew where its `from` says, without its state."
     case .rebuild:
       "moontide handlers shows how far a rebuild is. After one that stopped, mend the script: "
-        + "moontide check, moontide dead ls; then moontide projection rebuild NAME."
+        + "moontide check, moontide dead ls; then moontide projection rebuild NAME, which also takes one by "
+        + "which events fail."
     }
   }
 }

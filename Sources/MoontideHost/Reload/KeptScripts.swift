@@ -30,7 +30,11 @@ struct KeptScripts {
   }
 
   /// What is at work, or was last; nil before the first run.
-  func last() throws(Diagnostic) -> TakeoverRecord? { try takeovers().last }
+  func last() throws(Diagnostic) -> TakeoverRecord? {
+    let logged = try LogError.told { () throws(LogError) in try TakeoverRecord.last(in: log) }
+    if let logged { return logged }
+    return try beginning()?.record
+  }
 
   /// What the log began with, while nothing has taken its place.
   func beginning() throws(Diagnostic) -> FirstScripts? {
@@ -134,8 +138,7 @@ struct KeptScripts {
 
   private func write(_ first: FirstScripts) throws(Diagnostic) {
     try FileError.told { () throws(FileError) in
-      try files.replace(paths.firstScripts, with: first.lines)
-      try files.open(paths.firstScripts, .readWrite).sync()
+      try files.replace(paths.firstScripts, with: first.lines, isFlushed: true)
       try files.syncDirectory(paths.data)
     }
   }

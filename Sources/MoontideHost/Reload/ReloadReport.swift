@@ -7,7 +7,8 @@ public struct ReloadReport: Sendable {
     /// `projection`, `consumer`, `saga`, `decider`, `upcaster` or `settings`.
     public var kind: String
     public var name: String
-    /// `changed`, `added`, `removed`, `renamed` or `kept`, of one that stays at work though it is removed.
+    /// `changed`, `added`, `removed`, `renamed`; `same` of one that could not begin before and does now;
+    /// `kept` of one that stays at work though it is removed.
     public var change: String
     /// 12 hexadecimal digits; empty of a removed one.
     public var version: String
@@ -23,7 +24,8 @@ public struct ReloadReport: Sendable {
   }
 
   public var rows: [Row] = []
-  /// With an error among them nothing was taken up; else what is to be known.
+  /// With an error among them and no rows nothing was taken up. With rows an error is of one of those, which
+  /// does not run now; else it is what is to be known.
   public var problems: [Diagnostic] = []
 
   public init() {}
@@ -31,7 +33,8 @@ public struct ReloadReport: Sendable {
   /// Nothing was taken up.
   init(refused problems: [Diagnostic]) { self.problems = problems }
 
-  public var isRefused: Bool { problems.contains { $0.severity == .error } }
+  public var hasErrors: Bool { problems.contains { $0.severity == .error } }
+  public var isRefused: Bool { rows.isEmpty && hasErrors }
 
   /// Columns of its rows.
   public static let columns = ["kind", "name", "change", "version", "follows"]

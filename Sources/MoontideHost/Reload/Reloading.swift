@@ -10,8 +10,8 @@ final class Reloading: Sendable {
   private struct State {
     /// The content that was last taken up or refused.
     var seen: Digest?
-    /// A content that would remove definitions, and since when it stands.
-    var doubted: (content: Digest, since: Duration)?
+    /// A content that would remove definitions, since when it stands, and whether that was told.
+    var doubted: (content: Digest, since: Duration, isTold: Bool)?
     /// The handlers that run, by name; nil: all.
     var only: Set<String>?
   }
@@ -52,6 +52,15 @@ final class Reloading: Sendable {
     return report
   }
 
+  /// What the content of the scripts is worth to whoever watches them.
+  private enum Belief {
+    case believed
+    /// To be looked at again soon.
+    case doubted
+    /// It is what somebody may mean, who then says so.
+    case unbelieved
+  }
+
   /// Looks whether the scripts are others than those that were last taken up or refused, and takes them up
   /// then; whether it is to look again soon.
   func look() -> Bool {
@@ -63,9 +72,14 @@ final class Reloading: Sendable {
           state.doubted = nil
           return .success((nil, false))
         }
-        if mustWait(scripts, content, &state) { return .success((nil, true)) }
-        return .success((try attempt(scripts, &state, approve: false), false))
+        switch try belief(scripts, content, &state) {
+        case .believed: return .success((try attempt(scripts, &state, approve: false), false))
+        case .doubted: return .success((nil, true))
+        case .unbelieved: return .success((nil, false))
+        }
       } catch {
+        // What passes is tried again.
+        if error.isPassing { state.seen = nil }
         return .failure(error)
       }
     }
@@ -84,19 +98,51 @@ final class Reloading: Sendable {
   }
 
   /// A file that is being saved is empty for a moment, or not there: that definitions are gone is believed
-  /// once it has stood for a while.
-  private func mustWait(_ scripts: ScriptFiles, _ content: Digest, _ state: inout State) -> Bool {
+  /// once it has stood for a while. That the folder itself is gone is never believed: it is on its way
+  /// elsewhere, or another one takes its place.
+  private func belief(
+    _ scripts: ScriptFiles, _ content: Digest, _ state: inout State
+  ) throws(Diagnostic) -> Belief {
     let now = project.clock.monotonic
     if let doubted = state.doubted, doubted.content == content {
-      return now < doubted.since + Limits.removalDoubtTime
+      if now < doubted.since + Limits.removalDoubtTime { return .doubted }
+      let isThere = try FileError.told { () throws(FileError) in
+        try project.files.status(project.paths.handlers) != nil
+      }
+      if isThere { return .believed }
+      if !doubted.isTold { report(Reloading.gone) }
+      state.doubted?.isTold = true
+      return .unbelieved
     }
     let loaded = LoadedScripts(scripts)
     guard !loaded.hasErrors, plan(loaded, only: state.only).removes else {
       state.doubted = nil
-      return false
+      return .believed
     }
-    state.doubted = (content, now)
-    return true
+    state.doubted = (content, now, false)
+    return .doubted
+  }
+
+  private static var gone: Diagnostic {
+    Diagnostic(
+      .warning, code: HostCode.reload.code, "the folder handlers/ is gone",
+      details: [
+        .init("state", "nothing was taken up, everything goes on as it was"),
+        .init("help", "put it back; or moontide reload, if that is meant"),
+      ])
+  }
+
+  /// False of one that could not begin when its last version was taken up.
+  private func isAtWork(_ step: ReloadPlan.Step) -> Bool {
+    if step.kind == .decider {
+      guard let group = running.deciders.first(where: { $0.definition.name == step.name }) else {
+        return false
+      }
+      return !group.hasEnded || group.halted != nil
+    }
+    guard let kind = HandlerKind(rawValue: step.kind.rawValue), kind != .upcaster else { return true }
+    guard let group = running.group(kind, step.name) else { return false }
+    return !group.hasEnded || group.halted != nil
   }
 
   private func plan(_ loaded: LoadedScripts, only: Set<String>?) -> ReloadPlan {
@@ -120,7 +166,8 @@ final class Reloading: Sendable {
       }
       state.only = only
     }
-    let plan = plan(new, only: state.only)
+    var plan = plan(new, only: state.only)
+    plan.beginAgain { !isAtWork($0) }
     let missing = try missingStarts(plan, new)
     if !missing.isEmpty { return ReloadReport(refused: missing) }
     let fresh = new.problems.filter { !old.problems.contains($0) } + needingRestart(new, old)

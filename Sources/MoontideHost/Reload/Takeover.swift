@@ -53,7 +53,10 @@ struct Takeover {
     change.share(setting)
     for step in plan.steps where step.change != .same || step.isAgain {
       if running.hasEnded { break }
-      do throws(Diagnostic) { try carryOut(step) } catch { outcome.problems.append(fault(error, step)) }
+      do throws(Diagnostic) { try carryOut(step) } catch {
+        outcome.problems.append(fault(error, step))
+        tell(step, follows: "does not run now")
+      }
       CrashPoint.reach(.duringTakeover)
     }
     reroute()
@@ -149,11 +152,15 @@ struct Takeover {
     case .decider: follows = try takeOver(decider: step)
     case .projection, .consumer, .saga: follows = try takeOver(handler: step)
     }
-    if step.change == .same { return }
+    if step.change == .same, !step.isIdle { return }
+    tell(step, follows: step.was.map { "was \($0); \(follows)" } ?? follows)
+  }
+
+  private mutating func tell(_ step: ReloadPlan.Step, follows: String) {
     outcome.rows.append(
       .init(
         kind: step.kind.rawValue, name: step.name, change: step.change.rawValue, version: step.version ?? "",
-        follows: step.was.map { "was \($0); \(follows)" } ?? follows))
+        follows: follows))
   }
 
   private func takeOver(decider step: ReloadPlan.Step) throws(Diagnostic) -> String {

@@ -32,6 +32,8 @@ final class HandlerGroup: Sendable {
     let progressed: Bell
     var performer: any EffectPerformer
     let circuits: CircuitBoard
+    /// Whose turn it is to be folded beside.
+    let rebuilds = RebuildTurns()
     /// How long an open circuit may hold an effect back.
     let patience: Duration
 
@@ -185,10 +187,6 @@ final class HandlerGroup: Sendable {
   ) throws(Diagnostic) -> Bool {
     guard let projection else { preconditionFailure("\(known.name) is no projection") }
     precondition(definition.name == known.name, "\(definition.name) is not \(known.name)")
-    if file == .known, !hasEnded, projection.definition.scriptVersion == definition.scriptVersion {
-      try projection.cancelRebuild()
-      return true
-    }
     return try projection.rebuild(definition, setting, file)
   }
 

@@ -58,14 +58,14 @@ final class ProjectionGroup: @unchecked Sendable {
     case .beside(let handover, let file): (predecessor, beside) = (handover, file)
     }
     let (board, signs) = (StatusBoard(definition, lane: 0), ProjectionSigns())
-    let (project, catalog) = (setting.project, setting.catalog)
+    let (project, catalog, turns) = (setting.project, setting.catalog, setting.rebuilds)
     let keeper = StoreKeeper(project)
     let surroundings = setting.surroundings
     let name = predecessor == nil ? definition.name : "\(definition.name)/beside"
     let thread = WorkerThread(name, setting) { [predecessor, isResumed, beside] () throws(Diagnostic) in
       try ProjectionRun(
         definition, keeper: keeper, log: project.log, board: board, signs: signs, predecessor: predecessor,
-        isResumed: isResumed, beside: beside, report: surroundings.report
+        isResumed: isResumed, beside: beside, turns: turns, report: surroundings.report
       ) { store, isBeside throws(Diagnostic) in
         var surroundings = surroundings
         if isBeside {
@@ -120,8 +120,8 @@ final class ProjectionGroup: @unchecked Sendable {
   // MARK: Changes
 
   /// Has another version, or the same one anew, folded beside; returns when that has begun. What was beside
-  /// before is given up, unless it is of that version. False when no version serves that could be kept up
-  /// meanwhile: it has stopped, or makes its own read model anew.
+  /// before is given up, unless it is of that version; with the version that serves that is all. False when
+  /// no version serves that could be kept up meanwhile: it has stopped, or makes its own read model anew.
   func rebuild(
     _ definition: HandlerDefinition, _ setting: Setting, _ file: StoreKeeper.Beside
   ) throws(Diagnostic) -> Bool {
@@ -143,7 +143,12 @@ final class ProjectionGroup: @unchecked Sendable {
     {
       return true
     }
-    withdraw()
+    let isWithdrawn = withdraw()
+    // Asked only now: what was beside may have taken its place while that was waited for.
+    if file == .known, !hasEnded, self.definition.scriptVersion == definition.scriptVersion {
+      if isWithdrawn { try StoreKeeper(setting.project).discardBeside(definition.name) }
+      return true
+    }
     guard claimBeside() else { return false }
     let handover = Handover(self)
     let version = ProjectionGroup.version(definition, setting, .beside(handover, file))

@@ -40,20 +40,25 @@ package final class ProjectionRun: ClosingWorker {
   private var isDamaged = false
   /// What it leaves on the disk to all that is live.
   private var room: RebuildRoom
-  private let beginning: StoreKeeper.Beside
   /// Whether it has claimed the file beside the read model in use, which it serves.
   private var holdsBeside = false
+  /// What it is to begin with beside the one in use.
+  private let first: StoreKeeper.Beside
+  /// The same for the next time that it begins.
+  private var beginning: StoreKeeper.Beside
+  private let turn: RebuildTurns.Turn
 
   /// - Parameters:
   ///   - predecessor: what serves, and is kept up, while this version is folded beside; without one this is
   ///     the version that serves as soon as it can.
   ///   - isResumed: it serves, and goes on with the read model in use as that stands.
   ///   - beside: what it begins with when it is folded beside.
+  ///   - turns: asked before anything is folded beside; nil: nobody else does.
   ///   - makeWorker: its worker over a store; beside the one in use nobody waits for single rows.
   package init(
     _ definition: HandlerDefinition, keeper: StoreKeeper, log: any EventLog, board: StatusBoard,
     signs: ProjectionSigns, predecessor: (any ServingVersion)? = nil, isResumed: Bool = false,
-    beside: StoreKeeper.Beside = .known,
+    beside: StoreKeeper.Beside = .known, turns: RebuildTurns? = nil,
     report: @escaping @Sendable (Diagnostic) -> Void,
     makeWorker: @escaping (any EffectStore, _ isBeside: Bool) throws(Diagnostic) -> HandlerWorker
   ) throws(Diagnostic) {
@@ -66,13 +71,15 @@ package final class ProjectionRun: ClosingWorker {
     self.isResumed = isResumed
     self.report = report
     self.makeWorker = makeWorker
-    beginning = beside
+    (first, beginning) = (beside, beside)
+    turn = RebuildTurns.Turn(turns)
     room = RebuildRoom(keeper, definition.name)
-    try open(beside)
+    // Beside another version it begins when it is its turn.
+    if predecessor == nil { try open() }
   }
 
   /// Opens the read model, or one beside it that is to replace it.
-  private func open(_ beginning: StoreKeeper.Beside = .known) throws(Diagnostic) {
+  private func open() throws(Diagnostic) {
     let decided = try LogError.told { () throws(LogError) in
       try Rulings.load(of: definition.identityName, from: log).decisions
     }
@@ -92,6 +99,7 @@ package final class ProjectionRun: ClosingWorker {
     if isBeside { target = log.durableEnd }
     signs.isRebuilding = isBeside
     store = opened.store
+    beginning = .known
     signs.lost.isSet = false
     if isBeside, commitsLate, keeper.vfs == nil { opened.store.commitLate(lost: signs.lost) }
     worker = try makeWorker(opened.store, isBeside)
@@ -111,6 +119,7 @@ package final class ProjectionRun: ClosingWorker {
   }
 
   package func step() -> StepOutcome {
+    guard !signs.isRebuilding || turn.take() else { return .idle(for: Limits.rebuildTurnPause) }
     do throws(Diagnostic) {
       if try givesWay() { return .idle(for: Limits.fullDiskPause) }
       // Nobody else holds it: what is closed below is closed when it says so.
@@ -155,7 +164,8 @@ package final class ProjectionRun: ClosingWorker {
     guard case .folding = stage else { return false }
     if room.isWaiting {
       guard try room.hasEnough() else { return true }
-      try open(beginning)
+      beginning = first
+      try open()
       return false
     }
     guard worker != nil, try room.isShort() else { return false }
@@ -164,6 +174,7 @@ package final class ProjectionRun: ClosingWorker {
         worker = nil
         store = nil
       })
+    turn.giveBack()
     return true
   }
 
@@ -226,7 +237,10 @@ package final class ProjectionRun: ClosingWorker {
     worker?.settle()
     try StoreError.told { [store] () throws(StoreError) in try store?.join() }
     do throws(Diagnostic) {
-      stage = .proven(try keeper.prove(definition, at: board.status.position))
+      let seal = try keeper.prove(definition, at: board.status.position)
+      // What a person asks for is taken as it is.
+      if predecessor != nil, case .known = first, let store { try keeper.refuseWorse(definition, store) }
+      stage = .proven(seal)
       CrashPoint.reach(.afterProof)
     } catch {
       guard error.code == HostCode.storeDamaged.code, !hasMended else { throw error }
@@ -260,6 +274,7 @@ package final class ProjectionRun: ClosingWorker {
       throw error
     }
     let isBesideAnother = predecessor != nil
+    turn.giveBack()
     // Nothing else is folded beside before all that this one left there is gone.
     _ = claimBeside()
     signs.isRebuilding = false
@@ -292,9 +307,9 @@ package final class ProjectionRun: ClosingWorker {
   }
 
   private func goOn(to place: Position) throws(Diagnostic) {
-    guard let worker else { preconditionFailure("a rebuild of \(definition.name) has no worker") }
     while board.status.position < place {
-      switch worker.step() {
+      switch worker?.step() {
+      case nil: preconditionFailure("a rebuild of \(definition.name) has no worker")
       case .progressed: break
       case .idle:
         if let waiting = board.status.waiting { throw waiting }
@@ -356,18 +371,6 @@ package final class ProjectionRun: ClosingWorker {
       try seal.write(keeper.paths.readModel(definition.name), keeper.files)
     }
   }
-}
-
-/// The version of a projection that serves while another one is folded beside it. Called by the thread of
-/// that other one.
-package protocol ServingVersion: AnyObject {
-  /// Has it end at the end of its batch, and says how far it came; nil when the other one is not to take its
-  /// place any more, and then nothing is done.
-  func stop() throws(Diagnostic) -> Position?
-  /// The other one has its place.
-  func isReplaced()
-  /// The other one could not take its place: it goes on.
-  func goOn()
 }
 
 /// A worker that has something to do at its end, on its own thread.

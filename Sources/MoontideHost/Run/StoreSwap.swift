@@ -33,9 +33,39 @@ extension StoreKeeper {
     }.get()
   }
 
-  /// Puts a rebuilt file, closed by its owner with nothing left in its write-ahead log, in the place of the
-  /// one in use, which nobody writes any more. That one is kept as the previous one, with what it has in its
-  /// write-ahead log; readers who have it open keep it. When it throws, the one in use is the one it was.
+  /// Refuses a rebuilt file by whose script more events fail than by that of the one in use: that is an edit
+  /// to be mended, and readers keep what they have.
+  func refuseWorse(_ definition: HandlerDefinition, _ store: ProjectionStore) throws(Diagnostic) {
+    var letters = try StoreError.told { () throws(StoreError) in try store.ledger().deadLetters }
+    guard letters > 0 else { return }
+    let path = paths.readModel(definition.name)
+    let serving = try told(path) { () throws(StoreOpeningError) in
+      let reader = try StoreReader(path: path, vfs: vfs)
+      return try StoreOpeningError.told { () throws(StoreError) in try reader.ledger() }
+    }
+    if letters > serving.deadLetters, letters <= Limits.comparedLettersMax {
+      // The one in use may not have come to all of these events yet.
+      let place = serving.checkpoints.values.max() ?? .start
+      letters = try StoreError.told { () throws(StoreError) in
+        try store.deadLetters().count { $0.position < place }
+      }
+    }
+    let more = letters - serving.deadLetters
+    if more <= 0 { return }
+    throw Diagnostic(
+      .rebuild,
+      "\(Counted.text(more, "more event")) \(more == 1 ? "fails" : "fail") by version "
+        + "\(definition.scriptVersion) of projection \(definition.name)",
+      help: "mend the script; or moontide projection rebuild \(definition.name) takes it as it is")
+  }
+
+  /// Puts a rebuilt file, closed by its owner, in the place of the one in use, which nobody writes any more.
+  /// That one is kept as the previous one, with what it has in its write-ahead log; readers who have it open
+  /// keep it. When it throws, the one in use is the one it was.
+  ///
+  /// The rebuilt file has a write-ahead log of its own only where somebody reads it: one who asks how far it
+  /// is, or has had it open since it was in use before a rollback. That log goes with it, after it: a kill in
+  /// between costs what is in there, which is folded again.
   func swap(_ definition: HandlerDefinition) throws(Diagnostic) {
     let path = paths.readModel(definition.name)
     let beside = paths.rebuilding(definition.name)
@@ -52,7 +82,10 @@ extension StoreKeeper {
         CrashPoint.reach(.duringSwap)
         try files.rename(beside, to: path)
         // Nothing is left in it, but whoever reads the file by another name goes by its index.
-        try moveLog(of: beside, to: path)
+        do throws(FileError) { try moveLog(of: beside, to: path) } catch {
+          // It has its place: what stays behind is removed.
+          return
+        }
       }
     }
     CrashPoint.reach(.afterRename)

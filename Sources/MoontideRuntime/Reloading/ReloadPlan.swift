@@ -25,6 +25,8 @@ public struct ReloadPlan: Sendable, Hashable {
     /// Of one whose version is the same: whether it begins again all the same, since something that it
     /// shares with others has changed (budgets, where commands go, the versions of new events).
     public var isAgain = false
+    /// Of one whose version is the same: whether it is not at work, and begins for that reason.
+    public var isIdle = false
 
     public init(
       _ change: Change, _ kind: ScriptOutline.Kind, _ name: String, version: String? = nil,
@@ -110,6 +112,14 @@ public struct ReloadPlan: Sendable, Hashable {
 
   /// Whether a definition would be gone for good.
   public var removes: Bool { steps.contains { $0.change == .removed } }
+
+  /// Those whose version is the same begin again where they are not at work.
+  public mutating func beginAgain(where isIdle: (Step) -> Bool) {
+    for index in steps.indices where steps[index].change == .same && isIdle(steps[index]) {
+      steps[index].isAgain = true
+      steps[index].isIdle = true
+    }
+  }
 
   /// That one goes on with a file that was put away.
   public mutating func goesOn(_ kind: ScriptOutline.Kind, _ name: String, with store: String) {

@@ -166,15 +166,34 @@ public struct TakeoverRecord: Sendable, Hashable {
         topic: topic.id, key: key, from: version, records: Limits.readRecordsMax, into: batch)
       if next == version { return found }
       version = next
-      for record in batch.records {
-        guard var one = TakeoverRecord(data: Array(batch.bytes[record.envelope.data.indices])) else {
-          continue
-        }
-        one.position = record.position
-        one.recorded = EventTime(microseconds: record.recordedMicroseconds)
-        found.append(one)
-      }
+      found += batch.records.compactMap { one($0, in: batch) }
     }
+  }
+
+  /// The last one of a log that is readable; nil without any. Reads few records, however many there are.
+  public static func last(in log: any EventLog) throws(LogError) -> TakeoverRecord? {
+    guard let topic = log.topics().first(where: { $0.name == .reloads }) else { return nil }
+    let batch = RecordBatch()
+    func reads(_ version: Int) throws(LogError) -> Bool {
+      try log.read(topic: topic.id, key: key, from: version, records: 1, into: batch) != version
+    }
+    var (known, beyond) = (0, 1)
+    while try reads(beyond - 1) { (known, beyond) = (beyond, beyond * 2) }
+    while beyond - known > 1 {
+      let middle = known + (beyond - known) / 2
+      if try reads(middle - 1) { known = middle } else { beyond = middle }
+    }
+    for version in stride(from: known - 1, through: 0, by: -1) where try reads(version) {
+      if let one = one(batch.records[0], in: batch) { return one }
+    }
+    return nil
+  }
+
+  private static func one(_ record: Record, in batch: RecordBatch) -> TakeoverRecord? {
+    guard var one = TakeoverRecord(data: Array(batch.bytes[record.envelope.data.indices])) else { return nil }
+    one.position = record.position
+    one.recorded = EventTime(microseconds: record.recordedMicroseconds)
+    return one
   }
 
   /// The text that has that digest; nil when the log does not keep it.

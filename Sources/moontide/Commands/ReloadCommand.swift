@@ -42,6 +42,7 @@ struct ReloadCommand: ParsableCommand {
         try sink.row(buffer)
       }
       try sink.finish()
+      if report.hasErrors { throw ExitCodes.failed }
     }
   }
 }
