@@ -242,6 +242,15 @@ public final class ProjectionStore: EffectStore {
     try connection.script("pragma wal_checkpoint(truncate)")
   }
 
+  /// Copies all of the WAL into the file, which is then whole without it: before it takes another's place.
+  /// Throws `exhausted` when somebody reads it for so long that this cannot be done.
+  public func emptyLog() throws(StoreError) {
+    try join()
+    let checkpoint = try connection.prepare("pragma wal_checkpoint(truncate)")
+    guard try checkpoint.step(), checkpoint.integer(0) != 0 else { return }
+    throw .exhausted(path: connection.path, reason: "somebody reads it, and so keeps its write-ahead log")
+  }
+
   /// Copies as much of the WAL into the file as readers allow now, without waiting for any; true when that
   /// was all of it. <https://www.sqlite.org/pragma.html#pragma_wal_checkpoint>
   public func checkpointAsReadersAllow() throws(StoreError) -> Bool {

@@ -49,6 +49,11 @@ public enum QueryError: Error, Sendable, Equatable {
   case tooMuchMemory(limit: Int)
   case store(StoreError)
 
+  /// Whether a file could not be opened or read, which another look may find in its place.
+  public var isOfFile: Bool {
+    if case .store(.io) = self { true } else { false }
+  }
+
   /// Whether the query came to a bound of its own, whatever else went wrong by that.
   public var isOwnEnd: Bool {
     switch self {

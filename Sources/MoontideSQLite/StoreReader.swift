@@ -20,6 +20,13 @@ public final class StoreReader {
     identity = try bookkeeping.identity()
   }
 
+  /// Brings a store's write-ahead log into its file, which then has none, unless somebody else has it open:
+  /// before it gets another name. For who holds the project.
+  public static func gather(_ path: String, vfs: String? = nil) throws(StoreError) {
+    // The last connection does so when it is closed.
+    try Connection(path, .readWrite, vfs: vfs).run("select count(*) from sqlite_schema")
+  }
+
   /// As of now, in one snapshot.
   public func ledger() throws(StoreError) -> HandlerLedger {
     try connection.run("begin")

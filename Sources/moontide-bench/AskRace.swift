@@ -1,4 +1,4 @@
-/// Questions to `sys.events`: those that an index answers, and counts without payloads beside counts with them.
+/// Questions to `sys.events`: those that an index answers, and counts without payloads beside counts with.
 struct AskRace {
   let contest: Contest
 

@@ -42,6 +42,19 @@ final class LiveRun {
     }
   }
 
+  /// What it has open whose path has that text; ` (deleted)` stands behind a name that is gone.
+  func files(with text: String) throws -> [String] {
+    let folder = "/proc/\(process.processIdentifier)/fd"
+    return try FileManager.default.contentsOfDirectory(atPath: folder).compactMap { number in
+      var name = [CChar](repeating: 0, count: 4_096)
+      let count = readlink("\(folder)/\(number)", &name, name.count)
+      // Closed since it was listed.
+      guard count >= 0 else { return nil }
+      let path = String(decoding: name[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+      return path.contains(text) ? path : nil
+    }
+  }
+
   /// Raises what `ulimit -S -n` set.
   func allowDescriptors(_ count: Int) throws {
     let raising = try Process.run(

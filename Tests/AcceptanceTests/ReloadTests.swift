@@ -226,7 +226,7 @@ import Testing
     #expect(gone.status == 0 && gone.output.contains("its file is now data/archive/bad-"), "\(gone)")
     #expect(try edited.rows("select name from sys.handlers") == ["notes"])
     put = try FileManager.default.contentsOfDirectory(atPath: archive.path).sorted()
-    #expect(put.count == 2)
+    #expect(put.count == 2, "\(put)")
     #expect(
       try edited.rows("select kind, handler, version from sys.reloads where change = 'removed'") == [
         "projection|orders|", "consumer|bad|",

@@ -264,6 +264,27 @@ import Testing
     #expect(try Binary.run(["projection", "verify", story.project.path, "p"]).status == 0)
   }
 
+  /// Else readers in other processes would go by another index of the write-ahead log than the run does.
+  @Test func `a run has read models open by files that have their names`() throws {
+    let story = try Story()
+    try story.append(5_000)
+    try story.project.runOnce()
+    let run = try LiveRun(["run", story.project.path, "--watch"])
+    try run.waitForError("caught up")
+    for edition in 2...5 {
+      try story.project.write(Self.script(edition), to: "handlers/p.lua")
+      try LiveRun.wait("edition \(edition)") { try story.read() == (story.count, edition) }
+      // A question that was just answered may still hold the one before.
+      try LiveRun.wait("the files of edition \(edition): \(try run.files(with: ".sqlite"))") {
+        try run.hasOnlyFiles(of: "p")
+      }
+    }
+    try Binary.succeed(["projection", "rollback", story.project.path, "p", "-q"])
+    try LiveRun.wait("the read model before") { try story.read() == (story.count, 4) }
+    try LiveRun.wait("its files: \(try run.files(with: ".sqlite"))") { try run.hasOnlyFiles(of: "p") }
+    #expect(run.interrupt() == 0)
+  }
+
   @Test func `nobody waits long for a swap`() throws {
     let story = try Story()
     let path = story.project.path
@@ -281,5 +302,13 @@ import Testing
     // A machine that is busy with other tests has waits of its own: the bound proper is for a quiet one.
     #expect(longest < .milliseconds(rows > 20_000 ? 50 : 500), "\(longest) beside \(median)")
     #expect(run.interrupt() == 0)
+  }
+}
+
+extension LiveRun {
+  /// Whether it has a read model open, with its write-ahead log and the index of that, and no other one.
+  fileprivate func hasOnlyFiles(of name: String) throws -> Bool {
+    let found = try files(with: ".sqlite").map { $0.split(separator: "/").last.map(String.init) ?? "" }
+    return Set(found) == ["\(name).sqlite", "\(name).sqlite-shm", "\(name).sqlite-wal"]
   }
 }

@@ -55,8 +55,10 @@ struct QuerySession {
         break
       } catch {
         triesLeft -= 1
-        // A read model may have been renamed, swapped or put away since it was listed.
-        if triesLeft > 0, !answer.hasBegun, answer.fault == nil, !error.isOwnEnd, try isOutdated(listing) {
+        // A read model may have been renamed, swapped or put away since it was listed; it may even be back.
+        if triesLeft > 0, !answer.hasBegun, answer.fault == nil, !error.isOwnEnd,
+          try isOutdated(listing) || (error.isOfFile && triesLeft > Limits.listingTriesMax - 4)
+        {
           listing = try listed()
           engine.catalog = catalog(listing)
           continue

@@ -224,6 +224,8 @@ struct HandlerArchive {
   private func move(
     _ path: String, to target: String, passing point: CrashPoint? = nil
   ) throws(FileError) {
+    let keeper = StoreKeeper(paths: paths, files: files)
+    try keeper.gather(path)
     let inUse = [path, target].first { !$0.hasPrefix(paths.archive + "/") } ?? path
     // Whoever opens it by its name in use finds it with its write-ahead log, or not at all.
     try SwapLock.swapping(in: folder(of: inUse)) { () throws(FileError) in
@@ -243,11 +245,11 @@ struct HandlerArchive {
     }
   }
 
-  /// The write-ahead log that holds anything; an empty one is no use.
+  /// The write-ahead log, also an empty one that somebody may be reading by.
   private func moveLog(_ path: String, to target: String) throws(FileError) {
-    guard let tail = try files.status(path + "-wal"), tail.bytes > 0 else { return }
+    guard try files.status(path + "-wal") != nil else { return }
     try files.remove(target + "-shm")
-    try files.rename(path + "-wal", to: target + "-wal")
+    try StoreKeeper(paths: paths, files: files).moveLog(of: path, to: target)
   }
 
   /// What a process left that was killed between the names of a move, either way: the file stays in use, with

@@ -122,6 +122,7 @@ package final class ProjectionRun: ClosingWorker {
     guard !signs.isRebuilding || turn.take() else { return .idle(for: Limits.rebuildTurnPause) }
     do throws(Diagnostic) {
       if try givesWay() { return .idle(for: Limits.fullDiskPause) }
+      // Nobody else holds it: what is closed below is closed when it says so.
       guard let outcome = worker?.step() else {
         // A swap met a full disk: whatever it came to, the files say how to go on.
         try open()
@@ -265,12 +266,8 @@ package final class ProjectionRun: ClosingWorker {
       worker = nil
       CrashPoint.reach(.beforeSwap)
       try StoreError.told { [store] () throws(StoreError) in try store?.finish() }
-      try StoreError.told { [store] () throws(StoreError) in try store?.checkpoint() }
-      weak let left = store
-      store = nil
-      // SQLite would share the index of its write-ahead log, which has lost its name, with whoever opens the
-      // file in this process: other processes would not see what is written, nor be seen.
-      precondition(left == nil, "the rebuilt read model of \(definition.name) is moved while it is open")
+      try StoreError.told { [store] () throws(StoreError) in try store?.emptyLog() }
+      try closed()
       try keeper.swap(definition)
     } catch {
       predecessor?.goOn()
@@ -296,6 +293,17 @@ package final class ProjectionRun: ClosingWorker {
         .rebuild, severity: .note,
         "projection \(definition.name) is rebuilt: version \(definition.scriptVersion) serves from "
           + "\(board.status.position) on"))
+  }
+
+  /// Closes the file. SQLite keeps what it knows of a file for as long as a connection to it is open, by
+  /// the name that it was opened by: one that outlived the swap would have its next owner here go by an index
+  /// that readers in other processes do not see.
+  private func closed() throws(Diagnostic) {
+    weak let open = store
+    store = nil
+    guard open == nil else {
+      throw Diagnostic(.storeDamaged, "the read model of \(definition.name) is still open in this process")
+    }
   }
 
   private func goOn(to place: Position) throws(Diagnostic) {
@@ -335,7 +343,7 @@ package final class ProjectionRun: ClosingWorker {
         if try store?.checkpointAsReadersAllow() ?? true { break }
       }
     }
-    store = nil
+    try closed()
   }
 
   /// Writes the digest of its rows beside the read model, unless the one that is there says the same place.

@@ -21,6 +21,7 @@ extension StoreKeeper {
     }
     renames += trio(old, new)
     try FileError.told { [renames] () throws(FileError) in
+      try gather(old)
       try alone(in: folder) { () throws(FileError) in
         for (from, to) in renames where try files.status(from) != nil {
           if try !isLeft(from, beside: to) { try files.rename(from, to: to) }
@@ -33,15 +34,18 @@ extension StoreKeeper {
     }
   }
 
-  /// A file with its write-ahead log and the index of that, which come first.
+  /// A file with its write-ahead log and the index of that, which comes first (`moveLog`).
   private func trio(_ old: String, _ new: String) -> [(from: String, to: String)] {
-    ["-wal", "-shm", ""].map { (old + $0, new + $0) }
+    ["-shm", "-wal", ""].map { (old + $0, new + $0) }
   }
 
-  /// Whether it is an empty log that a reader made, and the one that belongs to the file has its new name
-  /// already.
+  /// Whether a reader made it after a kill in between: the log that belongs to the file has its new name
+  /// already, so that an empty one beside the old name, and the index of that, are nobody's.
   private func isLeft(_ path: String, beside known: String) throws(FileError) -> Bool {
-    guard path.hasSuffix("-wal"), let status = try files.status(path), status.bytes == 0 else { return false }
-    return try files.status(known) != nil
+    let (name, new) = (path.dropLast(4), known.dropLast(4))
+    guard path.hasSuffix("-wal") || path.hasSuffix("-shm"), try files.status(new + "-wal") != nil else {
+      return false
+    }
+    return try files.status(name + "-wal")?.bytes ?? 0 == 0
   }
 }

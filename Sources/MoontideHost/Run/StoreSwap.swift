@@ -62,10 +62,6 @@ extension StoreKeeper {
   /// Puts a rebuilt file, closed by its owner, in the place of the one in use, which nobody writes any more.
   /// That one is kept as the previous one, with what it has in its write-ahead log; readers who have it open
   /// keep it. When it throws, the one in use is the one it was.
-  ///
-  /// The rebuilt file has a write-ahead log of its own only where somebody reads it: one who asks how far it
-  /// is, or has had it open since it was in use before a rollback. That log goes with it, after it: a kill in
-  /// between costs what is in there, which is folded again.
   func swap(_ definition: HandlerDefinition) throws(Diagnostic) {
     let path = paths.readModel(definition.name)
     let beside = paths.rebuilding(definition.name)
@@ -78,17 +74,12 @@ extension StoreKeeper {
       try files.syncDirectory(paths.readModels)
       CrashPoint.reach(.beforeRename)
       try alone(in: paths.readModels) { () throws(FileError) in
-        for ending in ["-wal", "-shm"] where try files.status(path + ending) != nil {
-          try files.rename(path + ending, to: previous + ending)
-        }
+        try moveLog(of: path, to: previous)
         CrashPoint.reach(.duringSwap)
         try files.rename(beside, to: path)
-        do throws(FileError) {
-          for ending in ["-wal", "-shm"] where try files.status(beside + ending) != nil {
-            try files.rename(beside + ending, to: path + ending)
-          }
-        } catch {
-          // It has its place. A log that stays behind is removed, and what is in there folded again.
+        // Nothing is left in it, but whoever reads the file by another name goes by its index.
+        do throws(FileError) { try moveLog(of: beside, to: path) } catch {
+          // The file has its place all the same; an empty log that stays behind goes with the next rebuild.
           return
         }
       }
@@ -96,13 +87,10 @@ extension StoreKeeper {
     CrashPoint.reach(.afterRename)
   }
 
-  /// The read model in use after a swap; what is left of that is done.
+  /// The read model in use after a swap, which is made durable.
   func swapped(_ definition: HandlerDefinition) throws(Diagnostic) -> ProjectionStore {
     let path = paths.readModel(definition.name)
-    try FileError.told { () throws(FileError) in
-      for ending in ["-wal", "-shm"] { try files.remove(paths.rebuilding(definition.name) + ending) }
-      try files.syncDirectory(paths.readModels)
-    }
+    try FileError.told { () throws(FileError) in try files.syncDirectory(paths.readModels) }
     CrashPoint.reach(.afterSwap)
     return try told(path) { () throws(StoreOpeningError) in try ProjectionStore.open(path: path, vfs: vfs) }
   }
@@ -115,9 +103,7 @@ extension StoreKeeper {
     guard try exists(previous) else { return }
     try discardBeside(name)
     try FileError.told { () throws(FileError) in
-      for ending in ["-wal", "-shm"] where try files.status(previous + ending) != nil {
-        try files.rename(previous + ending, to: beside + ending)
-      }
+      try moveLog(of: previous, to: beside)
       do throws(FileError) { try files.link(previous, to: beside) } catch {
         guard StoreKeeper.oneNameOnly.contains(error.errno) else { throw error }
         try files.rename(previous, to: beside)
@@ -134,9 +120,7 @@ extension StoreKeeper {
       if let own = try files.status(beside), let kept = try files.status(previous),
         own.inode == kept.inode, own.device == kept.device
       {
-        for ending in ["-wal", "-shm"] where try files.status(beside + ending) != nil {
-          try files.rename(beside + ending, to: previous + ending)
-        }
+        try moveLog(of: beside, to: previous)
       }
       for ending in ["", "-wal", "-shm"] { try files.remove(beside + ending) }
     }
@@ -152,10 +136,8 @@ extension StoreKeeper {
       else { return }
       // Somebody who opened the file since has made a log of his own: then the read model goes on from where
       // the file itself is, a little earlier.
-      var isOpened = false
-      for ending in ["-wal", "-shm"] where try files.status(path + ending) != nil { isOpened = true }
-      if !isOpened, try files.status(previous + "-wal") != nil {
-        try files.rename(previous + "-wal", to: path + "-wal")
+      if try files.status(path + "-wal") == nil, try files.status(previous + "-wal") != nil {
+        try moveLog(of: previous, to: path)
       }
       for ending in ["-wal", "-shm", ""] { try files.remove(previous + ending) }
       try files.syncDirectory(paths.readModels)
@@ -171,6 +153,24 @@ extension StoreKeeper {
       guard vfs == nil, StoreKeeper.oneNameOnly.contains(error.errno) else { throw error.diagnostic }
       // Not byte by byte: closing a file gives up the locks that SQLite has on it.
       try StoreError.told { () throws(StoreError) in try StoreCopy.make(of: path, at: previous) }
+    }
+  }
+
+  /// Brings the write-ahead log into a file that is to get another name.
+  func gather(_ path: String) throws(FileError) {
+    guard try files.status(path) != nil else { return }
+    do throws(StoreError) { try StoreReader.gather(path, vfs: vfs) } catch {
+      // The log follows the file then; what is wrong with it is told by who goes on with it.
+      return
+    }
+  }
+
+  /// The write-ahead log of a file follows it to another name, with the index of it: who has the file open
+  /// keeps both, and who opens it by the new name has to meet him there. The index comes first: after a kill
+  /// in between it is made anew from the log, and a log without its own index is never read by another's.
+  func moveLog(of old: String, to new: String) throws(FileError) {
+    for ending in ["-shm", "-wal"] where try files.status(old + ending) != nil {
+      try files.rename(old + ending, to: new + ending)
     }
   }
 
