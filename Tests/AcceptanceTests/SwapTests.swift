@@ -208,11 +208,10 @@ import Testing
     #expect(try story.read() == (110, 2), "what was gone back from once was held against it for ever")
   }
 
-  @Test func `a full disk stops a rebuild, not the read model`() throws {
-    guard SmallDisk.isAllowed else { return }
+  /// 20,000 events on a disk of their own, handled, a run that goes on and readers.
+  private func onSmallDisk(kibibytes: Int) throws -> (Story, SmallDisk, LiveRun) {
     let folder = FileManager.default.temporaryDirectory.appending(path: "moontide-disk-\(UUID().uuidString)")
-    let disk = try SmallDisk(folder, kibibytes: 16 << 10)
-    defer { withExtendedLifetime(disk) {} }
+    let disk = try SmallDisk(folder, kibibytes: kibibytes)
     let story = try Story()
     try story.append(20_000)
     let data = story.project.folder.appending(path: "data")
@@ -221,6 +220,13 @@ import Testing
     let run = try LiveRun(["run", story.project.path, "--watch"])
     try run.waitForError("caught up")
     story.poll(1)
+    return (story, disk, run)
+  }
+
+  @Test func `a full disk stops a rebuild, not the read model`() throws {
+    guard SmallDisk.isAllowed else { return }
+    let (story, disk, run) = try onSmallDisk(kibibytes: 16 << 10)
+    defer { withExtendedLifetime(disk) {} }
     try disk.fill(leaving: 64)
     try story.project.write(Self.script(2), to: "handlers/p.lua")
     try run.waitForError("E0314")
@@ -234,17 +240,8 @@ import Testing
 
   @Test func `a rebuild without room gives way to what is live, and is done once there is some`() throws {
     guard SmallDisk.isAllowed else { return }
-    let folder = FileManager.default.temporaryDirectory.appending(path: "moontide-disk-\(UUID().uuidString)")
-    let disk = try SmallDisk(folder, kibibytes: 96 << 10)
+    let (story, disk, run) = try onSmallDisk(kibibytes: 96 << 10)
     defer { withExtendedLifetime(disk) {} }
-    let story = try Story()
-    try story.append(20_000)
-    let data = story.project.folder.appending(path: "data")
-    try FileManager.default.createSymbolicLink(at: data, withDestinationURL: folder)
-    try story.project.runOnce()
-    let run = try LiveRun(["run", story.project.path, "--watch"])
-    try run.waitForError("caught up")
-    story.poll(1)
     try disk.fill(leaving: 12 << 10)
     // It needs 20 MB, and as much for its write-ahead log.
     try story.project.write(Self.script(2, filler: 1_000), to: "handlers/p.lua")
@@ -254,7 +251,9 @@ import Testing
       try LiveRun.wait("the live path") { try story.read() == (story.count, 1) }
     }
     let short = try run.errors().split(separator: "\n").filter { $0.contains("E0314") }
-    #expect(short.allSatisfy { $0.contains("rebuil") }, "what is live found no room: \(short)")
+    // Until it gives way what is live may meet the full disk too, and waits for that moment.
+    let gave = short.firstIndex { $0.contains("rebuil") } ?? short.endIndex
+    #expect(gave <= 1 && short[gave...].allSatisfy { $0.contains("rebuil") }, "\(short)")
     #expect(short.count <= 3, "\(short)")
     try disk.empty()
     try LiveRun.wait("the new version") { try story.read() == (story.count, 2) }

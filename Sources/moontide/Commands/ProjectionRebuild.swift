@@ -17,26 +17,9 @@ struct ProjectionRebuild: ParsableCommand {
       """)
 
   @OptionGroup var options: GlobalOptions
-  @Argument(help: ArgumentHelp("The project, then a projection.", valueName: "dir> <name"))
-  var words: [String]
+  @OptionGroup var words: RebuildWords
 
-  func validate() throws {
-    guard (1...2).contains(words.count) else {
-      throw ValidationError("projection rebuild takes [DIR] and a name")
-    }
-  }
-
-  func run() throws {
-    let session = CommandSession(options)
-    try session.perform {
-      let project = try session.project(words.count == 2 ? words[0] : nil)
-      let watcher = RebuildWatcher(session)
-      let outcome = try ProjectDoor.access(project).rebuild(
-        RebuildRequest(words[words.count - 1]), observer: watcher)
-      try watcher.finish()
-      try RebuildWatcher.tell(outcome, "is rebuilt", options, session)
-    }
-  }
+  func run() throws { try words.ask(options, told: "is rebuilt") { RebuildRequest($0) } }
 }
 
 /// `projection rollback NAME`
@@ -55,24 +38,32 @@ struct ProjectionRollback: ParsableCommand {
       """)
 
   @OptionGroup var options: GlobalOptions
+  @OptionGroup var words: RebuildWords
+
+  func run() throws { try words.ask(options, told: "is rolled back") { RebuildRequest($0, .rollBack) } }
+}
+
+/// `[DIR] NAME` of a read model that is to be replaced.
+struct RebuildWords: ParsableArguments {
   @Argument(help: ArgumentHelp("The project, then a projection.", valueName: "dir> <name"))
   var words: [String]
 
   func validate() throws {
     guard (1...2).contains(words.count) else {
-      throw ValidationError("projection rollback takes [DIR] and a name")
+      throw ValidationError("projection rebuild and rollback take [DIR] and a name")
     }
   }
 
-  func run() throws {
+  /// Asks for it, waits, and says what came of it.
+  func ask(_ options: GlobalOptions, told what: String, _ request: (String) -> RebuildRequest) throws {
     let session = CommandSession(options)
     try session.perform {
       let project = try session.project(words.count == 2 ? words[0] : nil)
       let watcher = RebuildWatcher(session)
       let outcome = try ProjectDoor.access(project).rebuild(
-        RebuildRequest(words[words.count - 1], .rollBack), observer: watcher)
+        request(words[words.count - 1]), observer: watcher)
       try watcher.finish()
-      try RebuildWatcher.tell(outcome, "is rolled back", options, session)
+      try RebuildWatcher.tell(outcome, what, options, session)
     }
   }
 }

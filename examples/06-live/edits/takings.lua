@@ -1,5 +1,5 @@
 -- What each station took, a day, in cents, refunds taken off.
-local function cents(price) return math.floor(tonumber(price) * 100 + 0.5) end
+local function cents(price) return math.floor(assert(tonumber(price)) * 100 + 0.5) end
 
 projection "takings" {
   schema = [[

@@ -7,7 +7,7 @@ projection "takings" {
   on = {
     RideEnded = function(event, db)
       db.days:add({ event.time:sub(1, 10), event.data.station },
-        { rides = 1, euros = math.floor(tonumber(event.data.price)) })
+        { rides = 1, euros = math.floor(assert(tonumber(event.data.price))) })
     end,
   },
 }
