@@ -65,6 +65,46 @@ import Testing
     #expect(run.interrupt() == 0, "\(run.told)")
   }
 
+  @Test(arguments: ["after-reload-record", "during-takeover", ""])
+  func `what was removed is put away, also where the process died before it could be`(place: String) throws {
+    let scripts = [
+      "notes": Self.consumer(1), "keep": Self.consumer(1, name: "keep"), "orders": Self.projection,
+    ]
+    let project = try project(scripts)
+    let handlers = project.folder.appending(path: "handlers")
+    func remove() throws {
+      for name in ["notes.lua", "orders.lua"] {
+        try FileManager.default.removeItem(at: handlers.appending(path: name))
+      }
+    }
+    if place.isEmpty {
+      try project.runOnce()
+      try remove()
+    } else {
+      let run = try LiveRun(
+        ["run", project.path, "--watch"], limits: "export MOONTIDE_CRASH_AT=\(place):1")
+      try run.waitForError("caught up")
+      try remove()
+      #expect(run.status() == -SIGKILL)
+    }
+    try project.runOnce()
+    let data = project.folder.appending(path: "data")
+    for gone in ["handlers/notes.sqlite", "readmodels/orders.sqlite"] {
+      #expect(!FileManager.default.fileExists(atPath: data.appending(path: gone).path), "\(gone)")
+    }
+    let put = try FileManager.default.contentsOfDirectory(atPath: data.appending(path: "archive").path)
+    #expect(put.map { $0.prefix(6) }.sorted() == ["notes-", "orders"], "\(put)")
+    // Back, it goes on where it stopped.
+    try project.write(Self.consumer(2), to: "handlers/notes.lua")
+    try publish(3..<6, in: project)
+    try project.runOnce()
+    #expect(
+      try rows(
+        project,
+        "select json_extract(data, '$.v'), count(*) from sys.events "
+          + "where type = 'Noted' and topic = 'notes' group by 1 order by 1") == ["1|3", "2|3"])
+  }
+
   @Test func `what could not begin with its edit begins with the next reload`() throws {
     let project = try project(["notes": Self.consumer(1), "keep": Self.consumer(1, name: "keep")])
     try project.runOnce()

@@ -27,15 +27,19 @@ struct HandlerArchive {
 
   /// What a consumer or a saga that has stopped leaves undone, such as `2 dead letters`; empty: nothing.
   func unfinished(_ definition: HandlerDefinition) throws(Diagnostic) -> [String] {
-    let path = place(definition.kind, definition.name)
-    guard definition.kind != .projection, try exists(path) else { return [] }
+    try unfinished(definition.kind, definition.name)
+  }
+
+  func unfinished(_ kind: HandlerKind, _ name: String) throws(Diagnostic) -> [String] {
+    let path = place(kind, name)
+    guard kind != .projection, try exists(path) else { return [] }
     do throws(StoreOpeningError) {
       let reader = try StoreReader(path: path)
       return try StoreOpeningError.told { () throws(StoreError) in
         let ledger = try reader.ledger()
         let held = ledger.parked.reduce(0) { $0 + $1.held.count + ($1.status == .retrying ? 1 : 0) }
         let open =
-          definition.kind == .saga
+          kind == .saga
           ? try reader.openSagas(except: "", after: nil, limit: Limits.readRecordsMax).count : 0
         let counts: [(Int, String)] = [
           (held, "held event"), (ledger.deadLetters, "dead letter"),

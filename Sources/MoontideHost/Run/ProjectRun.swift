@@ -86,6 +86,7 @@ final class ProjectRun {
       try KeptScripts(project).begin(
         project.loaded, only: options.only, archive: archive, clock: project.clock,
         randomness: project.randomness)
+      for told in try LeftFiles(project: project, archive: archive).putAway() { inbox.put(.problem(told)) }
       for definition in definitions {
         if let back = try archive.takeBack(definition) { inbox.put(.problem(back.note(definition))) }
       }

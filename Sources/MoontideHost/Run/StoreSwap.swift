@@ -62,10 +62,6 @@ extension StoreKeeper {
   /// Puts a rebuilt file, closed by its owner, in the place of the one in use, which nobody writes any more.
   /// That one is kept as the previous one, with what it has in its write-ahead log; readers who have it open
   /// keep it. When it throws, the one in use is the one it was.
-  ///
-  /// The rebuilt file has a write-ahead log of its own only where somebody reads it: one who asks how far it
-  /// is, or has had it open since it was in use before a rollback. That log goes with it, after it: a kill in
-  /// between costs what is in there, which is folded again.
   func swap(_ definition: HandlerDefinition) throws(Diagnostic) {
     let path = paths.readModel(definition.name)
     let beside = paths.rebuilding(definition.name)
@@ -83,7 +79,7 @@ extension StoreKeeper {
         try files.rename(beside, to: path)
         // Nothing is left in it, but whoever reads the file by another name goes by its index.
         do throws(FileError) { try moveLog(of: beside, to: path) } catch {
-          // It has its place: what stays behind is removed.
+          // The file has its place all the same; an empty log that stays behind goes with the next rebuild.
           return
         }
       }
