@@ -29,6 +29,7 @@ let package = Package(
     .systemLibrary(name: "CSQLiteLibrary", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+    .systemLibrary(name: "CEditLibrary", pkgConfig: "libedit", providers: [.apt(["libedit-dev"])]),
 
     // Our C: small, each behind one Swift room.
     .target(name: "CChecksum", cSettings: c),
@@ -36,6 +37,7 @@ let package = Package(
     .target(name: "CLua", dependencies: ["CLuaLibrary", "CSimdjson", "CChecksum"], cSettings: c),
     .target(name: "CSQLite", dependencies: ["CSQLiteLibrary"], cSettings: c),
     .target(name: "CEffects", dependencies: ["CCurl"], cSettings: c),
+    .target(name: "CEdit", dependencies: ["CEditLibrary"], cSettings: c),
 
     // The rooms; arrows point down only.
     .target(name: "MoontideCore", dependencies: ["CChecksum"], swiftSettings: strict),
@@ -59,7 +61,7 @@ let package = Package(
     .executableTarget(
       name: "moontide",
       dependencies: [
-        "MoontideCore", "MoontideHost",
+        "MoontideCore", "MoontideHost", "CEdit",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swift),
@@ -91,7 +93,8 @@ let package = Package(
     .testTarget(
       name: "CommandTests", dependencies: ["moontide", "MoontideCore", "MoontideHost"], swiftSettings: swift),
     .testTarget(
-      name: "AcceptanceTests", dependencies: ["moontide", "MoontideCore", "BorrowedFixtures", "SmallServer"],
+      name: "AcceptanceTests",
+      dependencies: ["moontide", "MoontideCore", "MoontideHost", "BorrowedFixtures", "SmallServer"],
       exclude: ["Projects"],
       swiftSettings: swift),
     .target(

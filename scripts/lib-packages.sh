@@ -8,9 +8,9 @@ swift_packages=(binutils libc6-dev libgcc-12-dev libstdc++-12-dev libcurl4 libed
   libxml2 tzdata zlib1g)
 # What `swift build` links with.
 build_packages=("${swift_packages[@]}" git ca-certificates pkg-config
-  liblua5.4-dev libsqlite3-dev libsimdjson-dev zlib1g-dev libcurl4-openssl-dev)
-# What the tests look through: SQLite's own shell, and gzip.
-test_packages=(sqlite3 gzip)
+  liblua5.4-dev libsqlite3-dev libsimdjson-dev zlib1g-dev libcurl4-openssl-dev libedit-dev)
+# What the tests look through: SQLite's own shell, gzip, and pip for lib-lua-server.sh.
+test_packages=(sqlite3 gzip python3 python3-pip)
 
 has_package() {
   [ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]

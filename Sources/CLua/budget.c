@@ -31,6 +31,10 @@ static void check(mt_lua *state, lua_State *L) {
     mt_trip(state, L, MT_INSTRUCTIONS);
     lua_error(L);
   }
+  if (state->host.interrupted != NULL && state->host.interrupted(state->host.context)) {
+    mt_trip(state, L, MT_STOPPED);
+    lua_error(L);
+  }
   int64_t now = monotonic();
   if (state->deadline == 0) {
     state->deadline = now + state->limits.nanoseconds;
@@ -129,6 +133,9 @@ void mt_trip(mt_lua *state, lua_State *L, int32_t kind) {
               fault->message, room, "memory budget: %zu bytes allowed, %zu needed",
               state->limits.memory_bytes, state->denied_bytes);
     break;
+  case MT_STOPPED:
+    fault->message_count = (size_t)snprintf(fault->message, room, "stopped");
+    break;
   default:
     break;
   }
@@ -141,7 +148,9 @@ void mt_trip(mt_lua *state, lua_State *L, int32_t kind) {
   if (state->abandoned) return;
   lua_sethook(L, hook, LUA_MASKCOUNT, 1);
   lua_sethook(state->L, hook, LUA_MASKCOUNT, 1);
-  if (kind == MT_INSTRUCTIONS || kind == MT_TIME) lua_pushlstring(L, fault->message, fault->message_count);
+  if (kind == MT_INSTRUCTIONS || kind == MT_TIME || kind == MT_STOPPED) {
+    lua_pushlstring(L, fault->message, fault->message_count);
+  }
 }
 
 void mt_after_failure(lua_State *L, int status) {

@@ -7,7 +7,7 @@
 /// The writer of a script's globals. Upvalue 1: the table behind the environment.
 static int assign_global(lua_State *L) {
   mt_lua *state = mt_self(L);
-  if (state->phase != MT_LOADING && state->phase != MT_SETTINGS) {
+  if (state->phase != MT_LOADING && state->phase != MT_SETTINGS && state->phase != MT_DESK) {
     size_t count;
     const char *name = mt_tostring(L, 2, &count);
     return luaL_error(L, "globals are read-only after load: '%s'; keep state in ctx.state or db", name);
@@ -19,8 +19,7 @@ static int assign_global(lua_State *L) {
   return 0;
 }
 
-/// Pushes a new environment: an empty table in front of a copy of the base.
-static void push_environment(lua_State *L, mt_lua *state) {
+void mt_push_environment(lua_State *L, mt_lua *state) {
   lua_newtable(L);
   lua_createtable(L, 0, 4);
   lua_newtable(L);
@@ -96,7 +95,7 @@ void mt_load_text(lua_State *L, const char *path, const uint8_t *text, size_t co
     }
     lua_error(L);
   }
-  push_environment(L, state);
+  mt_push_environment(L, state);
   lua_setupvalue(L, -2, 1);
 }
 
@@ -110,7 +109,9 @@ int mt_require(lua_State *L) {
     if (mt_push_shown(L, 3) || !lua_islightuserdata(L, 3) || mt_is_null(L, 3)) return 1;
     return luaL_error(L, "require: the module '%s' requires itself, directly or through others", name);
   }
-  if (state->phase > MT_SETTINGS) return luaL_error(L, "require '%s' belongs at the top of the file", name);
+  if (state->phase > MT_SETTINGS && state->phase != MT_DESK) {
+    return luaL_error(L, "require '%s' belongs at the top of the file", name);
+  }
   mt_push_slot(state, L, MT_SLOT_SOURCES);
   lua_pushvalue(L, 1);
   if (lua_rawget(L, 4) != LUA_TTABLE) {

@@ -122,12 +122,19 @@ static int make(lua_State *L, const char *maker, int32_t command) {
   return 1;
 }
 
+// What is given beside the one value would be lost without a word, such as an envelope in the wrong place.
+static void refuse_more(lua_State *L, const char *maker, const char *made) {
+  if (lua_isnoneornil(L, 2)) return;
+  luaL_error(L, "%s takes one value; its topic and key go into %s(data, { topic = … })", maker, made);
+}
+
 int mt_ctx_emit(lua_State *L) {
   if (mt_self(L)->phase != MT_HANDLING) return luaL_error(L, "ctx is there while an event is handled");
   if (lua_type(L, 1) != LUA_TTABLE) {
     return luaL_error(L, "ctx.emit takes an event: ctx.emit(events.Type { … }), with a dot, not a colon");
   }
   if (mt_is_command(L, 1)) return luaL_error(L, "ctx.emit takes events; a command is sent by ctx.send");
+  refuse_more(L, "ctx.emit", "events.Type");
   return make(L, "ctx.emit", 0);
 }
 
@@ -136,5 +143,6 @@ int mt_ctx_send(lua_State *L) {
   if (lua_type(L, 1) != LUA_TTABLE) {
     return luaL_error(L, "ctx.send takes a command: ctx.send(commands.Type { … }), with a dot, not a colon");
   }
+  refuse_more(L, "ctx.send", "commands.Type");
   return make(L, "ctx.send", 1);
 }

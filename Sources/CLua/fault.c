@@ -71,6 +71,19 @@ void mt_fault_place(mt_lua *state, lua_State *L, int level) {
   }
 }
 
+int32_t mt_lua_calling_line(mt_lua *state, const char **path) {
+  lua_Debug frame;
+  *path = NULL;
+  if (state->running == NULL || state->abandoned) return 0;
+  for (int level = 0; lua_getstack(state->running, level, &frame); level++) {
+    lua_getinfo(state->running, "Sl", &frame);
+    if (frame.currentline <= 0 || frame.source[0] != '@') continue;
+    *path = frame.source + 1;
+    return frame.currentline;
+  }
+  return 0;
+}
+
 /// The number behind `PATH:` at the start of a message, as Lua writes it; 0 when there is none. `after` is
 /// where the text goes on.
 static int32_t prefixed(const char *text, const char *path, const char **after) {

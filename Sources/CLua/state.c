@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -241,20 +242,69 @@ int32_t mt_lua_spent(const mt_lua *state) {
 }
 int32_t mt_lua_stack_height(const mt_lua *state) { return state->abandoned ? 1 : lua_gettop(state->L); }
 
-void mt_lua_required(mt_lua *state) {
-  // Reads two tables without allocating in Lua, so it needs no protected call.
+/// Adds `before` and each name of the table on top of the stack, which it pops. Allocates nothing in Lua.
+static void add_names(mt_lua *state, const char *before) {
   lua_State *L = state->L;
-  state->value.count = 0;
-  mt_push_slot(state, L, MT_SLOT_LOADED);
+  size_t prefix = strlen(before);
   lua_pushnil(L);
   while (lua_next(L, -2) != 0) {
     size_t count;
-    const char *name = lua_tolstring(L, -2, &count);
-    if (mt_bytes_reserve(&state->value, count + 1)) {
-      memcpy(state->value.bytes + state->value.count, name, count + 1);
-      state->value.count += count + 1;
+    // Of a key that is no text nothing may be asked: it would become one.
+    const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tolstring(L, -2, &count) : NULL;
+    if (name != NULL && mt_bytes_reserve(&state->value, prefix + count + 1)) {
+      memcpy(state->value.bytes + state->value.count, before, prefix);
+      memcpy(state->value.bytes + state->value.count + prefix, name, count + 1);
+      state->value.count += prefix + count + 1;
     }
     lua_pop(L, 1);
   }
   lua_pop(L, 1);
+}
+
+void mt_lua_required(mt_lua *state) {
+  // Reads two tables without allocating in Lua, so it needs no protected call.
+  state->value.count = 0;
+  mt_push_slot(state, state->L, MT_SLOT_LOADED);
+  add_names(state, "");
+}
+
+static int offered(lua_State *L) {
+  mt_lua *state = mt_self(L);
+  static const char *const libraries[] = {"string", "utf8", "table", "math", "os", "coroutine", "moontide"};
+  state->value.count = 0;
+  mt_push_slot(state, L, MT_SLOT_BASE);
+  add_names(state, "");
+  for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
+    char before[16];
+    snprintf(before, sizeof before, "%s.", libraries[i]);
+    mt_push_slot(state, L, MT_SLOT_BASE);
+    lua_pushstring(L, libraries[i]);
+    lua_rawget(L, -2);
+    lua_remove(L, -2);
+    // A library stands behind an empty table that cannot be changed.
+    if (lua_getmetatable(L, -1)) {
+      lua_pushstring(L, "__index");
+      lua_rawget(L, -2);
+      lua_replace(L, -3);
+      lua_pop(L, 1);
+    }
+    add_names(state, before);
+  }
+  mt_push_slot(state, L, MT_SLOT_DB_TABLES);
+  add_names(state, "db:");
+  mt_push_slot(state, L, MT_SLOT_TABLE);
+  lua_pushstring(L, "__index");
+  lua_rawget(L, -2);
+  lua_remove(L, -2);
+  add_names(state, "db.TABLE:");
+  mt_push_slot(state, L, MT_SLOT_CTX_FIELDS);
+  add_names(state, "ctx.");
+  return 0;
+}
+
+int32_t mt_lua_offered(mt_lua *state) {
+  if (state->tripped) return state->fault.kind;
+  mt_budget_begin(state);
+  lua_pushcfunction(state->L, offered);
+  return mt_fault_finish(state, mt_protected_call(state, 0));
 }

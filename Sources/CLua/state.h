@@ -57,11 +57,12 @@ enum {
   MT_SLOT_CTX_FIELDS,    // functions of ctx
   MT_SLOT_STATE,         // ctx.state of this event
   MT_SLOT_REFERENCE,     // metatable of references to the environment
+  MT_SLOT_DESK,          // environment of the lines that a person types
   MT_SLOT_COUNT
 };
 
 /// An upcaster, and a step of a saga, has neither `db` nor `ctx`, not even one that a handler left for it.
-enum { MT_IDLE, MT_LOADING, MT_SETTINGS, MT_HANDLING, MT_UPCASTING, MT_STEPPING };
+enum { MT_IDLE, MT_LOADING, MT_SETTINGS, MT_HANDLING, MT_UPCASTING, MT_STEPPING, MT_DESK };
 
 /// The fields of an event, in the order of their names in `event_proxy.c`.
 enum {
@@ -303,6 +304,8 @@ void mt_open_upcasting(lua_State *L, mt_lua *state);
 // definitions.c, modules.c
 void mt_open_definitions(lua_State *L, mt_lua *state);
 int mt_require(lua_State *L);
+/// Pushes a new environment: an empty table in front of a copy of the base.
+void mt_push_environment(lua_State *L, mt_lua *state);
 /// Pushes the function of a text chunk with an environment of its own; raises a syntax error.
 void mt_load_text(lua_State *L, const char *path, const uint8_t *text, size_t count);
 
@@ -365,7 +368,7 @@ void mt_write_json(lua_State *L, int index, mt_bytes *out);
 void mt_write_request(lua_State *L, int index, mt_bytes *out);
 
 // state_codec.c
-/// Appends the value in our coding; `functions` allows functions, as references.
+/// Appends the value in our coding; `functions` allows functions: 1 as references, 2 as what is only looked at.
 void mt_encode(lua_State *L, int index, mt_bytes *out, int functions);
 /// Pushes the value.
 void mt_decode(lua_State *L, const uint8_t *bytes, size_t count);

@@ -80,8 +80,11 @@ static void encode_function(lua_State *L, int index, encoder *to) {
   if (!to->functions) luaL_error(L, "a function cannot be kept here");
   lua_pushvalue(L, index);
   lua_getinfo(L, ">S", &frame);
-  lua_pushvalue(L, index);
-  int reference = luaL_ref(L, LUA_REGISTRYINDEX);
+  int reference = 0;
+  if (to->functions == 1) {
+    lua_pushvalue(L, index);
+    reference = luaL_ref(L, LUA_REGISTRYINDEX);
+  }
   mt_bytes_add1(L, to->out, T_FUNCTION);
   put_fixed(L, to->out, (uint32_t)reference, 4);
   put_fixed(L, to->out, (uint32_t)(frame.linedefined > 0 ? frame.linedefined : 0), 4);

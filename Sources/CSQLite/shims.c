@@ -1,7 +1,5 @@
 #include "sqlite_shims.h"
 
-int mt_without_memory_counts(void) { return sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); }
-
 int mt_db_config(sqlite3 *db, int option, int value) {
   return sqlite3_db_config(db, option, value, (int *)0);
 }

@@ -5,11 +5,11 @@
 
 #include "sqlite_shims.h"
 
-// A statement may work for seconds without a step of SQLite's machine that looks for a progress handler: a row of
-// joined texts, the blocks of a full-text index. One thread for the process interrupts what is late; that
-// stops loops, and FTS5 at its next block. It also lowers the longest value, which stops texts that are joined,
-// read or returned between two such places. Both are single stores into the connection, made under the lock that
-// `mt_watch_end` takes, so never into one that is closed or used for something else.
+// A statement may work for seconds without a step of SQLite's machine that looks for a progress handler: a
+// row of joined texts, the blocks of a full-text index. One thread for the process interrupts what is late;
+// that stops loops, and FTS5 at its next block. It also lowers the longest value, which stops texts that are
+// joined, read or returned between two such places. Both are single stores into the connection, made under
+// the lock that `mt_watch_end` takes, so never into one that is closed or used for something else.
 
 enum { LOOK_NANOSECONDS = 20000000, CALM_LOOKS_MAX = 50, LATE_VALUE_BYTES = 1000 };
 
@@ -35,7 +35,7 @@ static void *watch(void *unused) {
     int64_t time = now();
     for (mt_watch *one = watched; one != NULL; one = one->next) {
       if (time < one->end) continue;
-      one->fired = 1;
+      __atomic_store_n(&one->fired, 1, __ATOMIC_RELAXED);
       sqlite3_limit(one->db, SQLITE_LIMIT_LENGTH, LATE_VALUE_BYTES);
       sqlite3_interrupt(one->db);
     }
@@ -62,22 +62,25 @@ static void begin_watching(void) {
   pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-void mt_watch_begin(mt_watch *one, sqlite3 *db, int64_t nanoseconds, int value_bytes) {
+void mt_watch_begin(mt_watch *one, sqlite3 *db, int64_t nanoseconds, int value_bytes, int64_t bytes_max) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, begin_watching);
   one->db = db;
   one->fired = 0;
   one->end = now() + nanoseconds;
   one->value_bytes = sqlite3_limit(db, SQLITE_LIMIT_LENGTH, value_bytes);
+  one->bytes_max = bytes_max;
   pthread_mutex_lock(&lock);
   one->next = watched;
   watched = one;
   count++;
   if (asleep) pthread_cond_signal(&begun);
   pthread_mutex_unlock(&lock);
+  mt_memory_begin(one);
 }
 
 int mt_watch_end(mt_watch *one) {
+  mt_memory_end();
   pthread_mutex_lock(&lock);
   for (mt_watch **at = &watched; *at != NULL; at = &(*at)->next) {
     if (*at != one) continue;

@@ -53,15 +53,34 @@ public enum CrashPoint: String, CaseIterable, Sendable {
   case beforeEffectNote = "before-effect-note"
   case afterEffectNote = "after-effect-note"
   // A rebuilt read model takes its place.
-  /// It has caught up, and part of it lies in its write-ahead log.
+  /// It has caught up and was looked through.
+  case afterProof = "after-proof"
+  /// It has come past the old one, which has stopped, and part of it lies in its write-ahead log.
   case beforeSwap = "before-swap"
-  /// Nothing is left of the old one's write-ahead log.
+  /// The old one has a second name.
   case beforeRename = "before-rename"
+  /// The old one's write-ahead log has that name alone.
+  case duringSwap = "during-swap"
   /// It has its name, and the directory does not have that for certain.
   case afterRename = "after-rename"
   case afterSwap = "after-swap"
+  /// The former read model is on its way back, and the one in use is what it was.
+  case duringRollback = "during-rollback"
+  /// A handler takes another name, and some of its files have it.
+  case duringRenaming = "during-renaming"
   /// The digest of a read model is written beside the old one.
   case duringSeal = "during-seal"
+  // Edited scripts are taken up.
+  /// The takeover is a record of the log, and none of the new handlers is at work.
+  case afterReloadRecord = "after-reload-record"
+  /// Some of the new ones are at work.
+  case duringTakeover = "during-takeover"
+  /// The file of a removed handler is in the archive, and has its old name too.
+  case duringArchive = "during-archive"
+  case afterArchive = "after-archive"
+  /// The file of a handler that is back has its old name again, and is in the archive too.
+  case duringReturn = "during-return"
+  case afterReturn = "after-return"
   // What people ask for.
   /// Decisions about dead letters are in the log, and not flushed.
   case afterDecision = "after-decision"

@@ -10,10 +10,26 @@ public protocol FileSystem: Sendable {
   func createDirectory(_ path: String) throws(FileError)
   /// Replaces the target at once. Durable only after `syncDirectory`.
   func rename(_ from: String, to: String) throws(FileError)
+  /// Gives a file a second name, at which nothing is. Where files have one name only it is copied: then both
+  /// are of equal bytes, and go their own ways. Durable only after `syncDirectory`.
+  func link(_ from: String, to: String) throws(FileError)
   /// No error when nothing is there.
   func remove(_ path: String) throws(FileError)
   /// Makes creations, renames and removals in the directory durable.
   func syncDirectory(_ path: String) throws(FileError)
+  /// How much room there is where the directory lies; nil where that is not known.
+  func room(_ directory: String) throws(FileError) -> FileRoom?
+}
+
+/// Bytes of a file system.
+public struct FileRoom: Sendable, Hashable {
+  /// What this process may still take.
+  public var free: UInt64
+  public var total: UInt64
+  public init(free: UInt64, total: UInt64) {
+    self.free = free
+    self.total = total
+  }
 }
 
 public enum FileMode: Sendable, Hashable {
@@ -87,6 +103,25 @@ extension FileError {
 }
 
 extension FileSystem {
+  /// For file systems that have no end.
+  public func room(_ directory: String) throws(FileError) -> FileRoom? { nil }
+
+  /// For file systems whose files have one name.
+  public func link(_ from: String, to: String) throws(FileError) {
+    let source = try open(from, .read)
+    let target = try open(to, .create)
+    let bytes = try source.size()
+    var piece = [UInt8](repeating: 0, count: 1 << 16)
+    var offset: UInt64 = 0
+    while offset < bytes {
+      let wanted = Int(min(UInt64(piece.count), bytes - offset))
+      let count = try source.read(at: offset, count: wanted, into: &piece, at: 0)
+      if count == 0 { break }
+      try target.write(piece, 0..<count, at: offset)
+      offset += UInt64(count)
+    }
+  }
+
   /// The first `bytesMax` bytes of a file.
   public func contents(_ path: String, bytesMax: Int) throws(FileError) -> [UInt8] {
     let file = try open(path, .read)

@@ -56,6 +56,8 @@ public struct LedgerEffect: Sendable, Hashable {
   public var result: [UInt8]
   /// When it ended, microseconds since 1970; 0 until then.
   public var endedMicroseconds: Int64
+  /// The version of the script that caused it; empty where that was not written down.
+  public var scriptVersion = ""
 
   public init(
     sequence: UInt64 = 0, key: String, kind: EffectKind, target: String, request: [UInt8], topic: TopicName,

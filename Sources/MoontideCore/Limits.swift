@@ -274,9 +274,6 @@ public enum Limits {
 
   /// The digests beside a read model: a line for each table.
   public static let sealBytesMax = 1 << 20
-  /// Rows of one table that are told apart by key when its digest differs: they are held in memory, 100 bytes
-  /// each. Beyond it rows of the one side alone are not told.
-  public static let comparedRowsMax = 2_000_000
   /// Differing rows of one table that are shown; a damaged page has a few dozen.
   public static let differencesShownMax = 50
 
@@ -341,6 +338,10 @@ public enum Limits {
   public static let preparedStatementsMax = 256
   /// Databases that SQLite attaches at once, as it is built on Debian.
   public static let attachedMax = 10
+  /// Bytes of one query's text: a list of some 100,000 keys. More is a table that somebody should have made.
+  public static let queryTextBytesMax = 1 << 20
+  /// Bytes that SQLite may take for one query: the sort of an answer as large as may be, twice.
+  public static let queryMemoryMax = 512 << 20
   /// Result bytes of one query.
   public static let queryBytesMax = 256 << 20
 }

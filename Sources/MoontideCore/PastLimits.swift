@@ -1,10 +1,21 @@
 /// Bounds of questions about the past.
 extension Limits {
-  /// Positions that one entry of the outline of times stands for: some 20 bytes for 350 KB of log. Larger
+  /// Positions that one stretch of the outline stands for: some 22 bytes a type for 350 KB of log. Larger
   /// ones would be read in vain more often, for one late event.
   public static let outlineStretch: UInt64 = 1_024
-  /// Bytes of the outline's file: of 10,000 million records with 16 topics a stretch.
+  /// Bytes of the outline's file: of 10,000 million records with 16 types a stretch.
   public static let outlineBytesMax = 4 << 30
+  /// Types that the outline tells apart; a project has some hundred. Past this a type is somebody's data.
+  public static let outlineTypesMax = 4_096
+  /// Types that are counted by reading where they are too many for the outline: some 200 MB of memory.
+  public static let countedTypesMax = 1_000_000
+  /// Sources that the outline keeps: an identity that is asked for without one is looked up once for each.
+  public static let outlineSourcesMax = 256
+  /// Types that the outline compares before it hashes: more would cost more than the hash.
+  public static let recentTextsMax = 8
+  /// The outline is written down again when it has grown by so many positions: reading those takes some 20
+  /// milliseconds.
+  public static let outlineUnsavedMax: UInt64 = 1 << 17
   /// Marks that are kept of one read model, and as many again that left out a few events of a wrong year: a
   /// question about a random time folds 1/24 of the log at the mean.
   public static let foldMarksMax = 12

@@ -13,6 +13,9 @@
   case timer = 6
   /// What came of an effect, in the topic `_results`; its `data` is read by `EffectResult` of the runtime.
   case result = 7
+  /// That scripts took over, and their texts, in the topic `_reloads`; its `data` is read by `TakeoverRecord`
+  /// of the runtime.
+  case takeover = 8
 }
 
 /// Which optional fields of the envelope were written, so that an export gives them back and no others.

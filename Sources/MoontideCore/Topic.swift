@@ -39,6 +39,9 @@ public struct TopicName: Hashable, Comparable, Sendable, CustomStringConvertible
   /// Where the result of each effect is, under the handler's name as source and the effect's key as id.
   public static let results = TopicName("_results")!
 
+  /// Where it is kept which scripts took over when, and their texts.
+  public static let reloads = TopicName("_reloads")!
+
   public var isSystem: Bool { text.utf8.first == UInt8(ascii: "_") }
   public static func < (a: TopicName, b: TopicName) -> Bool { a.text < b.text }
   public var description: String { text }

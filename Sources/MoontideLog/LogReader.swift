@@ -5,7 +5,7 @@ import Synchronization
 /// running. Takes no lock, changes nothing, and sees what was there when it was opened: to fold it afresh,
 /// to check and to copy it. It has no indexes: what is found by identity or key is found by reading on. Any
 /// thread.
-public final class LogReader: EventLog {
+public final class LogReader: OutlinedLog {
   public let durableEnd: Position
   /// Bytes behind the last whole batch, which nothing says were ever durable.
   public let tornTailBytes: UInt64
@@ -118,7 +118,7 @@ public final class LogReader: EventLog {
   /// The random bits that the log was born with, in 32 hexadecimal digits.
   public var identity: String { log.digest.description }
 
-  var digest: Digest { log.digest }
+  public var digest: Digest { log.digest }
 
   /// How many bytes the log has.
   public var bytes: UInt64 { catalog.allSegments.reduce(0) { $0 + $1.writtenEnd } }
@@ -188,20 +188,8 @@ public final class LogReader: EventLog {
     }
   }
 
-  /// Of the record right before a position: all that the log knows of it, its time of recording included. Two
-  /// histories that share a beginning (a log that was restored from a backup and went on) differ in it from
-  /// where they part: what is recorded later has a later time, and positions never stand still. The segments
-  /// before it that a repair has changed count too: what it gave up has no record. Nil at the start, and
-  /// where the log does not reach.
   public func fingerprint(before position: Position) throws(LogError) -> Digest? {
-    guard position > .start, position <= durableEnd else { return nil }
-    let batch = RecordBatch()
-    _ = try read(from: Position(position.value - 1), records: 1, bytes: 1, into: batch)
-    guard var digest = batch.records.first?.fingerprint(in: batch.bytes) else { return nil }
-    for repair in repairs where repair.position < position.value {
-      digest = digest.adding(repair.position).adding(repair.bytes)
-    }
-    return digest
+    try fingerprint(before: position, repairs: repairs)
   }
 
   /// Hands over record after record until `body` answers false.

@@ -87,8 +87,19 @@ public struct PosixFileSystem: FileSystem {
     guard Glibc.rename(from, to) == 0 else { throw FileError.last("rename", from) }
   }
 
+  public func link(_ from: String, to: String) throws(FileError) {
+    guard Glibc.link(from, to) == 0 else { throw FileError.last("link", from) }
+  }
+
   public func remove(_ path: String) throws(FileError) {
     guard unlink(path) == 0 || errno == ENOENT else { throw FileError.last("remove", path) }
+  }
+
+  public func room(_ directory: String) throws(FileError) -> FileRoom? {
+    var system = statvfs()
+    guard statvfs(directory, &system) == 0 else { throw FileError.last("status", directory) }
+    let unit = UInt64(system.f_frsize)
+    return FileRoom(free: UInt64(system.f_bavail) * unit, total: UInt64(system.f_blocks) * unit)
   }
 
   public func syncDirectory(_ path: String) throws(FileError) {

@@ -42,6 +42,16 @@ public final class SegmentedLog: EventLog {
   /// The random bits that this log was born with, in 32 hexadecimal digits.
   public var identity: String { log.digest.description }
 
+  public var digest: Digest { log.digest }
+
+  /// Where segments begin that a repair has changed, and their bytes when they are full.
+  var repairs: [(position: UInt64, bytes: UInt64)] {
+    let segments = catalog.allSegments
+    return segments.filter(\.isRepaired).map {
+      ($0.basePosition, $0.number == segments.count - 1 ? 0 : $0.writtenEnd)
+    }
+  }
+
   /// 31 bits of the identity, never 0: what other files say to which log they belong.
   public var mark: Int32 { log.mark }
 

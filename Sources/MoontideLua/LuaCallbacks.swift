@@ -18,12 +18,12 @@ enum LuaCallbacks {
     return owner
   }
 
-  private static func nanoseconds(_ time: Duration) -> Int64 {
+  static func nanoseconds(_ time: Duration) -> Int64 {
     let (seconds, attoseconds) = time.components
     return seconds * 1_000_000_000 + attoseconds / 1_000_000_000
   }
 
-  static func limits(_ budget: LuaBudget) -> mt_limits {
+  static func limits(_ budget: LuaBudget, isDesk: Bool) -> mt_limits {
     mt_limits(
       instructions: budget.instructions, nanoseconds: nanoseconds(budget.time),
       grace_nanoseconds: nanoseconds(Limits.luaGraceTime), memory_bytes: budget.memoryBytes,
@@ -32,12 +32,13 @@ enum LuaCallbacks {
       row_bytes: Int(Limits.storeValueBytesMax),
       emitted_bytes: Limits.emittedBytesPerEventMax, print_bytes: Limits.printBytesMax,
       error_bytes: Limits.errorTextBytesMax, value_depth: UInt32(Limits.valueDepthMax),
-      value_nodes: UInt32(Limits.valueNodesMax), value_bytes: UInt32(Limits.valueBytesMax),
+      value_nodes: UInt32(isDesk ? Limits.replNodesMax : Limits.valueNodesMax),
+      value_bytes: UInt32(isDesk ? Limits.replBytesKeptMax : Limits.valueBytesMax),
       json_depth: UInt32(Limits.jsonDepthMax), columns: UInt32(Limits.columnsMax),
       parts: UInt32(Limits.splitPartsMax))
   }
 
-  static func table(_ context: UnsafeMutableRawPointer) -> mt_callbacks {
+  static func table(_ context: UnsafeMutableRawPointer, isDesk: Bool) -> mt_callbacks {
     mt_callbacks(
       context: context,
       row: { context, operation, table in LuaCallbacks.owner(context).row(operation, table) },
@@ -76,7 +77,10 @@ enum LuaCallbacks {
       },
       environment: { context, name, count in
         LuaCallbacks.owner(context).environment(LuaCallbacks.bytes(name, count))
-      })
+      },
+      desk: { context, function in LuaCallbacks.owner(context).desk(function) },
+      interrupted: isDesk
+        ? { context in LuaCallbacks.owner(context).host?.isInterrupted == true ? 1 : 0 } : nil)
   }
 
   private static func bytes(_ start: UnsafePointer<UInt8>?, _ count: Int) -> [UInt8] {
@@ -273,6 +277,15 @@ extension LuaState {
   func environment(_ name: [UInt8]) -> Int32 {
     answer { (host) throws(HostRefusal) in
       try host.environment(String(decoding: name, as: UTF8.self))
+      return true
+    }
+  }
+
+  func desk(_ function: Int32) -> Int32 {
+    answer { (host) throws(HostRefusal) in
+      takeArguments()
+      try host.desk(Int(function), arguments, result: result)
+      try giveResult()
       return true
     }
   }

@@ -27,10 +27,23 @@ public protocol LuaHost: AnyObject {
   func environment(_ name: String) throws(HostRefusal)
   /// `ctx.timer`, `ctx.compensate`, `ctx.complete`; `arguments` as `SagaVerb` says.
   func act(_ verb: SagaVerb, _ arguments: RowBuffer) throws(HostRefusal)
+  /// A function of `LuaState.define` was called: `arguments` are cells with JSON, absent for nil. The value
+  /// goes into `result.bytes`, as `StateWriter` writes it; none is nil.
+  func desk(_ function: Int, _ arguments: RowBuffer, result: RowBuffer) throws(HostRefusal)
+  /// Whether somebody wants the line that runs to end; asked again and again on the thread of the state.
+  var isInterrupted: Bool { get }
   /// One line of `print`, without its newline.
   func print(_ text: [UInt8])
   /// `event.data` was asked for a field it does not have; at most once per type and field.
   func missing(field: [UInt8], type: [UInt8])
+}
+
+/// For hosts without a desk.
+extension LuaHost {
+  public func desk(_ function: Int, _ arguments: RowBuffer, result: RowBuffer) throws(HostRefusal) {
+    throw HostRefusal(code: "host", message: "there is no desk here")
+  }
+  public var isInterrupted: Bool { false }
 }
 
 /// For hosts whose scripts have no effects.

@@ -28,15 +28,20 @@ public final class LuaState {
   let arguments = RowBuffer()
   let result = RowBuffer()
 
-  /// - Parameter modules: what `require "lib.money"` finds, by that name.
+  /// - Parameters:
+  ///   - modules: what `require "lib.money"` finds, by that name.
+  ///   - isDesk: whether it is for lines that a person types, see `LuaDesk.swift`.
   /// - Throws: `memoryBudget` when the budget does not hold the libraries and modules.
-  public init(budget: LuaBudget, modules: [String: ScriptSource]) throws(LuaFault) {
+  public init(
+    budget: LuaBudget, modules: [String: ScriptSource], isDesk: Bool = false
+  ) throws(LuaFault) {
     precondition(
       MemoryLayout<Cell>.size == MemoryLayout<mt_cell>.size
         && MemoryLayout<Cell>.stride == MemoryLayout<mt_cell>.stride,
       "Cell has \(MemoryLayout<Cell>.size) bytes, mt_cell \(MemoryLayout<mt_cell>.size)")
     let anchor = LuaCallbacks.Anchor()
-    guard let state = mt_lua_new(LuaCallbacks.limits(budget), LuaCallbacks.table(anchor.context)) else {
+    let limits = LuaCallbacks.limits(budget, isDesk: isDesk)
+    guard let state = mt_lua_new(limits, LuaCallbacks.table(anchor.context, isDesk: isDesk)) else {
       throw LuaFault(
         kind: .memoryBudget, message: "memory budget: \(budget.memoryBytes) bytes do not hold a Lua state")
     }
@@ -107,6 +112,14 @@ public final class LuaState {
     return Set(value().split(separator: 0).map { String(decoding: $0, as: UTF8.self) })
   }
 
+  /// All that scripts can call or name, as they do: globals, `LIBRARY.name`, `db:name`, `db.TABLE:name`,
+  /// `ctx.name`. Replaces the tables of `db` by none: for a state of its own.
+  public func offered() throws(LuaFault) -> Set<String> {
+    try check(mt_lua_bind_begin(state))
+    try check(mt_lua_offered(state))
+    return Set(value().split(separator: 0).map { String(decoding: $0, as: UTF8.self) })
+  }
+
   /// Makes `db` with these tables; before the first `handle` of a projection. A second call replaces them.
   public func bind(tables: [StoreTable]) throws(LuaFault) {
     try check(mt_lua_bind_begin(state))
@@ -142,6 +155,13 @@ public final class LuaState {
       }
     }
     if status != MT_OK { throw fault() }
+  }
+
+  /// While the host answers a call: the line of the script that made it, nil when none did.
+  public var callingLine: (path: String, line: Int)? {
+    var path: UnsafePointer<CChar>?
+    let line = mt_lua_calling_line(state, &path)
+    return path.map { (String(cString: $0), Int(line)) }
   }
 
   /// Bytes that the state holds now.

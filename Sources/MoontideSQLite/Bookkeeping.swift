@@ -184,9 +184,13 @@ struct Bookkeeping {
     return try read.step() ? read.text(0) : nil
   }
 
-  func deadLetters() throws(StoreError) -> [DeadLetter] {
+  /// In order of position.
+  /// - Parameter position: of the only one that is wanted; nil: all.
+  func deadLetters(at position: Position? = nil) throws(StoreError) -> [DeadLetter] {
     var letters: [DeadLetter] = []
-    let read = try connection.statement("select * from _mt_dead order by position")
+    let read = try connection.statement(
+      "select * from _mt_dead" + (position == nil ? " order by position" : " where position = ?1"))
+    if let position { read.bind(1, Int64(position.value)) }
     while try read.step() {
       letters.append(
         DeadLetter(

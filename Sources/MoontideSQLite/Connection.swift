@@ -23,7 +23,7 @@ final class Connection {
   /// The same of texts that stand in this program, by where they stand.
   private var fixed: [UnsafeRawPointer: Statement] = [:]
   /// Once for the process. Refused when SQLite is in use already, which only leaves it slower.
-  private static let isPrepared: Bool = mt_without_memory_counts() == SQLITE_OK
+  private static let isPrepared: Bool = mt_prepare_memory() == SQLITE_OK
 
   /// Opens the database. `vfs` names a registered VFS, nil takes SQLite's own.
   /// Throws `io`, `damaged` or `full`, as SQLite says.
@@ -68,6 +68,31 @@ final class Connection {
     cache.removeAll()
     fixed.removeAll()
     sqlite3_close_v2(handle)
+  }
+
+  /// Opens a file for reading only, and the write-ahead log that belongs to it, beside a process that may put
+  /// another file in its place at any moment.
+  static func reading(_ path: String, vfs: String? = nil) throws(StoreError) -> Connection {
+    guard vfs == nil else { return try Connection(path, .readOnly, vfs: vfs) }
+    var tries = 0
+    while true {
+      let opened = try SwapLock.opening(path) { () throws(StoreError) in
+        let opened = try Connection(path, .readOnly)
+        // What is wrong with the file is told when it is used.
+        _ = sqlite3_exec(opened.handle, "select count(*) from sqlite_schema", nil, nil, nil)
+        return opened
+      }
+      tries += 1
+      if !opened.hasMoved() || tries == Limits.movedFileTriesMax { return opened }
+    }
+  }
+
+  /// Whether the file of a schema does not have its name any more. Asked right after the first read it says
+  /// whether the write-ahead log may be another file's.
+  /// <https://www.sqlite.org/c3ref/c_fcntl_begin_atomic_write.html#sqlitefcntlhasmoved>
+  func hasMoved(_ schema: String = "main") -> Bool {
+    var moved: Int32 = 0
+    return sqlite3_file_control(handle, schema, SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && moved != 0
   }
 
   /// The statement of that text, prepared at its first use and kept. One statement is used by one caller at

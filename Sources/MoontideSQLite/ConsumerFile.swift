@@ -47,7 +47,7 @@ public final class ConsumerFile: Sendable {
     }
     var known = try bookkeeping.identity()
     try StoreOpeningError.wrap { () throws(StoreError) in
-      if !isNew { try connection.script(LedgerRecords.sql) }
+      if !isNew { try LedgerRecords(connection: connection, bookkeeping: bookkeeping).follow() }
       if known.kind == .saga { try connection.script(SagaSourceRecords.sql) }
     }
     if !isNew, known.scriptVersion != identity.scriptVersion {

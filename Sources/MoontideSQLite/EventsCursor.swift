@@ -2,27 +2,23 @@ import MoontideCore
 
 /// One scan of `sys.events`: batches of the log, row by row, only the columns that are asked for.
 final class EventsCursor: SystemCursor {
-  /// Small first, so that `limit 1` is quick; then larger.
-  private static let recordsFirst = 64
-
-  private let log: any EventLog
   private let scan: EventScan
+  private let feed: any EventFeed
   private let columnsUsed: UInt64
+  private let isOver: () -> Bool
   private let batch = RecordBatch()
   private var index = 0
-  private var position: Position
-  /// Of a scan of one key: the next event of it.
-  private var version = 0
-  private var records = EventsCursor.recordsFirst
-  private var isAtEnd: Bool
+  private var isAtEnd = false
   private let topicNames: [TopicID: String]
 
-  init(_ log: any EventLog, _ scan: EventScan, _ columnsUsed: UInt64) {
-    self.log = log
+  init(
+    _ log: any EventLog, _ scan: EventScan, _ feed: any EventFeed, columnsUsed: UInt64,
+    isOver: @escaping () -> Bool
+  ) {
     self.scan = scan
+    self.feed = feed
     self.columnsUsed = columnsUsed
-    position = scan.start
-    isAtEnd = scan.isEmpty || scan.start >= scan.end
+    self.isOver = isOver
     topicNames = Dictionary(uniqueKeysWithValues: log.topics().map { ($0.id, $0.name.text) })
   }
 
@@ -31,46 +27,16 @@ final class EventsCursor: SystemCursor {
       while index < batch.records.count {
         let record = batch.records[index]
         index += 1
-        if record.position >= scan.end { break }
-        if matches(record) {
+        if scan.matches(record, in: batch.bytes) {
           write(record, into: row)
           return true
         }
       }
-      if index < batch.records.count {
-        isAtEnd = true
-      } else {
-        do { try fill() } catch { throw StoreError(error) }
-      }
+      if isOver() { throw .refused("the query was stopped") }
+      index = 0
+      do { isAtEnd = try !feed.fill(batch) } catch { throw StoreError(error) }
     }
     return false
-  }
-
-  private func fill() throws(LogError) {
-    index = 0
-    if let topic = scan.topic, let key = scan.key {
-      let next = try log.read(topic: topic, key: key, from: version, records: records, into: batch)
-      isAtEnd = next == version
-      version = next
-    } else {
-      let next = try log.read(from: position, records: records, bytes: Limits.readBytesMax, into: batch)
-      isAtEnd = next == position || (batch.records.isEmpty && next >= scan.end)
-      position = next
-    }
-    records = min(records * 4, Limits.readRecordsMax)
-  }
-
-  private func matches(_ record: Record) -> Bool {
-    let envelope = record.envelope
-    guard envelope.kind == .event, record.position >= scan.start else { return false }
-    if let topic = scan.topic, topic != record.topic { return false }
-    if let type = scan.type, !isSame(envelope.type, type) { return false }
-    if let key = scan.key, !isSame(envelope.key, key) { return false }
-    return true
-  }
-
-  private func isSame(_ part: ByteRange, _ other: [UInt8]) -> Bool {
-    Int(part.count) == other.count && batch.bytes[part.indices].elementsEqual(other)
   }
 
   private func write(_ record: Record, into row: RowBuffer) {

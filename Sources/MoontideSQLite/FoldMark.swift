@@ -9,6 +9,10 @@ final class FoldMark {
   @exclusivity(unchecked) private(set) var isSet = false
   /// Whether SQLite has marked it too.
   private(set) var isInFile = false
+  /// Whether the transaction has not begun in SQLite: what it writes is handed to `LateCommit` at its end.
+  @exclusivity(unchecked) var isDeferred = false
+  /// Begins it there, since a statement is to be run.
+  var engage: () throws(StoreError) -> Void = {}
   /// Writes what all tables hold back, with the place between what was held back before it and since.
   var flush: () throws(StoreError) -> Void = {}
 

@@ -8,6 +8,7 @@ import MoontideCore
 /// | `key` | the idempotency key, once |
 /// | `request` | JSON with holes for references, never a value of the environment |
 /// | `status` | `EffectStatus` |
+/// | `script_version` | of the handler that caused it; null in what is older than the column |
 /// | `due`, `ended` | microseconds since 1970; 0: at once, not yet |
 struct LedgerRecords {
   let connection: Connection
@@ -19,7 +20,7 @@ struct LedgerRecords {
       kind text not null, target text not null, request blob not null, topic text not null,
       order_key blob not null, cause integer not null, meta blob not null, status integer not null,
       round integer not null, attempts integer not null, due integer not null, error text not null,
-      result blob not null, ended integer not null);
+      result blob not null, ended integer not null, script_version text);
     drop index if exists _mt_effects_open;
     create index if not exists _mt_effects_left on _mt_effects(sequence, status) where status <> 2;
     """
@@ -27,6 +28,17 @@ struct LedgerRecords {
   /// Whether the file has one: a reader may meet a file that nobody opened for writing since.
   func exists() throws(StoreError) -> Bool {
     try connection.integer("select 1 from sqlite_schema where name = '_mt_effects'") != nil
+  }
+
+  /// A file from before versions were noted gets a column for them.
+  func follow() throws(StoreError) {
+    try connection.script(Self.sql)
+    if try !hasVersions() { try connection.run("alter table _mt_effects add column script_version text") }
+  }
+
+  private func hasVersions() throws(StoreError) -> Bool {
+    try connection.integer(
+      "select 1 from pragma_table_info('_mt_effects') where name = 'script_version'") != nil
   }
 
   // MARK: Reading
@@ -56,15 +68,18 @@ struct LedgerRecords {
       if !statuses.contains(.done) { conditions.append("status <> 2") }
     }
     let condition = conditions.isEmpty ? "" : " where " + conditions.joined(separator: " and ")
+    let version = try hasVersions() ? "script_version" : "null"
     let read = try connection.statement(
       "select \(Self.summary), \(selection.withResults ? "result" : "x''"), "
-        + "\(selection.withRequests ? "request" : "x''") from _mt_effects\(condition) order by sequence")
+        + "\(selection.withRequests ? "request" : "x''"), \(version) from _mt_effects\(condition) "
+        + "order by sequence")
     if let key = selection.key { read.bind(1, text: key) }
     var effects: [LedgerEffect] = []
     while try read.step() {
       var effect = try effect(read)
       effect.result = read.bytes(13)
       effect.request = read.bytes(14)
+      effect.scriptVersion = read.text(15)
       effects.append(effect)
     }
     read.reset()
@@ -177,7 +192,7 @@ struct LedgerRecords {
     let write = try connection.statement(
       """
       insert into _mt_effects values ((select coalesce(max(sequence) + 1, 0) from _mt_effects),
-        ?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15) on conflict(key) do nothing
+        ?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16) on conflict(key) do nothing
       """)
     write.bind(1, text: effect.key)
     write.bind(2, text: effect.kind.rawValue)
@@ -194,6 +209,7 @@ struct LedgerRecords {
     write.bind(13, text: effect.error)
     write.bind(14, blob: effect.result)
     write.bind(15, effect.endedMicroseconds)
+    write.bind(16, text: effect.scriptVersion)
     try write.finish()
   }
 }

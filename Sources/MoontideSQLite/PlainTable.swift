@@ -14,9 +14,11 @@ final class PlainTable: RowTable {
   private let hasRowConstraints: Bool
   private let keyIsRowID: Bool
   private let slots = StatementSlots()
-  private let fold: FoldTable?
+  @exclusivity(unchecked) private var fold: FoldTable?
   /// `fold`, without a count of references per operation.
-  private let borrowedFold: Unmanaged<FoldTable>?
+  @exclusivity(unchecked) private var borrowedFold: Unmanaged<FoldTable>?
+  /// Takes the place of `fold` while that is written.
+  private var spare: FoldTable?
   @exclusivity(unchecked) private var isFolding = false
   private var pause = FoldPause()
   /// What a marked event did to rows, between the two halves of a flush.
@@ -51,7 +53,8 @@ final class PlainTable: RowTable {
   }
 
   func beginFolding() {
-    isFolding = fold != nil && pause.allowsNext()
+    // What is written by another thread is merged in any case: a statement of this one would wait for it.
+    isFolding = fold != nil && (place.isDeferred || pause.allowsNext())
   }
 
   func run(_ operation: RowOperation, _ arguments: CellSpan, into result: RowBuffer) throws(StoreError)
@@ -73,6 +76,7 @@ final class PlainTable: RowTable {
         try place.isSet ? place.flush() : flush()
       }
     }
+    if place.isDeferred { try place.engage() }
     if operation != .get, operation != .each { try place.beforeWriting() }
     switch operation {
     case .put: return try put(arguments)
@@ -229,9 +233,26 @@ final class PlainTable: RowTable {
 
   func flush() throws(StoreError) {
     guard let fold, fold.count > 0 else { return }
+    if place.isDeferred { try place.engage() }
     pause.note(merged: fold.merged, rows: fold.count)
     defer { fold.removeAll() }
     try fold.forEach { (row, set, add) throws(StoreError) in try merge(row, set, add) }
+  }
+
+  /// Gives away what is held back, to be written by another thread while this one holds back more; nil when
+  /// that is nothing.
+  func handOver() -> LateCommit.Job? {
+    guard isFolding, let full = fold, full.count > 0 else { return nil }
+    pause.note(merged: full.merged, rows: full.count)
+    let empty = spare ?? FoldTable(shape)
+    spare = nil
+    fold = empty
+    borrowedFold = Unmanaged.passUnretained(empty)
+    return { [self] () throws(StoreError) in
+      try full.forEach { (row, set, add) throws(StoreError) in try merge(row, set, add) }
+      full.removeAll()
+      spare = full
+    }
   }
 
   private func merge(_ row: CellSpan, _ set: UInt64, _ add: UInt64) throws(StoreError) {

@@ -14,6 +14,7 @@ public final class ProjectionStore: EffectStore {
   private let rows: [any RowTable]
   private let transaction: ProjectionTransaction
   private var isBulk: Bool
+  private let shapes: [TableShape]
 
   /// Makes the tables of a schema in a new file. `identity.schemaDigest` is filled in.
   ///
@@ -147,6 +148,7 @@ public final class ProjectionStore: EffectStore {
     self.isBulk = isBulk
     path = connection.path
     bookkeeping = Bookkeeping(connection: connection)
+    self.shapes = shapes
     tables = shapes.map { $0.table }
     DateFunctions.install(on: connection)
     BoundedFunctions.install(on: connection)
@@ -161,10 +163,30 @@ public final class ProjectionStore: EffectStore {
     transaction = ProjectionTransaction(connection, rows, place)
   }
 
-  public func ledger() throws(StoreError) -> HandlerLedger { try bookkeeping.ledger() }
+  /// Sees every row from here on; from then on no writes of a batch are merged. Once, before the first
+  /// transaction. Throws `refused` where SQLite was built without its pre-update hook.
+  public func watch() throws(StoreError) -> RowWatch {
+    let watch = try RowWatch(shapes, connection)
+    transaction.rowWatch = watch
+    return watch
+  }
+
+  public func ledger() throws(StoreError) -> HandlerLedger {
+    try join()
+    return try bookkeeping.ledger()
+  }
+
+  /// Of a file that nobody reads yet: from now on batches are written by a thread of their own while the next
+  /// one is handled. One that cannot be fails all that follow, and sets `lost`: open the file again then,
+  /// which is as of its last commit.
+  public func commitLate(lost: LostBatch) { transaction.commitLate(lost: lost) }
+
+  /// Waits until everything that was committed is in the file. Throws when something could not be.
+  public func join() throws(StoreError) { try transaction.join() }
 
   public func deadCode(_ position: Position) throws(StoreError) -> String? {
-    try bookkeeping.deadCode(position)
+    try join()
+    return try bookkeeping.deadCode(position)
   }
 
   /// Always empty: a projection emits nothing.
@@ -176,7 +198,10 @@ public final class ProjectionStore: EffectStore {
   }
 
   /// All dead letters, in order of position.
-  public func deadLetters() throws(StoreError) -> [DeadLetter] { try bookkeeping.deadLetters() }
+  public func deadLetters() throws(StoreError) -> [DeadLetter] {
+    try join()
+    return try bookkeeping.deadLetters()
+  }
 
   /// The script changed without a change of meaning: the file is now its.
   public func setScriptVersion(_ version: String) throws(StoreError) {
@@ -192,11 +217,19 @@ public final class ProjectionStore: EffectStore {
   /// function of its rows alone: an index's segments otherwise show where batches ended. Outside a
   /// transaction.
   public func settle() throws(StoreError) {
+    try join()
     for table in rows { try table.settle() }
+  }
+
+  /// For a file that nobody reads yet: its write-ahead log may grow, so that each page is copied into the
+  /// file once.
+  public func letLogGrow() throws(StoreError) {
+    try connection.script("pragma wal_autocheckpoint=\(Limits.rebuildCheckpointPages)")
   }
 
   /// Ends the bulk mode: everything is flushed, and other connections may read the file.
   public func finish() throws(StoreError) {
+    try join()
     guard isBulk else { return }
     try connection.sync()
     try StorePragmas.apply(.derived, to: connection)
@@ -204,5 +237,25 @@ public final class ProjectionStore: EffectStore {
   }
 
   /// Copies the WAL into the file as far as readers allow: before a copy or a rename of the file.
-  public func checkpoint() throws(StoreError) { try connection.script("pragma wal_checkpoint(truncate)") }
+  public func checkpoint() throws(StoreError) {
+    try join()
+    try connection.script("pragma wal_checkpoint(truncate)")
+  }
+
+  /// Copies all of the WAL into the file, which is then whole without it: before it takes another's place.
+  /// Throws `exhausted` when somebody reads it for so long that this cannot be done.
+  public func emptyLog() throws(StoreError) {
+    try join()
+    let checkpoint = try connection.prepare("pragma wal_checkpoint(truncate)")
+    guard try checkpoint.step(), checkpoint.integer(0) != 0 else { return }
+    throw .exhausted(path: connection.path, reason: "somebody reads it, and so keeps its write-ahead log")
+  }
+
+  /// Copies as much of the WAL into the file as readers allow now, without waiting for any; true when that
+  /// was all of it. <https://www.sqlite.org/pragma.html#pragma_wal_checkpoint>
+  public func checkpointAsReadersAllow() throws(StoreError) -> Bool {
+    let checkpoint = try connection.prepare("pragma wal_checkpoint(passive)")
+    guard try checkpoint.step() else { return true }
+    return checkpoint.integer(0) == 0 && checkpoint.integer(1) == checkpoint.integer(2)
+  }
 }

@@ -16,6 +16,12 @@ final class ProjectionTransaction: EffectTransaction {
   @exclusivity(unchecked) var timeLeft = Limits.handlerTimeDefault
   private let watch = StatementWatch()
   private var kept: [String: Statement] = [:]
+  /// Of a file that nobody reads yet: writes a batch while the next one is handled.
+  private var writer: LateCommit?
+  /// What a deferred transaction is to write beside rows.
+  private var held: [EffectEntry] = []
+  /// Sees each row as it is written: then nothing is held back.
+  var rowWatch: RowWatch?
 
   init(_ connection: Connection, _ rows: [any RowTable], _ place: FoldMark) {
     self.connection = connection
@@ -27,18 +33,43 @@ final class ProjectionTransaction: EffectTransaction {
     }
     bookkeeping = Bookkeeping(connection: connection)
     place.flush = { [unowned self] () throws(StoreError) in try flushMarked() }
+    place.engage = { [unowned self] () throws(StoreError) in try engage() }
   }
 
-  deinit { plain.deallocate() }
+  deinit {
+    writer?.end()
+    plain.deallocate()
+  }
+
+  /// From now on merged rows are written by a thread of their own.
+  func commitLate(lost: LostBatch) { writer = writer ?? LateCommit(lost: lost) }
+
+  /// Waits until everything that was committed is in the file. Throws when something could not be.
+  func join() throws(StoreError) { try writer?.join() }
+
+  /// A statement needs the connection, and the transaction that it belongs to.
+  private func engage() throws(StoreError) {
+    try join()
+    try connection.run("begin immediate")
+    place.isDeferred = false
+    for entry in held { try ProjectionTransaction.record(entry, bookkeeping) }
+    held.removeAll()
+  }
 
   func begin(folding: Bool) throws(StoreError) {
     precondition(!isOpen, "a store has one transaction at a time")
-    try connection.run("begin immediate")
+    if writer == nil || !folding {
+      try join()
+      try connection.run("begin immediate")
+    } else {
+      place.isDeferred = true
+    }
     isOpen = true
+    rowWatch?.isOpen = true
     isLost = false
-    isFolding = folding
+    isFolding = folding && rowWatch == nil
     hasSavepoint = false
-    if folding { for table in rows { table.beginFolding() } }
+    if isFolding { for table in rows { table.beginFolding() } }
   }
 
   func row(
@@ -47,12 +78,24 @@ final class ProjectionTransaction: EffectTransaction {
     try checkOpen()
     precondition(rows.indices.contains(table), "table \(table) of \(rows.count)")
     result.removeAll()
+    guard let rowWatch else { return try run(operation, table, arguments, result) }
+    rowWatch.begin()
+    let answer = try run(operation, table, arguments, result)
+    if rowWatch.tracksReads { rowWatch.note(operation, table: table, arguments, result) }
+    return answer
+  }
+
+  @inline(__always)
+  private func run(
+    _ operation: RowOperation, _ table: Int, _ arguments: RowBuffer, _ result: RowBuffer
+  ) throws(StoreError) -> Bool {
     if operation == .each { return try each(table, arguments, result) }
     do {
       return try arguments.withSpan { (span) throws(StoreError) in
         if let known = plain[table] {
           return try known._withUnsafeGuaranteedRef { $0.answer(operation, span, into: result) }.get()
         }
+        if place.isDeferred { try engage() }
         // A full-text table may write when it is read, too.
         try place.beforeWriting()
         return try rows[table].run(operation, span, into: result)
@@ -95,7 +138,11 @@ final class ProjectionTransaction: EffectTransaction {
     guard text.utf8.count <= Limits.statementTextBytesMax else {
       throw .refused("a statement of a script has at most \(Limits.statementTextBytesMax) bytes")
     }
-    do { try place.isSet ? flushMarked() : flush() } catch { throw noticing(error) }
+    if let rowWatch { rowWatch.begin(sql: text) }
+    do {
+      if place.isDeferred { try engage() }
+      try place.isSet ? flushMarked() : flush()
+    } catch { throw noticing(error) }
     do {
       // Nothing longer could go back to the script.
       return try watch.run(connection, within: timeLeft, valueBytesMax: Int32(Limits.luaTextBytesMax)) {
@@ -156,11 +203,12 @@ final class ProjectionTransaction: EffectTransaction {
 
   func write(_ entry: EffectEntry) throws(StoreError) {
     try checkOpen()
+    if place.isDeferred { return held.append(entry) }
     try place.beforeWriting()
-    do { try record(entry) } catch { throw noticing(error) }
+    do { try ProjectionTransaction.record(entry, bookkeeping) } catch { throw noticing(error) }
   }
 
-  private func record(_ entry: EffectEntry) throws(StoreError) {
+  private static func record(_ entry: EffectEntry, _ bookkeeping: Bookkeeping) throws(StoreError) {
     switch entry {
     case .checkpoint(let partitions, let position): try bookkeeping.checkpoint(partitions, position)
     case .count(let applied, let skipped): try bookkeeping.count(applied: applied, skipped: skipped)
@@ -189,7 +237,7 @@ final class ProjectionTransaction: EffectTransaction {
 
   func rollbackToSavepoint() throws(StoreError) {
     precondition(isOpen && (hasSavepoint || place.isSet), "there is no savepoint to go back to")
-    if !connection.isInTransaction { throw lost }
+    if !place.isDeferred, !connection.isInTransaction { throw lost }
     if isFolding {
       for table in rows { table.undo(inFile: place.isInFile) }
       return try place.rollBack()
@@ -200,14 +248,35 @@ final class ProjectionTransaction: EffectTransaction {
 
   func commit() throws(StoreError) {
     try checkOpen()
+    if place.isDeferred, let writer { return try commit(writer) }
     try flush()
     if !connection.isInTransaction { throw lost }
     try connection.run("commit")
     end()
   }
 
+  /// Its rows and what it noted are one transaction of the other thread.
+  private func commit(_ writer: LateCommit) throws(StoreError) {
+    try writer.join()
+    let jobs = rows.compactMap { ($0 as? PlainTable)?.handOver() }
+    let entries = held
+    end()
+    writer.hand { [connection, bookkeeping] () throws(StoreError) in
+      do throws(StoreError) {
+        try connection.run("begin immediate")
+        for job in jobs { try job() }
+        for entry in entries { try ProjectionTransaction.record(entry, bookkeeping) }
+        try connection.run("commit")
+      } catch {
+        if connection.isInTransaction { try connection.run("rollback") }
+        throw error
+      }
+    }
+  }
+
   func rollback() throws(StoreError) {
     precondition(isOpen, "the transaction has ended")
+    if place.isDeferred { return end() }
     end()
     // SQLite rolls back by itself on some errors, such as a full disk.
     if connection.isInTransaction { try connection.run("rollback") }
@@ -215,6 +284,7 @@ final class ProjectionTransaction: EffectTransaction {
 
   /// In the middle of a marked event: what was before it is written before the place, what it did behind.
   private func flushMarked() throws(StoreError) {
+    if place.isDeferred { try engage() }
     if place.isInFile, rows.contains(where: { $0.hasOlder }) { throw FoldMark.refusal }
     for table in rows { try table.flushOlder() }
     try place.beforeWriting()
@@ -227,6 +297,9 @@ final class ProjectionTransaction: EffectTransaction {
 
   private func end() {
     isOpen = false
+    place.isDeferred = false
+    held.removeAll()
+    rowWatch?.isOpen = false
     place.forget()
     for table in rows { table.discard() }
   }

@@ -1,4 +1,3 @@
-import Synchronization
 public import MoontideCore
 
 /// What a query can name: the read models and their tables.
@@ -9,10 +8,13 @@ public struct QueryCatalog: Sendable {
     public var path: String
     /// Names of its tables and views.
     public var tables: [String]
-    public init(name: String, path: String, tables: [String]) {
+    /// Its tables are found by `name.table` alone: it stands beside another one with the same tables.
+    public var isNamedOnly: Bool
+    public init(name: String, path: String, tables: [String], isNamedOnly: Bool = false) {
       self.name = name
       self.path = path
       self.tables = tables
+      self.isNamedOnly = isNamedOnly
     }
   }
 
@@ -27,7 +29,7 @@ public struct QueryCatalog: Sendable {
   /// The models that have a table of that name.
   func models(with table: String) -> [Model] {
     let lower = table.lowercased()
-    return models.filter { $0.tables.contains { $0.lowercased() == lower } }
+    return models.filter { !$0.isNamedOnly && $0.tables.contains { $0.lowercased() == lower } }
   }
 }
 
@@ -43,13 +45,20 @@ public enum QueryError: Error, Sendable, Equatable {
   case cancelled
   case tooManyRows(limit: Int)
   case tooManyBytes(limit: Int)
+  /// Sorting, grouping or compiling takes more memory than a query may have.
+  case tooMuchMemory(limit: Int)
   case store(StoreError)
-}
 
-/// Stops a running query from another thread.
-public final class QueryCancellation: Sendable {
-  private let flag = Atomic<Bool>(false)
-  public init() {}
-  public func cancel() { flag.store(true, ordering: .relaxed) }
-  public var isCancelled: Bool { flag.load(ordering: .relaxed) }
+  /// Whether a file could not be opened or read, which another look may find in its place.
+  public var isOfFile: Bool {
+    if case .store(.io) = self { true } else { false }
+  }
+
+  /// Whether the query came to a bound of its own, whatever else went wrong by that.
+  public var isOwnEnd: Bool {
+    switch self {
+    case .timedOut, .cancelled, .tooMuchMemory: true
+    default: false
+    }
+  }
 }

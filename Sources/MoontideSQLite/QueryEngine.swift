@@ -31,7 +31,6 @@ public final class QueryEngine {
   private let clock: any WallClock
   private var attached: [String] = []
   private static let provideTries = 3
-  private var guardian: QueryGuard?
 
   /// `tables` are shown as `sys.NAME`. Throws what SQLite says when it cannot open a connection in memory.
   public init(
@@ -56,12 +55,16 @@ public final class QueryEngine {
     cancellation: QueryCancellation? = nil, columns: ([String]) -> Void, row: (RowBuffer) -> Bool
   ) throws(QueryError) {
     let watch = QueryGuard(clock: clock, limit: bounds.time, cancellation: cancellation)
-    guardian = watch
+    registry.guardian = watch
     watch.install(on: connection.handle)
     defer {
       sqlite3_progress_handler(connection.handle, 0, nil, nil)
-      guardian = nil
+      registry.guardian = nil
       detachAll()
+    }
+    guard sql.utf8.count <= Limits.queryTextBytesMax else {
+      let message = "a query has at most \(Limits.queryTextBytesMax) bytes, not \(sql.utf8.count)"
+      throw .wrong(message: message, byteOffset: nil, suggestion: nil)
     }
     let words = SQLWords(sql)
     try checkSingle(words)
@@ -77,8 +80,7 @@ public final class QueryEngine {
         }
         try connection.authorizer.under(.reading) { () throws(StoreError) in
           // The progress handler watches loops, this what takes long without one.
-          try watch.statement.run(connection, within: bounds.time, valueBytesMax: Limits.storeValueBytesMax) {
-            () throws(StoreError) in
+          try watch.bounded(connection) { () throws(StoreError) in
             while try statement.step() {
               buffer.removeAll()
               statement.read(into: buffer)
@@ -135,7 +137,8 @@ public final class QueryEngine {
     while true {
       do throws(StoreError) {
         let statement = try connection.authorizer.under(.reading) { () throws(StoreError) in
-          try connection.prepare(sql)
+          // Compiling asks no progress handler.
+          try watch.bounded(connection) { () throws(StoreError) in try connection.prepare(sql) }
         }
         if let ambiguous {
           throw QueryEngine.ambiguity(ambiguous, catalog)
@@ -199,16 +202,29 @@ public final class QueryEngine {
     _ model: QueryCatalog.Model, _ watch: QueryGuard, triesLeft: Int
   ) throws(QueryError) {
     guard let provide else {
-      try attach(model.name, uri: ReadOnlyAddress.of(model.path))
+      try attach(model.name, path: model.path)
       return
     }
     let path: String
     do throws(StoreError) { path = try watch.paused { () throws(StoreError) in try provide(model) } } catch {
       throw .store(error)
     }
-    do throws(QueryError) { try attach(model.name, uri: ReadOnlyAddress.of(path)) } catch {
+    do throws(QueryError) { try attach(model.name, path: path) } catch {
       guard case .store(.io) = error, triesLeft > 1 else { throw error }
       try open(model, watch, triesLeft: triesLeft - 1)
+    }
+  }
+
+  /// The file that has the name now, with the write-ahead log that belongs to it.
+  private func attach(_ name: String, path: String) throws(QueryError) {
+    for attempt in 1...Limits.movedFileTriesMax {
+      // Attaching reads the schema, and so opens both.
+      try SwapLock.opening(path) { () throws(QueryError) in
+        _ = try attach(name, uri: ReadOnlyAddress.of(path))
+      }
+      guard connection.hasMoved(name), attempt < Limits.movedFileTriesMax else { return }
+      do throws(StoreError) { try connection.script("detach \(quoted(name))") } catch { throw .store(error) }
+      attached.removeAll { $0 == name.lowercased() }
     }
   }
 
@@ -252,6 +268,7 @@ public final class QueryEngine {
   ) -> QueryError {
     if let reason = watch.reason { return reason }
     if watch.statement.isLate { return .timedOut(after: watch.limit) }
+    if watch.statement.isShort { return .tooMuchMemory(limit: Limits.queryMemoryMax) }
     guard case .refused(let message) = error else { return .store(error) }
     let named =
       message.split(separator: ":", maxSplits: 1).last.map { String($0).trimmingCharacters(" ") } ?? ""

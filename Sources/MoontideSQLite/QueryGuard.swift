@@ -9,7 +9,7 @@ final class QueryGuard {
 
   private let clock: any WallClock
   let limit: Duration
-  /// For what is late where no progress handler is asked.
+  /// For what is late or large where no progress handler is asked.
   let statement = StatementWatch()
   private var end: Duration
   private let cancellation: QueryCancellation?
@@ -32,6 +32,13 @@ final class QueryGuard {
       }, Unmanaged.passUnretained(self).toOpaque())
   }
 
+  /// Runs a part of the query within the time that is left, and within its memory.
+  func bounded<R>(_ connection: Connection, _ body: () throws(StoreError) -> R) throws(StoreError) -> R {
+    try statement.run(
+      connection, within: max(.zero, end - clock.monotonic), valueBytesMax: Limits.storeValueBytesMax,
+      memoryMax: Limits.queryMemoryMax, body)
+  }
+
   /// Runs what is not the query's own work; the deadline moves by as much.
   func paused<R>(_ body: () throws(StoreError) -> R) throws(StoreError) -> R {
     let began = clock.monotonic
@@ -39,8 +46,8 @@ final class QueryGuard {
     return try body()
   }
 
-  /// True to interrupt.
-  private func look() -> Bool {
+  /// True when the query has to end.
+  func look() -> Bool {
     if cancellation?.isCancelled == true { reason = .cancelled }
     if clock.monotonic >= end { reason = .timedOut(after: limit) }
     return reason != nil

@@ -1,23 +1,23 @@
 /// The words of an SQL text with their places: enough of its grammar to find names and statement ends.
 /// <https://www.sqlite.org/lang.html>, tokens as in SQLite's tokenize.c.
-struct SQLWords {
-  struct Token {
-    enum Kind {
+public struct SQLWords {
+  public struct Token {
+    public enum Kind {
       case word, quotedName, text, symbol
     }
-    var kind: Kind
+    public var kind: Kind
     /// Quotes removed.
-    var text: String
+    public var text: String
     /// Byte offsets in the text.
-    var range: Range<Int>
+    public var range: Range<Int>
   }
 
-  private(set) var tokens: [Token] = []
+  public private(set) var tokens: [Token] = []
 
   /// Names and keywords, quotes removed, in order.
-  var words: [String] { tokens.filter { $0.kind == .word || $0.kind == .quotedName }.map { $0.text } }
+  public var words: [String] { tokens.filter { $0.kind == .word || $0.kind == .quotedName }.map { $0.text } }
 
-  init(_ sql: String) {
+  public init(_ sql: String) {
     let bytes = Array(sql.utf8)
     var at = 0
     while at < bytes.count {

@@ -325,6 +325,17 @@ extension StoreReader {
     return try SagaRecords(connection).saga(key)
   }
 
+  /// Instances of a saga that belong to the chain of events with that correlation id, at most `limit`.
+  public func sagas(traced trace: [UInt8], limit: Int) throws(StoreError) -> [SagaRow] {
+    guard identity.kind == .saga else { return [] }
+    let records = SagaRecords(connection)
+    var rows: [SagaRow] = []
+    for key in try records.keys(traced: trace, limit: limit) {
+      if let row = try records.saga(key) { rows.append(row) }
+    }
+    return rows
+  }
+
   /// Timers of a saga's instances that are due by the time of day alone.
   public func hasRetries() throws(StoreError) -> Bool {
     guard identity.kind == .saga else { return false }

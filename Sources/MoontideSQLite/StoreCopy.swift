@@ -6,7 +6,7 @@ public enum StoreCopy {
   /// Makes `target`, which must not exist, an exact copy of the database in `source` as of one commit, all in
   /// one file. Nothing is flushed. <https://www.sqlite.org/backup.html>
   public static func make(of source: String, at target: String) throws(StoreError) {
-    let from = try Connection(source, .readOnly)
+    let from = try Connection.reading(source)
     let to = try Connection(target, .create)
     guard let copying = sqlite3_backup_init(to.handle, "main", from.handle, "main") else {
       throw to.failure(sqlite3_errcode(to.handle))

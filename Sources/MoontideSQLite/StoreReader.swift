@@ -10,14 +10,21 @@ public final class StoreReader {
   /// Opens a store's file for reading only. What a killed process left half done in it is undone first.
   public init(path: String, vfs: String? = nil) throws(StoreOpeningError) {
     connection = try StoreOpeningError.wrap { () throws(StoreError) in
-      let opened = try Connection(path, .readOnly, vfs: vfs)
+      let opened = try Connection.reading(path, vfs: vfs)
       guard opened.needsRollback else { return opened }
       // Only who may write can; SQLite sees to it that nobody's work is undone who still lives.
       try Connection(path, .readWrite, vfs: vfs).run("select count(*) from sqlite_schema")
-      return try Connection(path, .readOnly, vfs: vfs)
+      return try Connection.reading(path, vfs: vfs)
     }
     bookkeeping = Bookkeeping(connection: connection)
     identity = try bookkeeping.identity()
+  }
+
+  /// Brings a store's write-ahead log into its file, which then has none, unless somebody else has it open:
+  /// before it gets another name. For who holds the project.
+  public static func gather(_ path: String, vfs: String? = nil) throws(StoreError) {
+    // The last connection does so when it is closed.
+    try Connection(path, .readWrite, vfs: vfs).run("select count(*) from sqlite_schema")
   }
 
   /// As of now, in one snapshot.
@@ -79,6 +86,12 @@ public final class StoreReader {
     guard identity.kind != .projection else { return nil }
     let records = LedgerRecords(connection: connection, bookkeeping: bookkeeping)
     return try records.exists() ? records : nil
+  }
+
+  /// What a consumer keeps of a key; nil when it keeps nothing.
+  public func state(topic: TopicName, key: [UInt8]) throws(StoreError) -> [UInt8]? {
+    guard identity.kind == .consumer else { return nil }
+    return try ConsumerRecords(connection).state(topic, key)
   }
 
   /// Writes a copy of the whole file, as of now, to a path where nothing is.

@@ -15,6 +15,68 @@ public protocol SystemTable: AnyObject {
   func open(
     _ conditions: [(condition: SystemCondition, value: SystemValue)], columnsUsed: UInt64
   ) throws(StoreError) -> any SystemCursor
+  /// The same, knowing more of the query; made from the simpler one where a table does not have its own.
+  func plan(_ question: SystemQuestion) -> SystemPlan
+  /// The same, knowing more of the query; made from the simpler one where a table does not have its own.
+  func open(_ scan: SystemScan) throws(StoreError) -> any SystemCursor
+}
+
+extension SystemTable {
+  public func plan(_ question: SystemQuestion) -> SystemPlan {
+    var plan = plan(question.conditions)
+    if let column = plan.orderedBy, question.order == [SystemOrder(column, isDescending: false)] {
+      plan.isOrdered = true
+    }
+    return plan
+  }
+
+  public func open(_ scan: SystemScan) throws(StoreError) -> any SystemCursor {
+    try open(scan.conditions, columnsUsed: scan.columnsUsed)
+  }
+}
+
+/// What SQLite asks a table when it plans a query. <https://www.sqlite.org/vtab.html#xbestindex>
+public struct SystemQuestion: Sendable {
+  public var conditions: [SystemCondition]
+  /// A bit for each column that the query looks at (bit 63: that and all after it).
+  public var columnsUsed: UInt64
+  /// Empty: any order will do.
+  public var order: [SystemOrder]
+  /// Of rows that are equal in the columns of `order` one is enough.
+  public var isDistinct: Bool
+
+  public init(
+    conditions: [SystemCondition], columnsUsed: UInt64 = .max, order: [SystemOrder] = [],
+    isDistinct: Bool = false
+  ) {
+    self.conditions = conditions
+    self.columnsUsed = columnsUsed
+    self.order = order
+    self.isDistinct = isDistinct
+  }
+}
+
+public struct SystemOrder: Sendable, Hashable {
+  /// Index into the table's columns; negative: the row's number.
+  public var column: Int
+  public var isDescending: Bool
+  public init(_ column: Int, isDescending: Bool) {
+    self.column = column
+    self.isDescending = isDescending
+  }
+}
+
+/// One scan of a table, as it was planned.
+public struct SystemScan {
+  /// In the order of `SystemPlan.chosen`.
+  public var conditions: [(condition: SystemCondition, value: SystemValue)]
+  /// A bit for each column that the query looks at (bit 63: that and all after it).
+  public var columnsUsed: UInt64
+  /// What the plan chose, `SystemPlan.choice`.
+  public var choice: Int32
+  /// Whether the query's time is over. To be asked now and then where much is read for no row: SQLite looks
+  /// between rows only. What is thrown then is not shown.
+  public var isOver: () -> Bool
 }
 
 /// The rows of one scan.
@@ -22,6 +84,12 @@ public protocol SystemCursor: AnyObject {
   /// Puts the next row into `row` (emptied before), one cell a column; unused ones may be absent. False at
   /// the end.
   func next(into row: RowBuffer) throws(StoreError) -> Bool
+  /// Goes on to the next row if it is equal to the one before it, which then stands for it too.
+  func repeats() -> Bool
+}
+
+extension SystemCursor {
+  public func repeats() -> Bool { false }
 }
 
 public struct SystemColumn: Sendable, Hashable {
@@ -66,6 +134,12 @@ public struct SystemPlan: Sendable {
   public var rows: Int
   /// Rows come in rising order of this column, or nil.
   public var orderedBy: Int?
+  /// Rows come in the order that the question asks for.
+  public var isOrdered = false
+  /// A number of the table's own, for `SystemScan.choice`.
+  public var choice: Int32 = 0
+  /// How rows are found, in a word or two, for `explain query plan`; without `[`.
+  public var way = "rows"
   public init(chosen: [Int] = [], rows: Int, orderedBy: Int? = nil) {
     self.chosen = chosen
     self.rows = rows

@@ -9,21 +9,27 @@ enum SystemTableModule {
   /// What SQLite keeps with the module: the tables by lower-case name.
   final class Registry {
     var tables: [String: any SystemTable] = [:]
+    /// Of the query that runs.
+    var guardian: QueryGuard?
   }
 
   /// A table, or a scan of it, as SQLite holds it.
   private final class TableBox {
     let table: any SystemTable
-    init(_ table: any SystemTable) { self.table = table }
+    let registry: Registry
+    init(_ table: any SystemTable, _ registry: Registry) {
+      self.table = table
+      self.registry = registry
+    }
   }
 
   private final class CursorBox {
-    let table: any SystemTable
+    let home: TableBox
     var cursor: (any SystemCursor)?
     let row = RowBuffer()
     var isAtEnd = true
     var index: Int64 = 0
-    init(_ table: any SystemTable) { self.table = table }
+    init(_ home: TableBox) { self.home = home }
   }
 
   static let name = "moontide_system"
@@ -79,15 +85,15 @@ enum SystemTableModule {
       if code != SQLITE_OK { return code }
       let made = UnsafeMutablePointer<mt_vtab>.allocate(capacity: 1)
       made.initialize(to: mt_vtab())
-      made.pointee.context = Unmanaged.passRetained(TableBox(table)).toOpaque()
+      made.pointee.context = Unmanaged.passRetained(TableBox(table, registry)).toOpaque()
       result?.pointee = UnsafeMutableRawPointer(made).assumingMemoryBound(to: sqlite3_vtab.self)
       return SQLITE_OK
     }
 
-  private static func table(_ handle: UnsafeMutablePointer<sqlite3_vtab>?) -> any SystemTable {
+  private static func table(_ handle: UnsafeMutablePointer<sqlite3_vtab>?) -> TableBox {
     guard let context = UnsafeMutableRawPointer(handle)?.assumingMemoryBound(to: mt_vtab.self).pointee.context
     else { preconditionFailure("SQLite named no virtual table") }
-    return Unmanaged<TableBox>.fromOpaque(context).takeUnretainedValue().table
+    return Unmanaged<TableBox>.fromOpaque(context).takeUnretainedValue()
   }
 
   private static func disconnect(_ handle: UnsafeMutablePointer<sqlite3_vtab>?) -> Int32 {
@@ -130,38 +136,71 @@ enum SystemTableModule {
 
   // MARK: Planning
 
-  /// The plan travels to `filter` as a text of SQLite's: `COLUMNSUSED column:comparison …`.
+  /// The plan travels to `filter` as a text of SQLite's, which `explain query plan` shows too:
+  /// `WAY [column comparison …] COLUMNSUSED`.
   private static func bestIndex(
     _ handle: UnsafeMutablePointer<sqlite3_vtab>?, _ index: UnsafeMutablePointer<sqlite3_index_info>?
   ) -> Int32 {
     guard let index else { return SQLITE_ERROR }
-    let table = table(handle)
-    var conditions: [(place: Int, condition: SystemCondition)] = []
+    let table = table(handle).table
+    var places: [Int] = []
+    var question = SystemQuestion(conditions: [], columnsUsed: index.pointee.colUsed)
     for place in 0..<Int(index.pointee.nConstraint) {
       let constraint = index.pointee.aConstraint[place]
       guard constraint.usable != 0, constraint.iColumn >= 0, let comparison = comparison(constraint.op) else {
         continue
       }
-      conditions.append((place, SystemCondition(column: Int(constraint.iColumn), comparison: comparison)))
+      // Texts are looked up by their bytes.
+      guard let collation = sqlite3_vtab_collation(index, Int32(place)),
+        String(cString: collation).uppercased() == "BINARY"
+      else { continue }
+      places.append(place)
+      question.conditions.append(
+        SystemCondition(column: Int(constraint.iColumn), comparison: comparison))
     }
-    let plan = table.plan(conditions.map { $0.condition })
-    var text = String(index.pointee.colUsed)
+    for place in 0..<Int(index.pointee.nOrderBy) {
+      let term = index.pointee.aOrderBy[place]
+      question.order.append(SystemOrder(Int(term.iColumn), isDescending: term.desc != 0))
+    }
+    question.isDistinct = sqlite3_vtab_distinct(index) >= 2
+    let plan = table.plan(question)
+    var words: [String] = []
     for (argument, chosen) in plan.chosen.enumerated() {
-      index.pointee.aConstraintUsage[conditions[chosen].place].argvIndex = Int32(argument + 1)
-      let condition = conditions[chosen].condition
-      text += " \(condition.column):\(condition.comparison.rawValue)"
+      index.pointee.aConstraintUsage[places[chosen]].argvIndex = Int32(argument + 1)
+      let condition = question.conditions[chosen]
+      words.append(table.columns[condition.column].name + symbols[Int(condition.comparison.rawValue)])
     }
-    index.pointee.idxStr = mt_message(text)
+    index.pointee.idxNum = plan.choice
+    index.pointee.idxStr = mt_message(
+      "\(plan.way) [\(words.joined(separator: " "))] \(index.pointee.colUsed)")
     index.pointee.needToFreeIdxStr = 1
     index.pointee.estimatedRows = Int64(plan.rows)
     index.pointee.estimatedCost = Double(plan.rows)
-    if index.pointee.nOrderBy == 1, let column = plan.orderedBy,
-      index.pointee.aOrderBy[0].iColumn == Int32(column),
-      index.pointee.aOrderBy[0].desc == 0
-    {
-      index.pointee.orderByConsumed = 1
-    }
+    if plan.isOrdered, !question.order.isEmpty { index.pointee.orderByConsumed = 1 }
     return SQLITE_OK
+  }
+
+  /// By the raw values of `SystemCondition.Comparison`.
+  private static let symbols = ["=", "<", "<=", ">", ">="]
+
+  /// What `bestIndex` wrote.
+  private static func read(
+    _ plan: String, _ table: any SystemTable
+  ) -> (conditions: [SystemCondition], columnsUsed: UInt64)? {
+    let parts = plan.split(separator: "[", maxSplits: 1, omittingEmptySubsequences: false)
+    guard parts.count == 2, let close = parts[1].lastIndex(of: "]"),
+      let columnsUsed = UInt64(parts[1][close...].dropFirst(2))
+    else { return nil }
+    var conditions: [SystemCondition] = []
+    for word in parts[1][..<close].split(separator: " ") {
+      let name = word.prefix { !"<>=".contains($0) }
+      guard let column = table.columns.firstIndex(where: { $0.name == name }),
+        let symbol = symbols.firstIndex(of: String(word.dropFirst(name.count))),
+        let comparison = SystemCondition.Comparison(rawValue: UInt8(symbol))
+      else { return nil }
+      conditions.append(SystemCondition(column: column, comparison: comparison))
+    }
+    return (conditions, columnsUsed)
   }
 
   private static func comparison(_ code: UInt8) -> SystemCondition.Comparison? {
@@ -182,18 +221,20 @@ enum SystemTableModule {
     _ count: Int32, _ values: UnsafeMutablePointer<OpaquePointer?>?
   ) -> Int32 {
     let box = cursor(handle)
-    let words = plan.map { String(cString: $0).split(separator: " ") } ?? []
+    let text = plan.map { String(cString: $0) } ?? ""
+    guard let plan = read(text, box.home.table) else { preconditionFailure("a plan reads \(text)") }
     var conditions: [(condition: SystemCondition, value: SystemValue)] = []
-    for (argument, word) in words.dropFirst().enumerated() where argument < Int(count) {
-      let parts = word.split(separator: ":")
-      guard parts.count == 2, let column = Int(parts[0]), let raw = UInt8(parts[1]),
-        let comparison = SystemCondition.Comparison(rawValue: raw)
-      else { preconditionFailure("a plan reads \(word)") }
-      let condition = SystemCondition(column: column, comparison: comparison)
+    for (argument, condition) in plan.conditions.enumerated() where argument < Int(count) {
       conditions.append((condition, value(values?[argument])))
     }
+    let guardian = box.home.registry.guardian
+    // A join begins a scan for each row of another table: SQLite looks at its clock too seldom for those.
+    if guardian?.look() == true { return fail(handle, .refused("the query was stopped")) }
     do {
-      box.cursor = try box.table.open(conditions, columnsUsed: words.first.flatMap { UInt64($0) } ?? .max)
+      box.cursor = try box.home.table.open(
+        SystemScan(conditions: conditions, columnsUsed: plan.columnsUsed, choice: number) {
+          guardian?.look() ?? false
+        })
       box.index = -1
     } catch { return fail(handle, error) }
     return next(handle)
@@ -201,6 +242,10 @@ enum SystemTableModule {
 
   private static func next(_ handle: UnsafeMutablePointer<sqlite3_vtab_cursor>?) -> Int32 {
     let box = cursor(handle)
+    if box.index >= 0, box.cursor?.repeats() == true {
+      box.index += 1
+      return SQLITE_OK
+    }
     box.row.removeAll()
     do {
       box.isAtEnd = try !(box.cursor?.next(into: box.row) ?? false)

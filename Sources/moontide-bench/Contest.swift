@@ -27,6 +27,8 @@ struct Contest {
       ("decisions", { try DecisionRace(contest: self).run(&$0) }),
       ("sagas", { try SagaRace(contest: self).run(&$0) }),
       ("timers", { try TimerRace(contest: self).run(&$0) }),
+      ("rebuild", { try RebuildRace(contest: self).run(&$0) }),
+      ("ask", { try AskRace(contest: self).run(&$0) }),
     ]
   }
 

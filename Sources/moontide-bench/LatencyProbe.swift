@@ -66,6 +66,6 @@ private final class NoRows: RowSink {
 /// Sees nothing; a problem ends the run.
 final class SilentObserver: RunObserver {
   func progress(_ progress: RunProgress) throws(Diagnostic) {}
-  func problem(_ problem: Diagnostic) throws(Diagnostic) { throw problem }
+  func problem(_ problem: Diagnostic) throws(Diagnostic) { if problem.severity != .note { throw problem } }
   func printed(_ text: String) throws(Diagnostic) {}
 }

@@ -33,7 +33,7 @@ struct Compare: ParsableCommand {
     help: ArgumentHelp(
       """
       Only this part: ingest, process, safety, scattered, upcasting, reopen, two, latency, past, commands, \
-      decisions, sagas, timers; \
+      decisions, sagas, timers, rebuild, ask; \
       more with more of it. safety, reopen and past need process.
       """, valueName: "part"))
   var only: [String] = []

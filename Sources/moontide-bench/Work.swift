@@ -10,7 +10,7 @@ struct Work: ParsableCommand {
     shouldDisplay: false)
 
   enum Kind: String, ExpressibleByArgument {
-    case ingest, process, pass, reopen, key, latency, past, commands, saga, timers
+    case ingest, process, pass, reopen, key, latency, past, commands, saga, timers, rebuild, swap, ask
   }
 
   @Argument var kind: Kind
@@ -20,6 +20,7 @@ struct Work: ParsableCommand {
   @Option var lines: String?
   @Option var senders = 1
   @Option var tick = TimerRace.Tick.idle
+  @Option var question = AskProbe.Question.position
 
   func run() throws {
     let paths = try ProjectFinder.find(project, files: SystemSurroundings.files)
@@ -35,6 +36,9 @@ struct Work: ParsableCommand {
       case .commands: try commands(paths)
       case .saga: try saga()
       case .timers: try TimerRace.measure(tick, project)
+      case .rebuild: try RebuildProbe(paths: paths).fold()
+      case .swap: try RebuildProbe(paths: paths).swap()
+      case .ask: try AskProbe(paths: paths, question: question).figure()
       }
     print(String(decoding: try JSONEncoder().encode(figure), as: UTF8.self))
   }

@@ -12,11 +12,11 @@ struct Moontide: ParsableCommand {
       """,
     version: MoontideVersion.text,
     subcommands: [
-      NewCommand.self, RunCommand.self, CheckCommand.self, QueryCommand.self, AppendCommand.self,
+      NewCommand.self, RunCommand.self, CheckCommand.self, QueryCommand.self, ReplCommand.self,
+      AppendCommand.self,
       SendCommand.self, StateCommand.self,
       EventsCommand.self, HandlersCommand.self, LagCommand.self, DeadCommand.self, EffectsCommand.self,
-      SagaCommand.self,
-      DoctorCommand.self,
+      SagaCommand.self, WhyCommand.self, ImpactCommand.self, ReloadCommand.self, DoctorCommand.self,
       ProjectionCommand.self, BackupCommand.self, RestoreCommand.self,
       ExplainCommand.self,
     ] + LaterCommands.all)

@@ -28,12 +28,30 @@ final class LiveRun {
 
   func errors() throws -> String { String(decoding: try Data(contentsOf: log), as: UTF8.self) }
 
+  /// The same for the message of an expectation.
+  var told: String {
+    do { return try errors() } catch { return "\(error)" }
+  }
+
   /// Until its stderr has that text; throws after 30 s, or when it ends without.
   func waitForError(_ text: String) throws {
     try LiveRun.wait("\(text) on stderr") { [self] in
       if try errors().contains(text) { return true }
       if !process.isRunning { throw Fault("it ended without \(text): \(try errors())") }
       return false
+    }
+  }
+
+  /// What it has open whose path has that text; ` (deleted)` stands behind a name that is gone.
+  func files(with text: String) throws -> [String] {
+    let folder = "/proc/\(process.processIdentifier)/fd"
+    return try FileManager.default.contentsOfDirectory(atPath: folder).compactMap { number in
+      var name = [CChar](repeating: 0, count: 4_096)
+      let count = readlink("\(folder)/\(number)", &name, name.count)
+      // Closed since it was listed.
+      guard count >= 0 else { return nil }
+      let path = String(decoding: name[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+      return path.contains(text) ? path : nil
     }
   }
 

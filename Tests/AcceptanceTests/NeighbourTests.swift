@@ -100,8 +100,7 @@ import Testing
     }
   }
 
-  @Test func `a run that is stopped and continued, or hung up, loses nothing and ends in good order`() throws
-  {
+  @Test func `a run that is stopped, continued and signalled loses nothing and ends in good order`() throws {
     let project = try ShortageTests.project(events: 200)
     let run = try LiveRun(["run", project.path])
     try run.waitForError("caught up")
@@ -111,7 +110,11 @@ import Testing
     run.signal(SIGCONT)
     try ShortageTests.waitUntilDone(project, events: 300)
     run.signal(SIGPIPE)
+    // Asks for edited scripts; there are none.
     run.signal(SIGHUP)
+    try project.write(#"{"id":"x","type":"Thing","key":"x","data":{}}"# + "\n", to: "events/after.jsonl")
+    try ShortageTests.waitUntilDone(project, events: 301)
+    run.signal(SIGTERM)
     #expect(run.status() == 0)
     #expect(try Binary.run(["doctor", project.path, "--full"]).status == 0)
   }

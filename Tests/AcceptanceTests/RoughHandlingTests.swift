@@ -51,7 +51,7 @@ import Testing
       (["frobnicate"], "there is no command frobnicate; moontide help shows those that there are"),
       (["saga", "lss"], "there is no command saga lss; did you mean ls?"),
       (["effects", "lss"], "there is no command effects lss; did you mean ls?"),
-      (["why", "orders"], "comes in a later version"),
+      (["test", "orders"], "comes in a later version"),
     ] {
       let outcome = try Binary.run(words)
       #expect(outcome.status == 64 && outcome.errors.contains(meant), "\(outcome.errors)")

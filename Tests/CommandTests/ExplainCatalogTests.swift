@@ -14,7 +14,7 @@ struct ExplainCatalogTests {
   }
 
   @Test func `an unknown code names its neighbour`() {
-    let fault = #expect(throws: Diagnostic.self) { try catalog.entry("E0699") }
+    let fault = #expect(throws: Diagnostic.self) { try catalog.entry("E0689") }
     #expect(fault?.details.first?.text.hasPrefix("near it is E06") == true)
     #expect(throws: Diagnostic.self) { try catalog.entry("") }
   }

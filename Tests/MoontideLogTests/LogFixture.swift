@@ -53,6 +53,7 @@ struct Sample {
   var key: String = "k"
   var data: String = #"{"n":1}"#
   var source: String = ""
+  var type: String = "order.paid"
   var time: String?
   var kind: RecordKind = .event
 }
@@ -71,7 +72,7 @@ extension DraftBatch {
     var envelope = Envelope(kind: sample.kind, given: [.key])
     envelope.id = bytes.appendPart(sample.id)
     envelope.source = bytes.appendPart(sample.source)
-    envelope.type = bytes.appendPart("order.paid")
+    envelope.type = bytes.appendPart(sample.type)
     envelope.key = bytes.appendPart(sample.key)
     if let time = sample.time {
       envelope.given.insert(.time)

@@ -72,6 +72,91 @@ struct TimeOutlineTests {
     #expect(quarantined.contains(Position(1_000)))
   }
 
+  @Test func `events are counted and found by type and time as by reading all`() throws {
+    var random = SplitMix(20_261_124)
+    let fixture = LogFixture()
+    let log = try fixture.open()
+    let topics = try ["a", "b"].map { try log.topic(TopicName($0)!, partitions: 2).id }
+    var events: [(topic: TopicID, type: String, time: Int64, position: Int)] = []
+    for first in stride(from: 0, to: 9_000, by: 60) {
+      let batch = DraftBatch()
+      for n in first..<first + 60 {
+        let topic = topics[Int(random.next() % 2)]
+        let type = (4_000..<4_050).contains(n) ? "Rare" : "T\(random.next() % 12)"
+        let time = Self.day + Int64(n) * 1_000_000
+        batch.add(
+          topic, Sample(id: "e\(n)", type: type, time: EventTime(microseconds: time).description))
+        events.append((topic, type, time, n))
+      }
+      try log.put(batch)
+    }
+    try log.flush()
+    var outline = TimeOutline()
+    let batch = RecordBatch()
+    while try outline.extend(by: log, using: batch) {}
+    #expect(try TimeOutline(outline.encoded(for: log), of: log) == outline)
+    let tallies = try #require(outline.tallies)
+    #expect(tallies.reduce(0) { $0 + $1.count } == 9_000)
+    for tally in tallies {
+      let type = String(decoding: tally.type, as: UTF8.self)
+      #expect(tally.count == events.count { $0.topic == tally.topic && $0.type == type }, "\(type)")
+    }
+    #expect(tallies.count == Set(tallies.map { "\($0.topic.value) \($0.type)" }).count)
+    for _ in 0..<200 {
+      let earliest = Self.day + Int64(random.next() % 9_000) * 1_000_000
+      let question = EventQuestion(
+        topic: random.next() % 2 == 0 ? nil : topics[Int(random.next() % 2)],
+        type: random.next() % 2 == 0 ? Array("Rare".utf8) : nil, earliest: earliest,
+        latest: earliest + Int64(random.next() % 3_000) * 1_000_000)
+      let wanted = events.filter { event in
+        (question.topic == nil || question.topic == event.topic)
+          && (question.type == nil || event.type == "Rare")
+          && question.earliest <= event.time && event.time <= question.latest
+      }.map(\.position)
+      var ahead: [Int] = []
+      var position = Position.start
+      while position < outline.end {
+        let found = outline.next(from: position, countMax: 500, of: question)
+        ahead += Int(found.lowerBound.value)..<Int(found.upperBound.value)
+        position = found.upperBound
+      }
+      var back: [Int] = []
+      position = outline.end
+      while true {
+        let found = outline.last(before: position, countMax: 500, of: question)
+        if found.isEmpty { break }
+        back += Int(found.lowerBound.value)..<Int(found.upperBound.value)
+        position = found.lowerBound
+      }
+      #expect(Set(ahead).isSuperset(of: wanted) && Set(back).isSuperset(of: wanted), "\(question)")
+      #expect(ahead.count == Set(ahead).count && Set(ahead) == Set(back), "\(question)")
+      #expect(ahead.count <= wanted.count + 2_048 * 2, "\(question)")
+    }
+  }
+
+  @Test func `more types than are told apart, and more sources, are said so`() throws {
+    let fixture = LogFixture()
+    let log = try fixture.open()
+    let topic = try log.topic(TopicName("a")!, partitions: 1).id
+    let count = Limits.outlineTypesMax + 10
+    for first in stride(from: 0, to: count, by: 500) {
+      let batch = DraftBatch()
+      for n in first..<min(first + 500, count) {
+        batch.add(topic, Sample(id: "e\(n)", source: "s\(n)", type: "T\(n)"))
+      }
+      try log.put(batch)
+    }
+    try log.flush()
+    var outline = TimeOutline()
+    let batch = RecordBatch()
+    while try outline.extend(by: log, using: batch) {}
+    #expect(outline.tallies == nil && outline.sources == nil)
+    let last = EventQuestion(type: Array("T\(count - 1)".utf8))
+    #expect(outline.last(before: outline.end, countMax: 1, of: last).contains(Position(UInt64(count - 1))))
+    let back = try #require(try TimeOutline(outline.encoded(for: log), of: log))
+    #expect(back == outline && back.tallies == nil && back.sources == nil)
+  }
+
   @Test func `an outline comes back from its bytes, for the log and the history that it is of`() throws {
     var random = SplitMix(7)
     let fixture = LogFixture()

@@ -89,6 +89,10 @@ import Testing
       "ctx:emit(events.T {})", "ctx.emit takes an event: ctx.emit(events.Type { … }), with a dot, not a colon"
     ),
     ("ctx.emit(commands.T {})", "ctx.emit takes events; a command is sent by ctx.send"),
+    (
+      "ctx.emit(events.T {}, { topic = 'out' })",
+      "ctx.emit takes one value; its topic and key go into events.Type(data, { topic = … })"
+    ),
     ("ctx.emit { data = {} }", "ctx.emit: the event has no type"),
     ("ctx.emit { type = 'T' }", "ctx.emit: the event has no data"),
     ("ctx.emit { type = 'T', data = { 1 } }", "ctx.emit: 'data' must be an object, not an array"),

@@ -14,6 +14,8 @@ final class ListLog: EventLog {
 
   let entries: [Entry]
   let given = Mutex<Int>(0)
+  /// How often a record was looked up by its identity.
+  let lookups = Mutex<Int>(0)
 
   init(_ entries: [Entry]) { self.entries = entries }
 
@@ -56,6 +58,13 @@ final class ListLog: EventLog {
   }
 
   func position(of place: LogPlace) throws(LogError) -> Position? {
+    if case .identity(let topic, let source, let id) = place {
+      lookups.withLock { $0 += 1 }
+      let found = entries.indices.first { index in
+        entries[index].topic == topic.value && source == Array("s".utf8) && id == Array("id-\(index)".utf8)
+      }
+      return found.map { Position(UInt64($0)) }
+    }
     guard case .recorded(let time) = place else { return nil }
     return entries.firstIndex { $0.recorded >= time.microseconds }.map { Position(UInt64($0)) }
   }

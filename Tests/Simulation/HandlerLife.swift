@@ -39,7 +39,7 @@ final class HandlerLife {
   private var boards: [StatusBoard] = []
   private var relayBoard: RelayBoard?
   private let run: ProjectionRun?
-  private let rebuilding = RebuildFlag()
+  private let signs = ProjectionSigns()
   private let current = WorkerReference()
   private let reports = Reports()
   /// For looking: not wrapped.
@@ -57,12 +57,12 @@ final class HandlerLife {
       return
     }
     let board = StatusBoard(definition, lane: 0)
-    let (current, reports, rebuilding) = (current, reports, rebuilding)
+    let (current, reports, signs) = (current, reports, signs)
     let run = try LifeFailure.handler { () throws(Diagnostic) in
       try ProjectionRun(
-        definition, keeper: setting.keeper, log: setting.log, board: board, rebuilding: rebuilding,
+        definition, keeper: setting.keeper, log: setting.log, board: board, signs: signs,
         report: { reports.all.append($0) }
-      ) { store throws(Diagnostic) in
+      ) { store, _ throws(Diagnostic) in
         let made = try HandlerWorker(
           definition, lane: 0, catalog: catalog, log: setting.log, store: Self.wrapped(store, setting),
           surroundings: setting.surroundings, board: board)
@@ -146,7 +146,7 @@ final class HandlerLife {
     reports.all.filter { $0.severity == .warning && $0.code == HostCode.storeDamaged.code }.map(\.title)
   }
 
-  var isRebuilding: Bool { rebuilding.isSet }
+  var isRebuilding: Bool { signs.isRebuilding }
 
   // MARK: What is asked of it
 

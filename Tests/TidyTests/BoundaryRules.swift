@@ -14,6 +14,7 @@ enum BoundaryRules {
     "Sources/MoontideHost/Control/ControlServer.swift",  // its thread
     "Sources/MoontideHost/Run/WorkerThread.swift",  // a thread with a stack of its own size
     "Sources/MoontideHost/Run/Bell.swift",  // an eventfd's eight bytes
+    "Sources/moontide/Repl/LinePrompt.swift",  // libedit's hooks
     "Sources/moontide-bench/",  // measures C beside us
   ]
 

@@ -13,7 +13,7 @@ enum ImportRules {
       "MoontideCore", "MoontideJSON", "MoontideLog", "MoontideLua", "MoontideSQLite", "MoontideRuntime",
       "MoontideEffects", "CZlib",
     ],
-    "moontide": ["MoontideCore", "MoontideHost", "ArgumentParser"],
+    "moontide": ["MoontideCore", "MoontideHost", "CEdit", "ArgumentParser"],
     "moontide-bench": [
       "MoontideCore", "MoontideJSON", "MoontideLog", "MoontideLua", "MoontideSQLite", "MoontideRuntime",
       "MoontideHost", "ArgumentParser", "CBenchFloor",
@@ -38,7 +38,7 @@ enum ImportRules {
     ("lualib.h", ["CLua", "CLuaLibrary"]), ("sqlite3.h", ["CSQLite", "CSQLiteLibrary", "CBenchFloor"]),
     ("simdjson.h", ["CSimdjson", "CBenchFloor"]),
     ("simdjson_c.h", ["CSimdjson", "CLua", "CBenchFloor"]), ("zlib.h", ["CZlib"]),
-    ("curl.h", ["CCurl", "CEffects"]),
+    ("curl.h", ["CCurl", "CEffects"]), ("histedit.h", ["CEdit", "CEditLibrary"]),
   ]
   /// Rooms whose functions may suspend.
   static let asynchronous: Set<String> = ["MoontideHost", "MoontideHTTP"]

@@ -89,10 +89,16 @@ typedef struct mt_callbacks {
   int32_t (*effect)(void *context, const uint8_t *kind, size_t kind_count);
   /// Whether effects may refer to that variable of the environment; else refused.
   int32_t (*environment)(void *context, const uint8_t *name, size_t count);
+  /// A function of the desk was called, with JSON texts as arguments (absent: nil). The value comes back in the
+  /// result, in the coding of `state_codec.c`.
+  int32_t (*desk)(void *context, int32_t function);
+  /// Whether somebody wants the call to end; NULL where nobody asks.
+  int32_t (*interrupted)(void *context);
 } mt_callbacks;
 
 enum {
   MT_OK = 0, MT_SYNTAX = 1, MT_RUNTIME = 2, MT_INSTRUCTIONS = 3, MT_TIME = 4, MT_MEMORY = 5, MT_REFUSED = 6,
+  MT_STOPPED = 7,  // by `interrupted`
   MT_FRAMES_MAX = 20
 };
 
@@ -225,6 +231,23 @@ typedef struct mt_saga_call {
 /// - event: what is handled; for MT_SAGA_UNDO the result, with the time of what is handled.
 int32_t mt_lua_saga(mt_lua *state, const mt_saga_call *call, const mt_event *event);
 
+/// Makes the environment of the lines that a person types.
+int32_t mt_lua_desk_open(mt_lua *state);
+
+/// Makes a function that calls `desk` with its number. `path` are names, each ended by NUL: the global, then fields
+/// of tables; one that begins with # is a whole number.
+int32_t mt_lua_desk_define(mt_lua *state, int32_t function, const char *path, size_t count);
+
+/// Runs a line: `text` with `expression` 1 is what `return` gives. MT_OK leaves its values in `mt_lua_arguments`, a
+/// blob each, in the coding of `state_codec.c`; the first of an expression becomes `_`. `last`, unless it is NULL,
+/// becomes `_` before. It may take so many nanoseconds.
+int32_t mt_lua_desk_run(
+    mt_lua *state, const uint8_t *text, size_t count, int32_t expression, const uint8_t *last, size_t last_count,
+    int64_t now_microseconds, int64_t nanoseconds);
+
+/// Whether the state can run more lines after one that failed: all but one that had to be left, or lacked memory.
+int32_t mt_lua_desk_recover(mt_lua *state);
+
 const mt_bytes *mt_lua_value(const mt_lua *state);
 const mt_fault *mt_lua_fault(const mt_lua *state);
 const mt_rows *mt_lua_arguments(const mt_lua *state);
@@ -239,6 +262,10 @@ void mt_lua_refuse(
     mt_lua *state, const char *code, size_t code_count, const char *message, size_t message_count,
     int32_t fatal);
 
+/// Inside of a callback: the line of the script that called the host, and its path, which lives as long as
+/// the callback; 0 and null when no script did.
+int32_t mt_lua_calling_line(mt_lua *state, const char **path);
+
 /// Nanoseconds until the deadline of the running call; 0 when it is over.
 int64_t mt_lua_time_left(mt_lua *state);
 size_t mt_lua_memory(const mt_lua *state);
@@ -249,5 +276,8 @@ int32_t mt_lua_spent(const mt_lua *state);
 int32_t mt_lua_stack_height(const mt_lua *state);
 /// Names of modules that were required, each ended by NUL, in `mt_lua_value`.
 void mt_lua_required(mt_lua *state);
+/// Names of all that the sandbox offers, as scripts call it, each ended by NUL, in `mt_lua_value`: globals,
+/// `LIBRARY.name`, `db:name`, `db.TABLE:name`, `ctx.name`. After `mt_lua_bind_begin`, before any table.
+int32_t mt_lua_offered(mt_lua *state);
 
 #endif

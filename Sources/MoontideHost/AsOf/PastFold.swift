@@ -3,7 +3,6 @@ import MoontideLog
 import MoontideLua
 import MoontideRuntime
 import MoontideSQLite
-import Synchronization
 
 /// Makes one read model as of a past moment: takes a kept fold that is just that, or goes on from the nearest
 /// one, keeping marks on the way. One thread, with a stack of 2 MiB or more.
@@ -218,16 +217,4 @@ struct PastFold {
       return store
     } catch { throw error.diagnostic(work.path) }
   }
-}
-
-/// Remembers that an event took longer than its budget of time.
-private final class TimeTrip: Sendable {
-  private let first = Mutex<Diagnostic?>(nil)
-
-  func note(_ problem: Diagnostic) {
-    guard problem.code == RuntimeCode.timeBudget.rawValue else { return }
-    first.withLock { $0 = $0 ?? problem }
-  }
-
-  var fault: Diagnostic? { first.withLock { $0 } }
 }

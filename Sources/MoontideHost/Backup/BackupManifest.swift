@@ -1,6 +1,6 @@
 import MoontideCore
 
-/// The last file of a backup, `MANIFEST`: what must be in it. Lines of text: `moontide backup 1`, `log
+/// The last file of a backup, `MANIFEST`: what must be in it. Lines of text: `moontide backup 2`, `log
 /// IDENTITY`,
 /// `position N` (exclusive: everything before it is in the backup), then `file CRC32C BYTES NAME` for each.
 struct BackupManifest: Hashable {
@@ -17,7 +17,7 @@ struct BackupManifest: Hashable {
   var files: [File]
 
   var text: String {
-    var lines = ["moontide backup 1", "log \(log)", "position \(position.value)"]
+    var lines = ["moontide backup 2", "log \(log)", "position \(position.value)"]
     for file in files { lines.append("file \(String(file.checksum, radix: 16)) \(file.bytes) \(file.name)") }
     return lines.joined(separator: "\n") + "\n"
   }
@@ -34,9 +34,10 @@ struct BackupManifest: Hashable {
     guard let first = lines.first, first.count == 3, first[0] == "moontide", first[1] == "backup" else {
       throw Diagnostic(.backupDamaged, "the manifest of the backup is not one of Moontide's")
     }
-    guard first[2] == "1" else {
+    // The first format had neither kept scripts nor stores that were put away.
+    guard ["1", "2"].contains(first[2]) else {
       throw Diagnostic(
-        .logFormat, "the backup has format \(first[2]); this moontide reads up to 1")
+        .logFormat, "the backup has format \(first[2]); this moontide reads up to 2")
     }
     guard lines.count >= 3, lines[1].count == 2, lines[2].count == 2, let position = UInt64(lines[2][1])
     else {

@@ -37,7 +37,8 @@ public struct ProjectRestore {
     let result = try verify(beside, manifest)
     try FileError.told { () throws(FileError) in
       for folder in [
-        beside.handlerFiles, beside.readModels, beside.log + "/segments", beside.log, beside.data,
+        beside.handlerFiles, beside.readModels, beside.archive, beside.log + "/segments", beside.log,
+        beside.data,
       ]
       where try files.status(folder) != nil { try files.syncDirectory(folder) }
       CrashPoint.reach(.duringRestore)
@@ -51,6 +52,10 @@ public struct ProjectRestore {
   private func prepare(_ beside: ProjectPaths) throws(FileError) {
     for folder in [beside.log + "/segments", beside.handlerFiles, beside.readModels] {
       try files.createDirectory(folder)
+    }
+    for folder in [
+      beside.log + "/segments", beside.handlerFiles, beside.readModels, beside.archive, beside.data,
+    ] where try files.status(folder) != nil {
       for name in try files.list(folder) where try files.status("\(folder)/\(name)")?.isDirectory == false {
         try files.remove("\(folder)/\(name)")
       }
@@ -80,7 +85,10 @@ public struct ProjectRestore {
         throw Diagnostic(.backupDamaged, "\(source) holds \(header.name), which is no part of a backup")
       }
       let path = beside.root + "/" + header.name
-      let target = try FileError.told { () throws(FileError) in try files.open(path, .create) }
+      let target = try FileError.told { () throws(FileError) in
+        if path.hasPrefix(beside.archive + "/") { try files.createDirectory(beside.archive) }
+        return try files.open(path, .create)
+      }
       let checksum = try reader.copy(to: target)
       try FileError.told { () throws(FileError) in try target.sync() }
       found.append(.init(name: header.name, bytes: header.size, checksum: checksum))
@@ -96,7 +104,8 @@ public struct ProjectRestore {
     }
     switch parts.dropFirst().first {
     case "log": return parts.count == 4 && parts[2] == "segments" && name.hasSuffix(".log")
-    case "handlers", "readmodels": return parts.count == 3 && name.hasSuffix(".sqlite")
+    case "handlers", "readmodels", "archive": return parts.count == 3 && name.hasSuffix(".sqlite")
+    case "scripts": return parts.count == 2
     default: return false
     }
   }
@@ -124,21 +133,36 @@ public struct ProjectRestore {
         "the log of \(source) ends at \(check.end), and its manifest says \(manifest.position)")
     }
     var stores = 0
-    for file in manifest.files where file.name.hasSuffix(".sqlite") {
-      try verifyStore(beside.root + "/" + file.name, file.name, manifest.position)
+    for file in manifest.files {
+      let path = beside.root + "/" + file.name
+      if path == beside.firstScripts { try verifyScripts(path, file.name) }
+      guard file.name.hasSuffix(".sqlite") else { continue }
+      // What was put away may be of another log: whoever takes it back looks.
+      let isPutAway = path.hasPrefix(beside.archive + "/")
+      try verifyStore(path, file.name, isPutAway ? nil : manifest.position)
       stores += 1
     }
     return Result(position: check.end, records: check.records, stores: stores)
   }
 
-  private func verifyStore(_ path: String, _ name: String, _ end: Position) throws(Diagnostic) {
+  private func verifyScripts(_ path: String, _ name: String) throws(Diagnostic) {
+    let lines = try FileError.told { () throws(FileError) in
+      try files.contents(path, bytesMax: Limits.firstScriptsBytesMax)
+    }
+    guard FirstScripts(lines: lines) != nil else {
+      throw Diagnostic(.backupDamaged, "\(name) in \(source) holds no scripts that moontide kept")
+    }
+  }
+
+  /// - Parameter end: where the log ends; nil: it may have come further.
+  private func verifyStore(_ path: String, _ name: String, _ end: Position?) throws(Diagnostic) {
     do throws(StoreOpeningError) {
       let reader = try StoreReader(path: path)
       let (fault, last) = try StoreOpeningError.told { () throws(StoreError) in
         (try reader.integrityFault(), try reader.ledger().checkpoints.values.max() ?? .start)
       }
       if let fault { throw StoreOpeningError.store(.damaged(path: name, reason: fault)) }
-      guard last <= end else {
+      if let end, last > end {
         throw StoreOpeningError.store(
           .damaged(path: name, reason: "it has come to \(last), and the log of the backup ends at \(end)"))
       }

@@ -12,6 +12,7 @@ import MoontideCore
 /// | 148 | 8 | sum of all 512 bytes, these 8 as blanks |
 /// | 156 | 1 | `0`: a file |
 /// | 257 | 8 | `ustar`, NUL, `00` |
+/// | 345 | 155 | folders before the name, where both together are longer than 100 bytes |
 struct TarHeader: Hashable {
   static let bytes = 512
 
@@ -23,14 +24,20 @@ struct TarHeader: Hashable {
   static func padding(_ size: UInt64) -> Int { Int((512 - size % 512) % 512) }
 
   func encoded() -> [UInt8] {
-    precondition(name.utf8.count <= 100, "a name in an archive has at most 100 bytes: \(name)")
+    var (folders, last) = ("", name)
+    if name.utf8.count > 100, let slash = name.lastIndex(of: "/") {
+      (folders, last) = (String(name[..<slash]), String(name[name.index(after: slash)...]))
+    }
+    precondition(last.utf8.count <= 100, "a file in an archive has at most 100 bytes of name: \(name)")
+    precondition(folders.utf8.count <= 155, "folders in an archive have at most 155 bytes: \(name)")
     var bytes = [UInt8](repeating: 0, count: Self.bytes)
     func put(_ text: String, at: Int) { bytes.replaceSubrange(at..<at + text.utf8.count, with: text.utf8) }
     func octal(_ value: UInt64, digits: Int) -> String {
       let text = String(value, radix: 8)
       return String(repeating: "0", count: max(0, digits - text.utf8.count)) + text
     }
-    put(name, at: 0)
+    put(last, at: 0)
+    put(folders, at: 345)
     for (at, value) in [(100, 0o644), (108, 0), (116, 0)] { put(octal(UInt64(value), digits: 7), at: at) }
     if size < 1 << 33 {
       put(octal(size, digits: 11), at: 124)
@@ -62,8 +69,10 @@ struct TarHeader: Hashable {
     let size =
       bytes[124] == 0x80 ? bytes[128..<136].reduce(UInt64(0)) { $0 << 8 | UInt64($1) } : octal(124..<136)
     guard let size else { return nil }
+    let folders = String(decoding: bytes[345..<500].prefix { $0 != 0 }, as: UTF8.self)
+    let last = String(decoding: bytes[0..<100].prefix { $0 != 0 }, as: UTF8.self)
     return TarHeader(
-      name: String(decoding: bytes[0..<100].prefix { $0 != 0 }, as: UTF8.self), size: size,
+      name: folders.isEmpty ? last : "\(folders)/\(last)", size: size,
       modifiedSeconds: Int64(octal(136..<148) ?? 0))
   }
 }

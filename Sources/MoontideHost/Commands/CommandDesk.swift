@@ -20,20 +20,22 @@ final class CommandDesk: Sendable {
   func send(_ request: SendRequest) throws(Diagnostic) -> SendOutcome {
     var command = try parse(request.line)
     command.expectedVersion = request.expectedVersion
-    guard let decider = project.catalog.decider(ofCommand: command.type) else {
-      preconditionFailure("a parsed command has a decider, unlike \(command.type)")
-    }
     let ticket = Ticket()
     var told: [SendOutcome.Told] = []
     let asked = CommandInbox.Asked(command) { ticket.answer($0) }
-    if let group = running?.deciders.first(where: { $0.definition.name == decider.name }) {
+    // By the command, not by a name: an edit may have renamed the decider a moment ago.
+    if let group = running?.decider(ofCommand: command.type) {
       group.send(asked)
-    } else if running == nil {
-      told = try decideHere(decider, asked)
     } else {
-      throw Diagnostic(
-        .noSuchHandler, "the run goes on without the decider \(decider.name)",
-        help: "it was started with --only: start it with --only \(decider.name) too")
+      guard let decider = project.catalog.decider(ofCommand: command.type) else {
+        throw CommandInbox.untaken(command.type)
+      }
+      guard running == nil else {
+        throw Diagnostic(
+          .noSuchHandler, "the run goes on without the decider \(decider.name)",
+          help: "it was started with --only: start it with --only \(decider.name) too")
+      }
+      told = try decideHere(decider, asked)
     }
     switch ticket.wait(request.timeout) {
     case .decided(let outcome, let explanation)?:
@@ -44,7 +46,7 @@ final class CommandDesk: Sendable {
     case nil:
       throw Diagnostic(
         code: RuntimeCode.decisionLate.rawValue,
-        "the decider \(decider.name) has not come to the command yet",
+        "the decider of \(command.type) has not come to the command yet",
         details: [
           .init(
             "help",
@@ -97,6 +99,13 @@ final class CommandDesk: Sendable {
     let surroundings = HandlerSurroundings(
       clock: project.clock, randomness: project.randomness, report: { add(.problem($0)) },
       print: { decider, command, text in add(.printed("\(decider) \(command): \(text)")) })
+    let kept = KeptScripts(project)
+    // Where nothing was at work yet, what the first run begins with is recorded by that.
+    if try kept.last() != nil {
+      try kept.begin(
+        project.loaded, only: [decider.name], archive: HandlerArchive(project), clock: project.clock,
+        randomness: project.randomness)
+    }
     let inbox = CommandInbox()
     inbox.put(asked)
     let worker = try DeciderGroup.worker(

@@ -7,23 +7,28 @@ import MoontideSQLite
 final class DeciderGroup: Sendable {
   let definition: DeciderDefinition
   let board = DeciderBoard()
-  private let inbox = CommandInbox()
-  /// Rung when a command was sent or the log has grown: nobody else wakes for a command that is not decided.
-  private let bell = Bell()
+  let post: DeciderPost
   private let thread: WorkerThread
 
-  init(_ definition: DeciderDefinition, _ setting: HandlerGroup.Setting) throws(Diagnostic) {
+  /// - Parameter predecessor: whose commands it answers from now on; it has stopped.
+  init(
+    _ definition: DeciderDefinition, _ setting: HandlerGroup.Setting, after predecessor: DeciderGroup? = nil
+  ) throws(Diagnostic) {
     self.definition = definition
-    setting.bell.bring(bell)
+    var post = DeciderPost(grown: setting.bell)
+    // Of one that halted the post is closed: who waited has been told why.
+    if let kept = predecessor?.post, !kept.inbox.isClosed { post = kept }
+    self.post = post
+    post.isKept = false
     let (project, catalog) = (setting.project, setting.catalog)
-    let (inbox, board) = (inbox, board)
+    let (inbox, board) = (post.inbox, board)
     let (surroundings, grown) = (setting.surroundings, setting.bell)
-    thread = WorkerThread("decider/\(definition.name)", setting, waits: bell, rings: grown) {
-      () throws(Diagnostic) in
+    thread = WorkerThread("decider/\(definition.name)", setting, waits: post.bell, rings: grown) {
+      [post] () throws(Diagnostic) in
       do throws(Diagnostic) {
         return DeciderRun(
           try Self.worker(
-            definition, project, catalog, inbox: inbox, surroundings: surroundings, board: board), inbox)
+            definition, project, catalog, inbox: inbox, surroundings: surroundings, board: board), post)
       } catch {
         // Nobody comes to what waits: who sent it hears why at once.
         board.fail(error, isPassing: error.isPassing)
@@ -47,14 +52,11 @@ final class DeciderGroup: Sendable {
       partitions: { partitions[$0] })
   }
 
-  func send(_ asked: CommandInbox.Asked) {
-    inbox.put(asked)
-    bell.ring()
-  }
+  func send(_ asked: CommandInbox.Asked) { post.put(asked) }
 
   /// Whether nothing below `end` is left to decide.
   func isDone(at end: Position) -> Bool {
-    inbox.isEmpty && board.status.isDone(at: end)
+    post.inbox.isEmpty && board.status.isDone(at: end)
   }
 
   /// What it answered since it was started.
@@ -69,31 +71,35 @@ final class DeciderGroup: Sendable {
   /// Whether the thread ended that was not asked to.
   var hasEnded: Bool { thread.isDone }
 
-  func stop() {
+  /// - Parameter keeping: whether a successor answers who waits; else they are refused.
+  func stop(keeping: Bool = false) {
+    post.isKept = keeping
     thread.stop()
     thread.join()
-    inbox.close()
+    if !keeping { post.inbox.close() }
   }
 }
 
-/// A decider's worker, which refuses what waits when it ends.
+/// A decider's worker, which refuses what waits when it ends, unless it has a successor.
 private final class DeciderRun: ClosingWorker {
   private let worker: DeciderWorker
-  private let inbox: CommandInbox
+  private let post: DeciderPost
 
-  init(_ worker: DeciderWorker, _ inbox: CommandInbox) {
+  init(_ worker: DeciderWorker, _ post: DeciderPost) {
     self.worker = worker
-    self.inbox = inbox
+    self.post = post
   }
 
   func step() -> StepOutcome {
     let outcome = worker.step()
-    if case .finished = outcome, let halted = worker.board.status.halted { inbox.close(because: halted) }
+    if case .finished = outcome, let halted = worker.board.status.halted {
+      post.inbox.close(because: halted)
+    }
     return outcome
   }
 
   func close(settled: Bool) throws(Diagnostic) {
     worker.settle()
-    inbox.close()
+    if !post.isKept { post.inbox.close() }
   }
 }

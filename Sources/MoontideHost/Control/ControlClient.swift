@@ -7,11 +7,15 @@ final class ControlClient: ProjectAccess {
   private init(_ socket: ControlSocket) { self.socket = socket }
 
   /// Nil when no process serves the project.
-  static func connect(_ project: ProjectPaths) throws(Diagnostic) -> ControlClient? {
+  /// - Parameter cancellation: gives up waiting for an answer.
+  static func connect(
+    _ project: ProjectPaths, stoppedBy cancellation: QueryCancellation? = nil
+  ) throws(Diagnostic) -> ControlClient? {
     guard let address = try ControlAddress.find(folder: project.cache), let socket = try address.connect()
     else {
       return nil
     }
+    socket.cancellation = cancellation
     return ControlClient(socket)
   }
 
@@ -51,6 +55,33 @@ final class ControlClient: ProjectAccess {
   func decide(_ request: SagaRequest, to sink: any RowSink) throws(Diagnostic) {
     try socket.send(WireFrame(request))
     try takeRows(sink)
+  }
+
+  func reload(_ request: ReloadRequest) throws(Diagnostic) -> ReloadReport {
+    try socket.send(WireFrame(request))
+    var report = ReloadReport()
+    try answers { frame throws(Diagnostic) in
+      var frame = frame
+      if !frame.add(to: &report) { throw ControlClient.misread }
+    }
+    return report
+  }
+
+  func rebuild(
+    _ request: RebuildRequest, observer: any RebuildObserver
+  ) throws(Diagnostic) -> RebuildOutcome {
+    try socket.send(WireFrame(request))
+    var outcome: RebuildOutcome?
+    try answers { frame throws(Diagnostic) in
+      var frame = frame
+      switch frame.kind {
+      case .rebuilding: if let status = frame.rebuildStatus() { try observer.progress(status) }
+      case .rebuilt: outcome = frame.rebuildOutcome()
+      default: throw ControlClient.misread
+      }
+    }
+    guard let outcome else { throw ControlClient.misread }
+    return outcome
   }
 
   private func takeRows(

@@ -136,6 +136,13 @@ final class ControlServer: @unchecked Sendable {
     case .saga:
       guard let request = frame.sagaRequest() else { throw ControlServer.misread }
       try access.decide(request, to: SocketSink(socket))
+    case .reload:
+      guard let request = frame.reloadRequest() else { throw ControlServer.misread }
+      for reply in WireFrame.frames(of: try access.reload(request)) { try socket.send(reply) }
+    case .rebuild:
+      guard let request = frame.rebuildRequest() else { throw ControlServer.misread }
+      let outcome = try access.rebuild(request, observer: SocketSink(socket))
+      try socket.send(WireFrame(outcome))
     default: throw ControlServer.misread
     }
   }
@@ -170,7 +177,7 @@ final class ControlServer: @unchecked Sendable {
 }
 
 /// Rows and lines as frames.
-private final class SocketSink: RowSink, ByteSink, MomentObserver {
+private final class SocketSink: RowSink, ByteSink, MomentObserver, RebuildObserver {
   private let socket: ControlSocket
 
   init(_ socket: ControlSocket) { self.socket = socket }
@@ -199,6 +206,8 @@ private final class SocketSink: RowSink, ByteSink, MomentObserver {
     frame.put(text)
     try socket.send(frame)
   }
+
+  func progress(_ status: RebuildStatus) throws(Diagnostic) { try socket.send(WireFrame(status)) }
 
   func write(_ bytes: [UInt8], topic: TopicName) throws(Diagnostic) {
     var frame = WireFrame(.bytes)

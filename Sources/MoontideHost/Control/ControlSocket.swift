@@ -6,6 +6,8 @@ final class ControlSocket: @unchecked Sendable {
   // Unchecked: the descriptor never changes; one thread at a time reads and writes, and shutting down is of
   // any thread.
   private let descriptor: Int32
+  /// Gives up waiting for the other side; set before it is used.
+  var cancellation: QueryCancellation?
 
   init(descriptor: Int32) { self.descriptor = descriptor }
 
@@ -60,6 +62,7 @@ final class ControlSocket: @unchecked Sendable {
     var bytes = [UInt8](repeating: 0, count: count)
     var done = 0
     while done < count {
+      if cancellation != nil { try waitForBytes() }
       let result = bytes.withUnsafeMutableBytes { recv(descriptor, $0.baseAddress! + done, count - done, 0) }
       if result == 0 {
         if done == 0 { return nil }
@@ -72,6 +75,17 @@ final class ControlSocket: @unchecked Sendable {
       done += result
     }
     return bytes
+  }
+
+  /// Until there is something to read; looks whether that is still wanted ten times a second.
+  private func waitForBytes() throws(Diagnostic) {
+    var asked = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    while poll(&asked, 1, 100) <= 0 {
+      guard let cancellation, !cancellation.isCancelled else {
+        sever()
+        throw Diagnostic(.query, "the query was stopped", help: "run it again")
+      }
+    }
   }
 
   private static func broken(_ verb: String) -> Diagnostic {

@@ -22,6 +22,13 @@ public protocol ProjectAccess: AnyObject {
   func perform(_ request: EffectsRequest, to sink: any RowSink) throws(Diagnostic)
   /// Deals with instances of a saga; a row of `SagaRequest.columns` for each.
   func decide(_ request: SagaRequest, to sink: any RowSink) throws(Diagnostic)
+  /// Takes up the scripts as they are now; what came of it. Throws when nothing could be tried.
+  func reload(_ request: ReloadRequest) throws(Diagnostic) -> ReloadReport
+  /// Has a read model rebuilt beside, or the former one put back, and waits until it serves. Throws when it
+  /// came to nothing; the read model in use then goes on.
+  func rebuild(
+    _ request: RebuildRequest, observer: any RebuildObserver
+  ) throws(Diagnostic) -> RebuildOutcome
   /// Hands the log's events to `sink` as JSON lines, see `ExportRequest`.
   func export(_ request: ExportRequest, to sink: any ByteSink) throws(Diagnostic)
 }

@@ -18,6 +18,7 @@ struct WireFrame {
     case state = 10
     case saga = 11
     case effects = 12
+    case reload = 15
     case columns = 16
     case row = 17
     case bytes = 18
@@ -29,6 +30,12 @@ struct WireFrame {
     case resolved = 23
     /// What is to be known of an answer.
     case note = 24
+    /// One of several problems that an answer tells.
+    case problem = 25
+    // Read models that are rebuilt: the request, how far it is, what became of it.
+    case rebuild = 40
+    case rebuilding = 41
+    case rebuilt = 42
   }
 
   var kind: Kind

@@ -31,7 +31,8 @@ public struct DeadRequest: Sendable, Hashable {
   }
 
   /// Of the answer: which letter, whose, what became of it (`applied`, `skipped`, `taken`, `dead`, `bad`,
-  /// `retrying`, `waits`, `to be rebuilt`, `refused`; of a rehearsal `would …` and rows), and more in words.
+  /// `retrying`, `waits`, `rebuilding`, `to be rebuilt`, `refused`; of a rehearsal `would …` and rows), and
+  /// more in words.
   public static let columns = ["id", "handler", "result", "detail"]
 }
 

@@ -63,15 +63,19 @@ struct Redrive {
       return []
     }
     var revived: Set<String> = []
-    for letters in handlers where try running.revive(letters.definition.name) {
-      revived.insert(letters.definition.name)
+    let desk = RebuildDesk(project: project, running: running, progressed: progressed)
+    for letters in handlers {
+      if try running.revive(letters.definition.name) {
+        revived.insert(letters.definition.name)
+      } else if letters.definition.kind == .projection {
+        _ = try desk.follow(letters.definition)
+      }
     }
     let deadline = project.clock.monotonic + Limits.redriveTime
-    let waiting = handlers.filter { $0.definition.kind != .projection }
     while project.clock.monotonic < deadline {
       let seen = progressed.count
       var isDone = true
-      for letters in waiting where isDone { isDone = try isThrough(letters, end, running.all) }
+      for letters in handlers where isDone { isDone = try isThrough(letters, end, running.all) }
       if isDone { return revived }
       progressed.wait(past: seen, for: .milliseconds(200))
     }
@@ -96,14 +100,20 @@ struct Redrive {
     }
   }
 
-  /// Whether a running consumer has tried what it was asked to.
+  /// Whether a running consumer has tried what it was asked to, or a read model follows it.
   private func isThrough(
     _ letters: DeadSelection.Letters, _ end: Position, _ groups: [HandlerGroup]
   ) throws(Diagnostic) -> Bool {
     guard let group = groups.first(where: { $0.definition.name == letters.definition.name }) else {
       return true
     }
-    if group.halted != nil { return true }
+    if group.halted != nil || group.failedRebuild != nil { return true }
+    if group.definition.kind == .projection {
+      guard !group.isRebuilding, let entry = try HandlerSurvey(project).entry(letters.definition) else {
+        return false
+      }
+      return try !HandlerSurvey(project).isToBeRebuilt(entry, letters.definition)
+    }
     guard group.position >= end, let entry = try HandlerSurvey(project).entry(letters.definition) else {
       return false
     }
@@ -126,12 +136,7 @@ struct Redrive {
       let result: String
       var detail = ""
       if isLater {
-        result = "to be rebuilt"
-        let name = letters.definition.name
-        detail =
-          isRevived
-          ? "\(name) had stopped: it is started again, and rebuilt beside now"
-          : "the next start of run rebuilds \(name) beside and swaps it"
+        (result, detail) = later(letters.definition.name, isRevived: isRevived)
       } else if let now = dead[position] {
         result = now.code == RuntimeCode.outboxConflict.rawValue ? "refused" : "dead"
         detail = now.message
@@ -148,6 +153,19 @@ struct Redrive {
       }
       try answer.add("d-\(position.value)", letters.definition.name, result, detail)
     }
+  }
+}
+
+extension Redrive {
+  /// What is told of a read model that does not follow the decision yet.
+  private func later(_ name: String, isRevived: Bool) -> (result: String, detail: String) {
+    guard let group = running?.group(.projection, name) else {
+      return ("to be rebuilt", "the next start of run rebuilds \(name) beside and swaps it")
+    }
+    if let failure = group.failedRebuild ?? group.halted { return ("to be rebuilt", failure.title) }
+    let begun = isRevived ? "\(name) had stopped: it is started again, and" : "\(name) is"
+    let place = group.rebuild.map { " (\($0.position) of \($0.end))" } ?? ""
+    return ("rebuilding", "\(begun) rebuilt beside now\(place); moontide handlers shows when it serves")
   }
 }
 

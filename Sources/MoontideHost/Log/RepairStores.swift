@@ -18,9 +18,10 @@ struct RepairStores {
   /// Files that cannot be read, with the reason: what they say does not count.
   private(set) var unreadable: [(path: String, reason: String)] = []
 
-  /// Reads all files of handlers that belong to the log of that mark, whether they are still defined or not.
+  /// Reads all files of handlers that belong to the log of that mark, whether they are still defined or not,
+  /// and those that were put away.
   init(_ paths: ProjectPaths, _ files: any FileSystem, mark: Int32) throws(Diagnostic) {
-    for folder in [paths.readModels, paths.handlerFiles] {
+    for folder in [paths.readModels, paths.handlerFiles, paths.archive] {
       let names = try FileError.told { () throws(FileError) in
         try files.status(folder) == nil ? [] : try files.list(folder)
       }

@@ -147,16 +147,29 @@ public struct Doctor {
       }
       for file in names where file.hasSuffix(".sqlite") && !file.hasPrefix(".") {
         let name = String(file.dropLast(".sqlite".count))
-        let owner = catalog.definitions.first {
-          ($0.kind == .projection) == (kind == .projection) && ($0.name == name || $0.was == name)
-        }
-        guard owner == nil else { continue }
+        guard !isOwned(name, kind, catalog) else { continue }
         try report.add(
           "file of \(name)", .notable, "no \(kind.rawValue) of today owns \(paths.relative(folder))/\(file)",
           kind == .projection
             ? "delete it, or say was = \"\(name)\" where it was renamed"
             : "say was = \"\(name)\" where it was renamed; else it keeps state that nobody uses")
       }
+      // Beside a read model: the one that it took the place of, one that is to take its place.
+      for file in names where file.hasPrefix(".") && file.hasSuffix(".sqlite") {
+        let parts = file.dropFirst().split(separator: ".")
+        guard kind == .projection, parts.count == 3, !isOwned(String(parts[0]), kind, catalog) else {
+          continue
+        }
+        try report.add(
+          "\(parts[1]) file of \(parts[0])", .notable,
+          "no projection of today owns \(paths.relative(folder))/\(file)", "delete it")
+      }
+    }
+  }
+
+  private func isOwned(_ name: String, _ kind: HandlerKind, _ catalog: ProjectCatalog) -> Bool {
+    catalog.definitions.contains {
+      ($0.kind == .projection) == (kind == .projection) && ($0.name == name || $0.was == name)
     }
   }
 

@@ -19,12 +19,15 @@ public enum HostCode: String, ExplainedCode {
   case noSuchHandler = "E0615"
   case noSuchInstance = "E0616"
   case afterToken = "E0617"
+  case notDefined = "E0645"
   case mended = "E0621"
   case cannotRetry = "E0622"
   case noSuchEffect = "E0626"
   case backupTarget = "E0623"
   case backupDamaged = "E0624"
   case frameTooLarge = "E0625"
+  case reload = "E0631"
+  case archived = "E0632"
   case logReadOnly = "E0501"
   case logDamaged = "E0502"
   case logFormat = "E0503"
@@ -33,6 +36,7 @@ public enum HostCode: String, ExplainedCode {
   case logGap = "E0506"
   case storeDamaged = "E0401"
   case storeSwapped = "E0402"
+  case rebuild = "E0403"
 
   public var title: String {
     switch self {
@@ -53,11 +57,14 @@ public enum HostCode: String, ExplainedCode {
     case .partitions: "a topic's partitions are fixed at its creation"
     case .noSuchHandler: "there is no such handler"
     case .noSuchInstance: "there is no such instance of a saga"
+    case .notDefined: "a script in the place of another defines the same handler"
     case .mended: "a mended handler has dead letters of its old script"
     case .cannotRetry: "a dead letter cannot be dealt with in this way"
     case .backupTarget: "a backup and a restore overwrite nothing"
     case .backupDamaged: "the backup is damaged or not whole"
     case .frameTooLarge: "processes say only so much at once"
+    case .reload: "edited scripts are taken up all at once, or none of them"
+    case .archived: "the file of a removed handler is put away until it is back"
     case .afterToken: "the read models did not come past the token in time"
     case .logReadOnly: "the log takes no more until it is reopened"
     case .logDamaged: "the log is damaged"
@@ -67,6 +74,7 @@ public enum HostCode: String, ExplainedCode {
     case .logGap: "the log has a gap"
     case .storeDamaged: "the file of a handler is damaged"
     case .storeSwapped: "a consumer's file is not the one that was left here"
+    case .rebuild: "read models are rebuilt beside those in use"
     }
   }
 
@@ -111,6 +119,9 @@ public enum HostCode: String, ExplainedCode {
       "Changing how many partitions a topic has would move keys to other partitions and break "
         + "the order of a key."
     case .noSuchHandler: "No definition in handlers/ has that name."
+    case .notDefined:
+      "projection diff --with FILE reads FILE as if it lay where the projection's script lies. It has no "
+        + "projection of that name, and none that says it had it."
     case .noSuchInstance:
       "An instance is named by its saga and its correlation value; only one that runs can be cancelled, and "
         + "only one that is stuck can be tried again."
@@ -132,6 +143,17 @@ public enum HostCode: String, ExplainedCode {
       "A command and the run that it asks talk in messages, which have a bound so that memory has one. "
         + "One row of an answer, or one command, is larger. A command that was sent may have been decided "
         + "all the same: what is missing is the answer."
+    case .reload:
+      "A run takes edited scripts up between two batches. What cannot be taken up is refused, or goes on as "
+        + "it was, as the message says: events are neither lost nor handled twice."
+    case .archived:
+      "A handler whose definition is gone leaves a file with what it knows, and for a consumer or a saga "
+        + "that exists nowhere else. It is moved to data/archive, never deleted. When the same kind and name "
+        + "is defined again, or a new one with was = the old name, that consumer or saga goes on with the "
+        + "file that was put away last: from where it stopped, with its state, dead letters and open "
+        + "effects, so that no event is handled twice and none is left out. A projection goes on with the "
+        + "last file of its version, and the former read model (NAME-TIME.former.sqlite) with it, else it "
+        + "is folded anew."
     case .afterToken:
       "The token of an append or a send stands for a position. A read model has not come past it: its "
         + "handler lags, is halted, or nothing runs."
@@ -160,6 +182,11 @@ public enum HostCode: String, ExplainedCode {
       "A consumer's file holds its checkpoints, state and unsent events, which exist nowhere else. This one "
         + "belongs to another consumer or another log, or has come further than the log reaches. Going on "
         + "with it would handle events twice, or never."
+    case .rebuild:
+      "A new version of a projection folds the log into a file beside the read model in use, which goes on "
+        + "serving and keeps up. Once the new one has caught up and was looked through it takes the place of "
+        + "the old one, which is kept for moontide projection rollback. A version that stops on the way, by "
+        + "which more events fail than by the old one, or that is not wanted any more, changes nothing."
     }
   }
 
@@ -186,6 +213,8 @@ public enum HostCode: String, ExplainedCode {
       "Set the topic's partitions back in moontide.lua, or export its events into a new topic: "
         + "moontide events export --topic T --output FOLDER"
     case .noSuchHandler: "moontide handlers"
+    case .notDefined:
+      "Name the file that defines it. A renamed projection keeps its identity by was = \"OLD NAME\"."
     case .noSuchInstance: "moontide saga ls shows the instances and how they stand."
     case .mended:
       "moontide dead retry NAME --dry-run says what would happen; moontide dead retry NAME does it."
@@ -198,6 +227,11 @@ public enum HostCode: String, ExplainedCode {
     case .frameTooLarge:
       "Ask for less: fewer or shorter columns, no --explain. Sending a command again under the same id "
         + "gets its outcome."
+    case .reload: "Mend what the message names; moontide check reports all problems at once."
+    case .archived:
+      "Delete the file in data/archive when nobody needs it. To have the handler back put the script "
+        + "back. To have it begin anew move the file out of data/archive first: it then handles all events "
+        + "that its `from` says, effects included."
     case .afterToken: "moontide lag shows who is behind; start moontide run if nothing runs."
     case .logReadOnly: "See to the disk, then run again: recovery drops only what was never acknowledged."
     case .logDamaged:
@@ -216,6 +250,10 @@ public enum HostCode: String, ExplainedCode {
       "Put the right file back (moontide restore has it in a backup, with its log). Without one, move "
         + "the file "
         + "away: the consumer then begins anew where its `from` says, without its state."
+    case .rebuild:
+      "moontide handlers shows how far a rebuild is. After one that stopped, mend the script: "
+        + "moontide check, moontide dead ls; then moontide projection rebuild NAME, which also takes one by "
+        + "which events fail."
     }
   }
 }
@@ -224,6 +262,11 @@ extension Diagnostic {
   /// A problem of this room with its next step.
   init(_ code: HostCode, _ title: String, at place: SourcePlace? = nil, help: String? = nil) {
     self.init(code: code.code, title, at: place, details: [Detail("help", help ?? code.mend)])
+  }
+
+  /// What is to be known, and is no error.
+  init(_ code: HostCode, severity: Severity, _ title: String, details: [Detail] = []) {
+    self.init(severity, code: code.code, title, details: details)
   }
 }
 

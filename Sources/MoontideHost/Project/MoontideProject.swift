@@ -8,14 +8,18 @@ import Synchronization
 /// End with `close`.
 public final class MoontideProject: Sendable {
   public let paths: ProjectPaths
-  /// What is not an error and should be known.
-  public let warnings: [Diagnostic]
+  /// What is wrong with the scripts that lie there, when those that were last at work run in their place.
+  public let refused: [Diagnostic]
+  /// The content of those.
+  let refusedContent: Digest?
   /// Settings and definitions as they are at work now; a run may take up edited ones.
   private let scripts: Mutex<LoadedScripts>
   let files: any FileSystem
   let clock: any WallClock
   let randomness: any Randomness
   let segmentedLog: SegmentedLog
+  /// What `sys.events` knows of the log without reading it.
+  let outline: LogOutline
   private let lock: ProjectLock
 
   /// The log, for a program that embeds Moontide.
@@ -23,29 +27,49 @@ public final class MoontideProject: Sendable {
 
   /// Takes the project's lock, loads settings and scripts, and opens the log, recovering it if the last
   /// process was killed. Throws everything that is wrong with the scripts at once.
-  public static func open(_ paths: ProjectPaths) throws(ProjectFault) -> MoontideProject {
+  /// - Parameter orKept: whether scripts that were last at work take the place of such that do not load, if
+  ///   there are any.
+  public static func open(
+    _ paths: ProjectPaths, orKept: Bool = false
+  ) throws(ProjectFault) -> MoontideProject {
     let files = PosixFileSystem()
     let lock = try ProjectFault.told { () throws(Diagnostic) in try held(paths, files: files) }
     let loaded = try ProjectFault.told { () throws(Diagnostic) in try LoadedScripts.load(paths, files: files)
     }
-    if loaded.problems.contains(where: { $0.severity == .error }) { throw ProjectFault(loaded.problems) }
-    return try ProjectFault.told { () throws(Diagnostic) in
-      let project = try MoontideProject(paths, loaded, files: files, lock: lock)
-      if let changed = project.changedPartitions { throw changed }
-      return project
+    if loaded.hasErrors, !orKept { throw ProjectFault(loaded.problems) }
+    let project = try ProjectFault.told { () throws(Diagnostic) in
+      try MoontideProject(paths, loaded, files: files, lock: lock)
     }
+    if loaded.hasErrors {
+      let kept = try ProjectFault.told { () throws(Diagnostic) in try project.lastAtWork() }
+      guard let kept else { throw ProjectFault(loaded.problems) }
+      project.takeUp(kept)
+    }
+    if let changed = project.changedPartitions { throw ProjectFault([changed]) }
+    return project
   }
+
+  /// The scripts of the last takeover, where they still load.
+  private func lastAtWork() throws(Diagnostic) -> LoadedScripts? {
+    let kept = KeptScripts(self)
+    guard let last = try kept.last(), let scripts = try kept.scripts(of: last) else { return nil }
+    let loaded = LoadedScripts(scripts)
+    return loaded.hasErrors ? nil : loaded
+  }
+
+  /// What is not an error and should be known.
+  public var warnings: [Diagnostic] { loaded.problems }
 
   /// The same, again and again while the system is short of what it needs (room on the disk, descriptors),
   /// and for a few seconds while a short command holds the project.
   /// `waiting` is told of it, about once a second, and says whether to go on; nil when not.
   public static func open(
-    _ paths: ProjectPaths, waiting: (Diagnostic) throws(ProjectFault) -> Bool
+    _ paths: ProjectPaths, orKept: Bool = false, waiting: (Diagnostic) throws(ProjectFault) -> Bool
   ) throws(ProjectFault) -> MoontideProject? {
     let clock = SystemClock()
     let deadline = clock.monotonic + Limits.shortCommandTime
     while true {
-      do throws(ProjectFault) { return try open(paths) } catch {
+      do throws(ProjectFault) { return try open(paths, orKept: orKept) } catch {
         guard let short = error.problems.first(where: { $0.severity == .error }) else { throw error }
         if short.code == HostCode.locked.code {
           guard clock.monotonic < deadline else { throw error }
@@ -100,18 +124,22 @@ public final class MoontideProject: Sendable {
     self.files = files
     self.lock = lock
     scripts = Mutex(loaded)
-    warnings = loaded.problems
+    refused = loaded.hasErrors ? loaded.problems : []
+    refusedContent = loaded.hasErrors ? loaded.files.digest : nil
     clock = SystemClock()
     randomness = SystemRandomness()
     let (clock, randomness) = (clock, randomness)
     segmentedLog = try LogError.told { () throws(LogError) in
       try SegmentedLog(directory: paths.log, files: files, clock: clock, randomness: randomness)
     }
+    outline = LogOutline(segmentedLog, OutlineFile(paths, files, clock, randomness))
   }
 
   var settings: ProjectSettings { scripts.withLock { $0.settings } }
   /// Whoever works with it for longer keeps the one that it began with.
   var catalog: ProjectCatalog { scripts.withLock { $0.catalog } }
+
+  var loaded: LoadedScripts { scripts.withLock { $0 } }
 
   /// From now on these are the project's. For the thread that has started what they define.
   func takeUp(_ loaded: LoadedScripts) { scripts.withLock { $0 = loaded } }
@@ -159,7 +187,7 @@ public final class MoontideProject: Sendable {
 
   /// All codes that the rooms below the command line report.
   public static let explainedCodes: [any ExplainedCode.Type] = [
-    EnvelopeRule.self, RuntimeCode.self, HostCode.self,
+    EnvelopeRule.self, RuntimeCode.self, HostCode.self, TraceCode.self,
   ]
 
   /// The lock of a writer, and the folders that it needs.

@@ -62,7 +62,7 @@ public enum ProjectFinder {
   }
 
   /// With every link resolved where the path exists, so that two names of a project are one.
-  private static func absolute(_ path: String) throws(Diagnostic) -> String {
+  public static func absolute(_ path: String) throws(Diagnostic) -> String {
     guard let resolved = realpath(path, nil) else {
       throw Diagnostic(
         code: HostCode.notADirectory.code,

@@ -15,12 +15,18 @@ public struct ProjectPaths: Sendable, Hashable {
   public var lock: String { data + "/lock" }
   public var readModels: String { data + "/readmodels" }
   public var handlerFiles: String { data + "/handlers" }
+  /// The scripts that the log began with, until others take over.
+  var firstScripts: String { data + "/scripts" }
+  /// Files of handlers that are not defined any more.
+  public var archive: String { data + "/archive" }
   /// Caches; deletable.
   public var cache: String { root + "/.moontide" }
   /// Read models as of past moments; deletable.
   public var asOf: String { cache + "/as-of" }
   var folds: String { asOf + "/folds" }
   var outline: String { asOf + "/outline" }
+  /// Files of one command that compares folds; what a killed one left goes with the next.
+  var scratch: String { cache + "/scratch" }
   public var socket: String { cache + "/socket" }
   /// Counts of stored events.
   var census: String { cache + "/census" }
@@ -34,6 +40,8 @@ public struct ProjectPaths: Sendable, Hashable {
   public func handlerFile(_ name: String) -> String { "\(handlerFiles)/\(name).sqlite" }
   /// A read model that is being rebuilt beside the one in use.
   public func rebuilding(_ name: String) -> String { "\(readModels)/.\(name).rebuilding.sqlite" }
+  /// The read model that the one in use took the place of; kept for `projection rollback`.
+  public func previous(_ name: String) -> String { "\(readModels)/.\(name).previous.sqlite" }
 
   /// The path below `root`, for messages.
   public func relative(_ path: String) -> String {

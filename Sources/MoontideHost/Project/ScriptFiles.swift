@@ -27,7 +27,46 @@ struct ScriptFiles: Sendable {
       settings: hasSettings ? try script(project.settings, project, files) : nil)
   }
 
-  private static func moduleName(_ path: String) -> String {
+  /// All of them, by path: handlers, modules, settings.
+  var all: [ScriptSource] {
+    handlers + modules.values.sorted { $0.path < $1.path } + (settings.map { [$0] } ?? [])
+  }
+
+  /// Changes with any byte of any of them, and with their names.
+  var digest: Digest { all.reduce(Digest.zero) { $0.adding($1.path).adding($1.text) } }
+
+  /// How the files lie there now, without reading them: changes when one is written, made, moved or removed,
+  /// as far as the system tells.
+  static func stamp(_ project: ProjectPaths, files: any FileSystem) throws(Diagnostic) -> Digest {
+    var stamp = Digest.zero
+    let paths = try luaFiles(below: project.handlers, files) + luaFiles(below: project.lib, files)
+    for path in paths + [project.settings] {
+      guard let status = try FileError.told({ () throws(FileError) in try files.status(path) }) else {
+        continue
+      }
+      stamp = stamp.adding(path).adding(status.inode).adding(status.bytes)
+        .adding(UInt64(bitPattern: status.modifiedMicroseconds))
+    }
+    return stamp
+  }
+
+  /// The folders that hold them or may hold them, the project itself among them.
+  static func folders(_ project: ProjectPaths, files: any FileSystem) throws(Diagnostic) -> [String] {
+    var found = [project.root]
+    var open = [project.handlers, project.lib]
+    while let folder = open.popLast() {
+      guard try FileError.told({ () throws(FileError) in try files.status(folder) })?.isDirectory == true
+      else { continue }
+      found.append(folder)
+      for name in try FileError.told({ () throws(FileError) in try files.list(folder) })
+      where !name.hasPrefix(".") && !name.hasSuffix("~") {
+        open.append("\(folder)/\(name)")
+      }
+    }
+    return found
+  }
+
+  static func moduleName(_ path: String) -> String {
     path.dropLast(".lua".utf8.count).split(separator: "/").joined(separator: ".")
   }
 

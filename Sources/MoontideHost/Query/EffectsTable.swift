@@ -11,6 +11,7 @@ final class EffectsTable: SystemTable {
     .init("target", .text), .init("state", .text), .init("topic", .text), .init("event_key", .text),
     .init("position", .integer), .init("attempts", .integer), .init("round", .integer), .init("due", .text),
     .init("ended", .text), .init("error", .text), .init("result", .text), .init("request", .text),
+    .init("version", .text),
   ]
   private enum Column {
     static let key = 0
@@ -65,6 +66,7 @@ final class EffectsTable: SystemTable {
       effect.result.isEmpty ? .null : .text(String(decoding: effect.result, as: UTF8.self)),
       effect.request.isEmpty
         ? .null : .text(String(decoding: EffectTemplate(effect.request).shown, as: UTF8.self)),
+      effect.scriptVersion.isEmpty ? .null : .text(effect.scriptVersion),
     ]
   }
 

@@ -34,7 +34,9 @@ struct HandlerSurvey {
   func summaries() throws(Diagnostic) -> [HandlerSummary] {
     var summaries: [HandlerSummary] = []
     for definition in catalog.definitions {
-      summaries.append(try summary(definition, try entry(definition)))
+      var entry = try entry(definition)
+      if entry == nil { entry = try archived(definition) }
+      summaries.append(try summary(definition, entry))
     }
     return (summaries + (try deciderSummaries())).sorted { $0.name < $1.name }
   }
@@ -53,14 +55,10 @@ struct HandlerSurvey {
   }
 
   func entry(_ definition: HandlerDefinition) throws(Diagnostic) -> Entry? {
-    let path = file(of: definition)
-    guard try FileError.told({ () throws(FileError) in try files.status(path) }) != nil else { return nil }
-    guard var entry = try read(path, definition) else { return nil }
+    guard var entry = try read(file(of: definition), definition) else { return nil }
     // A rebuild that stopped at what fails is what a person has to deal with; the old read model is not.
-    let beside = paths.rebuilding(definition.name)
     if definition.kind == .projection, definition.exhausted == .halt,
-      try FileError.told({ () throws(FileError) in try files.status(beside) }) != nil,
-      let stopped = try readBeside(beside, definition),
+      let stopped = try read(paths.rebuilding(definition.name), definition),
       stopped.identity.scriptVersion == definition.scriptVersion,
       !stopped.deadLetters.isEmpty
     {
@@ -70,25 +68,20 @@ struct HandlerSurvey {
     return entry
   }
 
-  private func read(_ path: String, _ definition: HandlerDefinition) throws(Diagnostic) -> Entry? {
-    do throws(StoreOpeningError) {
-      let reader = try StoreReader(path: path)
-      return try StoreOpeningError.told { () throws(StoreError) in
-        Entry(
-          definition: definition, identity: reader.identity, ledger: try reader.ledger(),
-          deadLetters: try reader.deadLetters())
-      }
-    } catch {
-      if case .empty = error { return nil }
-      throw error.diagnostic(path)
-    }
+  /// Of one that was removed and is back: the next run goes on with the file that was put away.
+  private func archived(_ definition: HandlerDefinition) throws(Diagnostic) -> Entry? {
+    let stored = try HandlerArchive(paths: paths, files: files).returning(definition)
+    guard let stored else { return nil }
+    return try read(stored.path, definition)
   }
 
-  /// Nil too when it was swapped in, or dropped, while it was looked at.
-  private func readBeside(_ path: String, _ definition: HandlerDefinition) throws(Diagnostic) -> Entry? {
-    do throws(Diagnostic) { return try read(path, definition) } catch {
-      if try FileError.told({ () throws(FileError) in try files.status(path) }) == nil { return nil }
-      throw error
+  /// Nil too when it was renamed, swapped in or dropped while it was looked at.
+  private func read(_ path: String, _ definition: HandlerDefinition) throws(Diagnostic) -> Entry? {
+    guard let reader = try StoreReader.ifThere(path, files) else { return nil }
+    return try StoreError.told { () throws(StoreError) in
+      Entry(
+        definition: definition, identity: reader.identity, ledger: try reader.ledger(),
+        deadLetters: try reader.deadLetters())
     }
   }
 
@@ -102,10 +95,11 @@ struct HandlerSurvey {
     let ledger = entry?.ledger ?? HandlerLedger()
     var checkpoints = ledger.checkpoints
     // It will be folded anew.
-    if let entry, try isToBeRebuilt(entry, definition) { checkpoints = [:] }
+    let serves = group.map { $0.definition.scriptVersion } == entry?.identity.scriptVersion
+    if !serves, let entry, try isToBeRebuilt(entry, definition) { checkpoints = [:] }
     let held = ledger.parked.reduce(0) { $0 + $1.held.count + ($1.status == .retrying ? 1 : 0) }
     let statuses = group?.boards.map(\.status) ?? []
-    return HandlerSummary(
+    var summary = HandlerSummary(
       name: definition.name, kind: definition.kind,
       version: entry?.identity.scriptVersion ?? definition.scriptVersion,
       state: try state(group, ledger, entry, definition),
@@ -115,12 +109,17 @@ struct HandlerSurvey {
       lag: try LagCounter(log: log).count(definition, from: checkpoints), degradedSince: ledger.degradedSince,
       rate: group == nil ? nil : statuses.reduce(0) { $0 + $1.ratePerSecond },
       p99Milliseconds: statuses.compactMap(\.handlerTimeP99).max().map { $0 / .milliseconds(1) })
+    summary.rebuild = group?.rebuild
+    return summary
   }
 
   /// Whether the next run makes a read model anew: for an edited script, or for what people decided.
   func isToBeRebuilt(_ entry: Entry, _ definition: HandlerDefinition) throws(Diagnostic) -> Bool {
     guard definition.kind == .projection else { return false }
-    if entry.identity.scriptVersion != definition.scriptVersion { return true }
+    if entry.identity.scriptVersion != definition.scriptVersion {
+      let former = FormerVersions(paths: paths, files: files, log: log)
+      if try former.rolledBackVersion(definition) != entry.identity.scriptVersion { return true }
+    }
     return try LogError.told { () throws(LogError) in
       try Decision.all(of: definition.identityName, from: log).count
     } != entry.ledger.decided
@@ -150,6 +149,7 @@ struct HandlerSurvey {
     if group?.halted != nil { return "halted" }
     if group?.isWaiting == true { return "waiting" }
     if group?.isRebuilding == true { return "rebuilding" }
+    if group?.failedRebuild != nil { return "not rebuilt" }
     if group == nil, let entry, try isToBeRebuilt(entry, definition) { return "to be rebuilt" }
     if definition.exhausted == .halt, ledger.deadLetters > 0, group == nil { return "halted" }
     if let since = ledger.degradedSince { return "degraded since \(since)" }
@@ -161,7 +161,8 @@ struct HandlerSurvey {
   static func isUnsettled(_ project: MoontideProject, _ definition: HandlerDefinition) throws(Diagnostic)
     -> Bool
   {
-    try reading(project.paths.handlerFile(definition.name)) { reader throws(StoreError) in
+    let path = project.paths.handlerFile(definition.name)
+    return try reading(path, project.files) { reader throws(StoreError) in
       if try reader.outboxCount() > 0 { return true }
       return try reader.hasOpenEffects()
     } ?? false
@@ -171,21 +172,14 @@ struct HandlerSurvey {
   func ledger<T>(
     _ definition: HandlerDefinition, _ read: (StoreReader) throws(StoreError) -> T
   ) throws(Diagnostic) -> T? {
-    let path = paths.handlerFile(definition.name)
-    guard try FileError.told({ () throws(FileError) in try files.status(path) }) != nil else { return nil }
-    return try HandlerSurvey.reading(path, read)
+    try HandlerSurvey.reading(paths.handlerFile(definition.name), files, read)
   }
 
   private static func reading<T>(
-    _ path: String, _ read: (StoreReader) throws(StoreError) -> T
+    _ path: String, _ files: any FileSystem, _ read: (StoreReader) throws(StoreError) -> T
   ) throws(Diagnostic) -> T? {
-    do throws(StoreOpeningError) {
-      let reader = try StoreReader(path: path)
-      return try StoreOpeningError.told { () throws(StoreError) in try read(reader) }
-    } catch {
-      if case .empty = error { return nil }
-      throw error.diagnostic(path)
-    }
+    guard let reader = try StoreReader.ifThere(path, files) else { return nil }
+    return try StoreError.told { () throws(StoreError) in try read(reader) }
   }
 
   /// Numbers of the effects of a handler that are being performed.

@@ -1,4 +1,6 @@
 import MoontideCore
+import MoontideLog
+import MoontideRuntime
 import MoontideSQLite
 
 /// Answers SQL over a project's read models and system tables. One thread; made for each connection.
@@ -9,123 +11,134 @@ struct QuerySession {
   let tables: [any SystemTable]
   /// What keeps one of them from being read, where they say.
   var tableFault: TableFault?
-  /// Read models that are made when a query names them, in the place of those that are there.
+  /// Read models that are made when a query names them, in the place of those that are there, or beside them.
   var made: MadeModels?
+  /// The project's, where it is open anyway.
+  var log: (any EventLog)?
+  /// Stops the statement.
+  var cancellation: QueryCancellation?
 
   /// Models without files, and the way to one.
   struct MadeModels {
     var catalog: QueryCatalog
+    /// Whether those that are there can be asked too.
+    var isBeside = false
     /// Makes the file of the model with that name, and says where it is.
     var make: (String) throws(Diagnostic) -> String
   }
 
-  func run(_ request: QueryRequest, to sink: any RowSink) throws(Diagnostic) {
-    let engine: QueryEngine
-    var unreadable: [Diagnostic] = []
-    do throws(StoreError) {
-      engine = try QueryEngine(made?.catalog ?? QueryCatalog(), tables: tables, clock: clock)
-      if made == nil { engine.catalog = try catalog(&unreadable) }
-    } catch {
-      throw error.diagnostic
-    }
+  /// What came of a statement so far.
+  private final class Answer {
+    let sink: any RowSink
+    /// Whether the sink has seen a part of it.
+    var hasBegun = false
+    /// What made it end, beside SQLite.
     var fault: Diagnostic?
-    if let made {
-      engine.provide = { model throws(StoreError) in
-        do throws(Diagnostic) { return try made.make(model.name) } catch {
-          fault = error
-          throw .refused(error.title)
-        }
-      }
-    }
-    do throws(QueryError) {
-      // A listing without a bound of rows has none of bytes: it streams.
-      let bytes = request.rowsMax == .max ? Int.max : Limits.queryBytesMax
-      try engine.run(request.sql, bounds: .init(time: request.timeout, rows: request.rowsMax, bytes: bytes)) {
-        names in
-        do throws(Diagnostic) { try sink.columns(names) } catch { fault = error }
-      } row: { row in
-        if fault != nil { return false }
-        do throws(Diagnostic) {
-          try sink.row(row)
-          return true
-        } catch {
-          fault = error
-          return false
-        }
-      }
-    } catch { throw fault ?? tableFault?.told ?? diagnostic(error, request, unreadable) }
-    if let fault { throw fault }
+
+    init(_ sink: any RowSink) { self.sink = sink }
   }
 
-  /// The read models whose files are there; what keeps one from being read goes into `unreadable`.
-  private func catalog(_ unreadable: inout [Diagnostic]) throws(StoreError) -> QueryCatalog {
-    var models: [QueryCatalog.Model] = []
-    do throws(FileError) {
-      guard try files.status(paths.readModels) != nil else { return QueryCatalog() }
-      for file in try files.list(paths.readModels) where file.hasSuffix(".sqlite") && !file.hasPrefix(".") {
-        let path = paths.readModels + "/" + file
-        do throws(StoreOpeningError) {
-          let reader = try StoreReader(path: path)
-          let names = try StoreOpeningError.told { () throws(StoreError) in
-            try reader.tables().map(\.name) + reader.views()
-          }
-          models.append(.init(name: String(file.dropLast(".sqlite".count)), path: path, tables: names))
-        } catch {
-          // A file that is just being made, or is damaged, has no tables to offer: a query that names one of
-          // them hears that there is none, and why.
-          unreadable.append(error.diagnostic(path))
+  /// - Parameter sent: what is run in the place of the request's text, which errors point into.
+  func run(
+    _ request: QueryRequest, sent: AttachedNames? = nil, to sink: any RowSink
+  ) throws(Diagnostic) {
+    var listing = try listed()
+    let engine = try StoreError.told { () throws(StoreError) in
+      try QueryEngine(catalog(listing), tables: tables, clock: clock)
+    }
+    let answer = Answer(sink)
+    engine.provide = provider(answer)
+    var triesLeft = Limits.listingTriesMax
+    while true {
+      do throws(QueryError) {
+        try ask(engine, request, sent, answer)
+        break
+      } catch {
+        triesLeft -= 1
+        // A read model may have been renamed, swapped or put away since it was listed; it may even be back.
+        if triesLeft > 0, !answer.hasBegun, answer.fault == nil, !error.isOwnEnd,
+          try isOutdated(listing) || (error.isOfFile && triesLeft > Limits.listingTriesMax - 4)
+        {
+          listing = try listed()
+          engine.catalog = catalog(listing)
+          continue
         }
+        // A table that could not be read because the query was at an end says so only there.
+        let told = error.isOwnEnd ? nil : tableFault?.told
+        throw answer.fault ?? told ?? diagnosis(request, sent, engine.catalog, listing).diagnostic(error)
       }
+    }
+    if let fault = answer.fault { throw fault }
+  }
+
+  private func ask(
+    _ engine: QueryEngine, _ request: QueryRequest, _ sent: AttachedNames?, _ answer: Answer
+  ) throws(QueryError) {
+    // A listing without a bound of rows has none of bytes: it streams.
+    let bytes = request.rowsMax == .max ? Int.max : Limits.queryBytesMax
+    let bounds = QueryEngine.Bounds(time: request.timeout, rows: request.rowsMax, bytes: bytes)
+    try engine.run(sent?.text ?? request.sql, bounds: bounds, cancellation: cancellation) { names in
+      answer.hasBegun = true
+      do throws(Diagnostic) { try answer.sink.columns(names) } catch { answer.fault = error }
+    } row: { row in
+      if answer.fault != nil { return false }
+      do throws(Diagnostic) {
+        try answer.sink.row(row)
+        return true
+      } catch {
+        answer.fault = error
+        return false
+      }
+    }
+  }
+
+  // MARK: What it may name
+
+  /// Nil when the read models that are there cannot be asked.
+  private func listed() throws(Diagnostic) -> ModelListing? {
+    guard made?.isBeside ?? true else { return nil }
+    return try StoreError.told { () throws(StoreError) in try ModelListing(paths, files) }
+  }
+
+  private func isOutdated(_ listing: ModelListing?) throws(Diagnostic) -> Bool {
+    try StoreError.told { () throws(StoreError) in try listing?.isOutdated() ?? false }
+  }
+
+  private func catalog(_ listing: ModelListing?) -> QueryCatalog {
+    QueryCatalog((listing?.models ?? []) + (made?.catalog.models ?? []))
+  }
+
+  private func provider(_ answer: Answer) -> ((QueryCatalog.Model) throws(StoreError) -> String)? {
+    guard let made else { return nil }
+    return { model throws(StoreError) in
+      if !model.path.isEmpty { return model.path }
+      do throws(Diagnostic) { return try made.make(model.name) } catch {
+        answer.fault = error
+        throw .refused(error.title)
+      }
+    }
+  }
+
+  private func diagnosis(
+    _ request: QueryRequest, _ sent: AttachedNames?, _ catalog: QueryCatalog, _ listing: ModelListing?
+  ) -> QueryDiagnosis {
+    QueryDiagnosis(
+      request: request, sent: sent, models: catalog.models, unreadable: listing?.unreadable ?? [],
+      newName: newName)
+  }
+
+  /// What a read model is called now that had this name before, as the log tells.
+  private func newName(_ former: String) -> String? {
+    do throws(Diagnostic) {
+      var log = self.log
+      if log == nil { log = try PastModels.open(paths, files) }
+      guard let log else { return nil }
+      let kept = KeptScripts(paths: paths, files: files, log: log)
+      return FormerNames(.projection, try kept.takeovers()).newest(of: former)
     } catch {
-      throw error.isPassing
-        ? .exhausted(path: error.path, reason: error.reason) : .io(path: error.path, reason: error.reason)
+      // Only a help is lost: the fault itself is told.
+      return nil
     }
-    return QueryCatalog(models)
-  }
-
-  private func diagnostic(
-    _ error: QueryError, _ request: QueryRequest, _ unreadable: [Diagnostic]
-  ) -> Diagnostic {
-    switch error {
-    case .wrong(let message, let byteOffset, let suggestion):
-      var wrong = Diagnostic(
-        .query, message, at: byteOffset.map { QuerySession.place(in: request.sql, byteOffset: $0) },
-        help: suggestion.map { "did you mean \($0)?" } ?? QuerySession.help(message))
-      if message.hasPrefix("no such table") {
-        // What the system is short of must not look as if there were no such table.
-        if let short = unreadable.first(where: \.isPassing) { return short }
-        wrong.details += unreadable.map { .init("note", "\($0.title); moontide doctor") }
-      }
-      return wrong
-    case .ambiguous(let name, let candidates):
-      return Diagnostic(
-        .query, "\(name) is in several read models",
-        help: "say which: \(candidates.joined(separator: " or "))")
-    case .tooManyModels(let limit):
-      return Diagnostic(.query, "one query reads at most \(limit) read models", help: "split the query")
-    case .timedOut(let after):
-      return Diagnostic(
-        .query, "the query was stopped after \(after / .seconds(1)) s",
-        help: "narrow it, or give it more with --timeout SECONDS")
-    case .cancelled: return Diagnostic(.query, "the query was stopped", help: "run it again")
-    case .tooManyRows(let limit):
-      return Diagnostic(.query, "a query gives at most \(limit) rows", help: "add a limit, or ask for less")
-    case .tooManyBytes(let limit):
-      return Diagnostic(.query, "a query gives at most \(limit) bytes", help: "add a limit, or ask for less")
-    case .store(let error): return error.diagnostic
-    }
-  }
-
-  /// The next step after what SQLite says.
-  private static func help(_ message: String) -> String {
-    if message.hasPrefix("no such table") {
-      return "moontide query \"select * from sys.handlers\" lists the read models; each is a schema with its "
-        + "tables"
-    }
-    if message.hasPrefix("no such column") {
-      return "select * from the table shows its columns; text stands in single quotes"
-    }
-    return "moontide explain \(HostCode.query.code)"
   }
 
   /// The line and column of a byte of the statement.

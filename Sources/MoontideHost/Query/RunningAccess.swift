@@ -10,16 +10,23 @@ final class RunningAccess: ProjectAccess, Sendable {
   private let bell: Bell
   private let progressed: Bell
   private let desk: CommandDesk
+  /// Stops queries.
+  private let cancellation: QueryCancellation?
+  private let reloading: Reloading?
 
   /// - Parameters:
   ///   - running: the handlers at work; nil when nothing runs.
   ///   - bell: rung when something was published.
   ///   - progressed: rings when a handler has come further.
+  ///   - reloading: takes up edited scripts; nil when nothing runs, or it runs to its end.
   init(
     _ project: MoontideProject, running: RunningGroups? = nil,
-    bell: Bell = Bell(), progressed: Bell = Bell()
+    bell: Bell = Bell(), progressed: Bell = Bell(), reloading: Reloading? = nil,
+    cancellation: QueryCancellation? = nil
   ) {
+    self.reloading = reloading
     self.project = project
+    self.cancellation = cancellation
     self.running = running
     self.bell = bell
     self.progressed = progressed
@@ -30,10 +37,11 @@ final class RunningAccess: ProjectAccess, Sendable {
     try request.requireToken(of: project.log)
     if let after = request.after { try wait(past: after, for: request.timeout) }
     let tables = SystemTables(
-      survey: HandlerSurvey(project, groups: groups, deciders: deciders), log: project.log)
+      survey: HandlerSurvey(project, groups: groups, deciders: deciders), log: project.log,
+      outline: project.outline)
     try QuerySession(
       paths: project.paths, files: project.files, clock: project.clock, tables: tables.all,
-      tableFault: tables.fault
+      tableFault: tables.fault, log: project.log, cancellation: cancellation
     )
     .run(request, to: sink)
   }
@@ -84,6 +92,23 @@ final class RunningAccess: ProjectAccess, Sendable {
   func decide(_ request: SagaRequest, to sink: any RowSink) throws(Diagnostic) {
     try SagaDesk(project: project, running: running, bell: bell, progressed: progressed).run(
       request, to: sink)
+  }
+
+  func reload(_ request: ReloadRequest) throws(Diagnostic) -> ReloadReport {
+    guard let reloading else {
+      throw Diagnostic(
+        .reload, "a run with --once goes to its end by the scripts that it began with",
+        help: "the next run takes the edited ones up")
+    }
+    return try reloading.take(request)
+  }
+
+  func rebuild(
+    _ request: RebuildRequest, observer: any RebuildObserver
+  ) throws(Diagnostic) -> RebuildOutcome {
+    try requireScripts()
+    return try RebuildDesk(project: project, running: running, progressed: progressed).run(
+      request, observer: observer)
   }
 
   /// Until every handler's committed place is past the token.

@@ -6,18 +6,21 @@ import MoontideSQLite
 struct SystemTables {
   let survey: HandlerSurvey
   let log: any EventLog
+  let outline: LogOutline
   /// What keeps a table from being read; SQLite hands on its text only.
   let fault = TableFault()
 
   /// The schema, and the tables in it.
   static let names: Set = [
     "sys", "events", "handlers", "checkpoints", "dead_letters", "commands", "sagas", "timers", "effects",
+    "reloads",
   ]
 
   var all: [any SystemTable] {
-    [
-      EventsTable(log), handlers, checkpoints, deadLetters, CommandsTable(log, survey.catalog, fault),
-      EffectsTable(survey, fault),
+    let events = EventsTable(log) { [outline] isOver throws(LogError) in try outline.current(isOver) }
+    return [
+      events, handlers, checkpoints, deadLetters, CommandsTable(log, survey.catalog, fault),
+      EffectsTable(survey, fault), reloads,
     ] + SagaTables(survey: survey, fault: fault).all
   }
 
@@ -30,6 +33,8 @@ struct SystemTables {
         .init("emitted", .integer), .init("held", .integer), .init("parked", .integer),
         .init("dead", .integer),
         .init("degraded_since", .integer), .init("rate", .integer), .init("p99_ms", .real),
+        .init("rebuild_version", .text), .init("rebuild_position", .integer), .init("rebuild_end", .integer),
+        .init("rebuild_left_s", .real),
       ]
     ) { [survey, fault] () throws(StoreError) in
       try fault.stored { () throws(Diagnostic) in try survey.summaries() }.map { handler in
@@ -40,6 +45,10 @@ struct SystemTables {
           handler.degradedSince.map { .number($0.value) } ?? .null,
           handler.rate.map { .integer(Int64($0.rounded())) } ?? .null,
           handler.p99Milliseconds.map { .real(($0 * 1_000).rounded() / 1_000) } ?? .null,
+          handler.rebuild.map { .text($0.version) } ?? .null,
+          handler.rebuild.map { .number($0.position.value) } ?? .null,
+          handler.rebuild.map { .number($0.end.value) } ?? .null,
+          handler.rebuild?.timeLeft.map { .real(($0 / .milliseconds(100)).rounded() / 10) } ?? .null,
         ]
       }
     }
@@ -61,6 +70,13 @@ struct SystemTables {
           ]
         }
       }
+    }
+  }
+
+  private var reloads: StaticSystemTable {
+    let reloads = ReloadsTable(kept: KeptScripts(paths: survey.paths, files: survey.files, log: log))
+    return StaticSystemTable("reloads", columns: ReloadsTable.columns) { [fault] () throws(StoreError) in
+      try fault.stored { () throws(Diagnostic) in try reloads.rows() }
     }
   }
 

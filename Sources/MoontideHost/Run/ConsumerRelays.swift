@@ -6,10 +6,12 @@ import MoontideRuntime
 final class ConsumerRelays: ClosingWorker {
   private let outbox: OutboxRelay
   private let effects: EffectRelay
+  private let flights: FlightDesk
 
-  init(_ outbox: OutboxRelay, _ effects: EffectRelay) {
+  init(_ outbox: OutboxRelay, _ effects: EffectRelay, _ flights: FlightDesk) {
     self.outbox = outbox
     self.effects = effects
+    self.flights = flights
   }
 
   func step() -> StepOutcome {
@@ -22,5 +24,9 @@ final class ConsumerRelays: ClosingWorker {
       })
   }
 
-  func close(settled: Bool) throws(Diagnostic) { effects.drain() }
+  func close(settled: Bool) throws(Diagnostic) {
+    guard flights.isLeft else { return effects.drain() }
+    flights.leave()
+    effects.leave()
+  }
 }

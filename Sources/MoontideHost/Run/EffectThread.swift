@@ -8,30 +8,49 @@ import Synchronization
 /// effect, so that a project without any has none. Any thread.
 final class EffectThread: EffectPerformer {
   private struct State {
+    var setting: SystemPerformer.Setting
     var performer: SystemPerformer?
     var thread: WorkerThread?
+    /// Those that performed by earlier rules, and may still be asked how something ended.
+    var retired: [WorkerThread] = []
     var isTold = false
     var hasEnded = false
   }
 
-  private let setting: SystemPerformer.Setting
+  private let root: String
   private let failed: @Sendable (Diagnostic) -> Void
-  private let state = Mutex(State())
+  private let state: Mutex<State>
 
   /// - Parameter failed: told why effects cannot be performed for now.
   init(
     _ paths: ProjectPaths, _ rules: EffectRules, failed: @escaping @Sendable (Diagnostic) -> Void
   ) {
     self.failed = failed
-    setting = SystemPerformer.Setting(
-      root: paths.root, rules: rules, vault: SecretVault(rules.environment, EffectThread.variable),
+    root = paths.root
+    state = Mutex(State(setting: EffectThread.setting(paths.root, rules)))
+  }
+
+  private static func setting(_ root: String, _ rules: EffectRules) -> SystemPerformer.Setting {
+    SystemPerformer.Setting(
+      root: root, rules: rules, vault: SecretVault(rules.environment, EffectThread.variable),
       variables: ["PATH", "HOME", "LANG", "TZ"].compactMap { name in
         EffectThread.variable(name).map { "\(name)=\($0)" }
       })
   }
 
+  /// What is begun from now on follows these rules; what is being performed ends by the old ones.
+  func follow(_ rules: EffectRules) {
+    state.withLock { state in
+      state.setting = EffectThread.setting(root, rules)
+      if let thread = state.thread { state.retired.append(thread) }
+      state.thread = nil
+      state.performer = nil
+    }
+  }
+
   /// What is to be told at once of variables that effects may refer to and that have no value here.
   var unset: Diagnostic? {
+    let setting = state.withLock { $0.setting }
     let names = setting.rules.environment.filter { setting.vault[$0] == nil }
     if names.isEmpty { return nil }
     let isOne = names.count == 1
@@ -65,7 +84,7 @@ final class EffectThread: EffectPerformer {
       if state.hasEnded { return .success(nil) }
       if let performer = state.performer { return .success(performer) }
       do throws(Diagnostic) {
-        let performer = try start()
+        let performer = try start(state.setting)
         state.performer = performer.performer
         state.thread = performer.thread
         return .success(performer.performer)
@@ -75,7 +94,9 @@ final class EffectThread: EffectPerformer {
     }.get()
   }
 
-  private func start() throws(Diagnostic) -> (performer: SystemPerformer, thread: WorkerThread) {
+  private func start(_ setting: SystemPerformer.Setting) throws(Diagnostic) -> (
+    performer: SystemPerformer, thread: WorkerThread
+  ) {
     let performer: SystemPerformer
     do throws(EffectRefusal) { performer = try SystemPerformer(setting) } catch {
       throw Diagnostic(passing: error.text, help: "free some memory; ulimit -n")
@@ -89,12 +110,12 @@ final class EffectThread: EffectPerformer {
 
   /// Leaves what is still being performed, and ends. After all relays have.
   func stop() {
-    let thread = state.withLock { state in
+    let threads = state.withLock { state in
       state.hasEnded = true
-      return state.thread
+      return state.retired + (state.thread.map { [$0] } ?? [])
     }
-    thread?.stop()
-    thread?.join()
+    for thread in threads { thread.stop() }
+    for thread in threads { thread.join() }
   }
 }
 

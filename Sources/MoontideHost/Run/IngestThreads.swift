@@ -12,8 +12,10 @@ final class IngestThreads {
   /// - Parameter bell: rung when events have become durable.
   init(_ project: MoontideProject, once: Bool, strict: Bool, bell: Bell) throws(Diagnostic) {
     var options = IngestOptions(once: once, strict: strict, partitions: project.settings.partitions)
-    let catalog = project.catalog
-    options.completeCommand = { batch throws(EnvelopeFault) in try Command.complete(batch, catalog: catalog) }
+    // Scripts may be edited while it goes on.
+    options.completeCommand = { batch throws(EnvelopeFault) in
+      try Command.complete(batch, catalog: project.catalog)
+    }
     if case .every(let interval) = project.settings.flush { options.flushInterval = interval }
     let worker = IngestWorker(
       directory: EventDirectory(

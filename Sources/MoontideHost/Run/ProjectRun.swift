@@ -19,6 +19,8 @@ final class ProjectRun {
   private var groups: [HandlerGroup] { running?.all ?? [] }
   private var deciders: [DeciderGroup] { running?.deciders ?? [] }
   private var effects: EffectThread?
+  private var reloading: Reloading?
+  private var scriptWatch: WorkerThread?
   private let circuits = CircuitBoard()
   private var isStopped = false
   /// Whether event time was moved on to where the run is to move it, if it is.
@@ -50,16 +52,18 @@ final class ProjectRun {
     try writeMetrics(isDone)
     try deliver()
     try tellMissed()
+    // Scripts that were taken up meanwhile may have made others of them.
+    let ran = groups.isEmpty ? definitions : groups.map(\.definition)
     var report = RunReport(
       ingested: counts.events, repeats: counts.repeats, quarantined: counts.quarantined + counts.conflicts,
       end: project.log.durableEnd,
       handlers: try HandlerSurvey(project, groups: groups).summaries().filter { summary in
-        definitions.contains { $0.name == summary.name && $0.kind == summary.kind }
+        ran.contains { $0.name == summary.name && $0.kind == summary.kind }
       })
     report.commands = counts.commands
-    report.deciders = deciders.map(\.summary).sorted { $0.name < $1.name }
-    for group in groups { report.doneEffects[group.definition.name] = group.effects?.status.done }
-    for definition in definitions where definition.kind != .projection {
+    report.deciders = running?.decided ?? []
+    report.doneEffects = running?.doneEffects ?? [:]
+    for definition in ran where definition.kind != .projection {
       report.deadEffects += try HandlerSurvey(project).effectCounts(definition)?.dead ?? 0
       report.stuckSagas += try HandlerSurvey(project).stuckSagas(definition) ?? 0
     }
@@ -73,16 +77,26 @@ final class ProjectRun {
     _ started: (any ProjectAccess & Sendable) -> Void
   ) throws(Diagnostic) -> Bool {
     let isReady = try whenPossible(until: stop) { () throws(Diagnostic) in
+      let archive = HandlerArchive(project)
+      for definition in definitions { try archive.mend(definition) }
       // Before anything runs: a script that cannot go on with its open instances changes nothing.
       let open = OpenInstances(paths: project.paths, files: project.files, catalog: project.catalog)
       let problems = try open.problems(of: Set(definitions.map(\.name)))
       if let refusal = problems.first(where: { $0.severity == .error }) { throw refusal }
+      try KeptScripts(project).begin(
+        project.loaded, only: options.only, archive: archive, clock: project.clock,
+        randomness: project.randomness)
+      for told in try LeftFiles(project: project, archive: archive).putAway() { inbox.put(.problem(told)) }
+      for definition in definitions {
+        if let back = try archive.takeBack(definition) { inbox.put(.problem(back.note(definition))) }
+      }
       if maintainer == nil { try startMaintainer() }
       for offer in try MendedHandlers(project).offers(definitions) { inbox.put(.problem(offer)) }
     }
     guard isReady, try startHandlers(definitions, until: stop) else { return false }
+    try startReloading()
     let access = RunningAccess(
-      project, running: running, bell: bell, progressed: progressed)
+      project, running: running, bell: bell, progressed: progressed, reloading: reloading)
     let isServed = try whenPossible(until: stop) { () throws(Diagnostic) in
       if server == nil { server = try ControlServer(folder: project.paths.cache) { access } }
       guard options.ingests else { return }
@@ -121,6 +135,24 @@ final class ProjectRun {
     self.maintainer = maintainer
   }
 
+  /// A run that goes to its end does so by the scripts that it began with.
+  private func startReloading() throws(Diagnostic) {
+    guard !options.once, let running, let effects else { return }
+    let inbox = self.inbox
+    let reloading = Reloading(
+      project, running, effects, only: options.only, told: { inbox.put(.reloaded($0)) },
+      report: { inbox.put(.problem($0)) })
+    self.reloading = reloading
+    let watch = ScriptWatch(
+      project, reloading, watches: options.watch, asked: options.reloadsAsked,
+      failed: { inbox.put(.problem($0)) })
+    let thread = WorkerThread(
+      name: "scripts", pause: StagePause(watch), progressed: {}, failed: { inbox.put(.problem($0)) },
+      make: { watch })
+    try thread.start()
+    scriptWatch = thread
+  }
+
   private func chosen() throws(Diagnostic) -> [HandlerDefinition] {
     guard let only = options.only else { return project.catalog.definitions }
     let known = project.catalog.definitions.map(\.name) + project.catalog.deciders.map(\.name)
@@ -156,9 +188,13 @@ final class ProjectRun {
     self.running = running
     for definition in definitions {
       let hasStarted = try whenPossible(until: stop) { () throws(Diagnostic) in
-        try running.start(definition)
+        try FormerVersions(project).start(
+          definition, in: running, keepsUp: !options.once || options.asks != nil)
       }
       if !hasStarted { return false }
+      if let request = options.asks, request.name == definition.name {
+        try RebuildDesk(project: project, running: running, progressed: progressed).begin(request)
+      }
     }
     for decider in project.catalog.deciders where options.only?.contains(decider.name) ?? true {
       let hasStarted = try whenPossible(until: stop) { () throws(Diagnostic) in
@@ -187,6 +223,10 @@ final class ProjectRun {
       if metrics?.isDue == true { try writeMetrics(progress.isCaughtUp) }
       if options.once {
         if isCaughtUp, options.once { return true }
+        if let failure = groups.lazy.compactMap(\.failedRebuild).first {
+          try deliver()
+          throw failure
+        }
         if let halted = groups.lazy.compactMap(\.halted).first ?? deciders.lazy.compactMap(\.halted).first {
           try deliver()
           // This one is told by being thrown.
@@ -255,9 +295,11 @@ final class ProjectRun {
     }
     let positions = groups.map(\.position) + deciders.map(\.board.status.position)
     let done = positions.min()?.value ?? end
-    return RunProgress(
+    var progress = RunProgress(
       done: min(done, total), total: total,
       isCaughtUp: isCaughtUp || (isIngested && done >= end))
+    progress.rebuilds = groups.compactMap(\.rebuild)
+    return progress
   }
 
   /// Why handlers stopped.
@@ -284,6 +326,7 @@ final class ProjectRun {
         try observer.problem(problem)
       case .printed(let text): try observer.printed(text)
       case .missed(let field): missed.append(field)
+      case .reloaded(let report): try observer.reloaded(report)
       }
     }
   }
@@ -319,6 +362,8 @@ final class ProjectRun {
     isStopped = true
     ingest?.stop()
     running?.stop(settled: settled)
+    scriptWatch?.stop()
+    scriptWatch?.join()
     effects?.stop()
     maintainer?.stop()
     maintainer?.join()

@@ -8,6 +8,7 @@ final class RunInbox: Sendable {
     case problem(Diagnostic)
     case printed(String)
     case missed(MissedField)
+    case reloaded(ReloadReport)
   }
 
   private struct State {

@@ -9,6 +9,14 @@ public protocol RunObserver: AnyObject {
   func problem(_ problem: Diagnostic) throws(Diagnostic)
   /// A line that a script printed, with the coordinates of its event.
   func printed(_ text: String) throws(Diagnostic)
+  /// Edited scripts were taken up, or refused.
+  func reloaded(_ report: ReloadReport) throws(Diagnostic)
+}
+
+extension RunObserver {
+  public func reloaded(_ report: ReloadReport) throws(Diagnostic) {
+    for problem in report.problems { try self.problem(problem) }
+  }
 }
 
 public struct RunOptions: Sendable {
@@ -22,8 +30,15 @@ public struct RunOptions: Sendable {
   public var only: Set<String>?
   /// Take lines of the event directory; without it the handlers work on what the log has.
   public var ingests = true
+  /// What is to be done with a read model, too.
+  public var asks: RebuildRequest?
   /// Events a transaction takes at most under backlog; nil: what suits.
   public var batchRecords: Int?
+
+  /// Take up scripts as they are edited.
+  public var watch = false
+  /// How often somebody asked by a signal to take them up; called from any thread.
+  public var reloadsAsked: @Sendable () -> Int = { 0 }
 
   /// Where to write how the run stands, as Prometheus' text; nil: nowhere.
   public var metricsFile: String?
@@ -38,6 +53,8 @@ public struct RunProgress: Sendable, Hashable {
   /// An estimate while files are still being read.
   public var total: UInt64
   public var isCaughtUp: Bool
+  /// Versions of projections that are folded beside those that serve.
+  public var rebuilds: [RebuildStatus] = []
   public init(done: UInt64, total: UInt64, isCaughtUp: Bool) {
     self.done = done
     self.total = total
@@ -114,6 +131,8 @@ public struct HandlerSummary: Sendable {
   public var rate: Double?
   /// The 99th percentile of the time of one event; nil when it does not run.
   public var p99Milliseconds: Double?
+  /// How far a version is that is folded beside the one that serves.
+  public var rebuild: RebuildStatus?
 
   public init(
     name: String, kind: HandlerKind, version: String, state: String, checkpoint: Position, applied: UInt64,

@@ -36,6 +36,16 @@ package struct StoreKeeper: Sendable {
     var fault: String?
   }
 
+  /// What a version that is folded beside begins with.
+  package enum Beside: Sendable {
+    /// The file that is there, if it fits.
+    case known
+    /// A new file.
+    case anew
+    /// The read model that the one in use took the place of.
+    case previous
+  }
+
   /// - Parameters:
   ///   - decided: how many decisions about its dead letters the log has; a read model that follows fewer is
   ///     rebuilt.
@@ -45,6 +55,7 @@ package struct StoreKeeper: Sendable {
   ) throws(Diagnostic) -> Projection {
     let path = paths.readModel(definition.name)
     try adopt(definition, folder: paths.readModels)
+    try mendSwap(definition.name)
     try FileError.told { () throws(FileError) in
       for store in [path, paths.rebuilding(definition.name)] { try StoreTail.renew(store, files) }
     }
@@ -55,19 +66,51 @@ package struct StoreKeeper: Sendable {
     var fault: String?
     if !anew {
       switch try fitting(definition, decided, at: path) {
-      case .store(let store): return Projection(store: store, replaces: nil)
+      case .store(let store):
+        // Of an edit that was taken back.
+        try discardBeside(definition.name)
+        return Projection(store: store, replaces: nil)
       case .edited: break
       case .unusable(let reason): fault = reason
       }
     }
-    // What it says of the old file it must not say of the new one, should that be at the same place.
-    try FileError.told { () throws(FileError) in try ReadModelSeal.remove(path, files) }
-    let beside = paths.rebuilding(definition.name)
-    if !anew, try exists(beside), case .store(let store) = try fitting(definition, decided, at: beside) {
-      return Projection(store: store, replaces: path, fault: fault)
+    let store = try beside(definition, decided: decided, anew ? .anew : .known)
+    return Projection(store: store, replaces: path, fault: fault)
+  }
+
+  /// The read model in use, for the version that it is of, to go on with it as it stands; what is beside it
+  /// is another's.
+  func serving(_ definition: HandlerDefinition) throws(Diagnostic) -> ProjectionStore {
+    let path = paths.readModel(definition.name)
+    try FileError.told { () throws(FileError) in try StoreTail.renew(path, files) }
+    switch try fitting(definition, nil, at: path) {
+    case .store(let store): return store
+    case .edited: throw Diagnostic(.storeDamaged, "\(paths.relative(path)) is of another version")
+    case .unusable(let reason): throw Diagnostic(.storeDamaged, "\(paths.relative(path)): \(reason)")
     }
-    try remove(beside)
-    return Projection(store: try create(definition, decided, at: beside), replaces: path, fault: fault)
+  }
+
+  /// A file beside the read model in use, for a version that is to take its place: the one of a process that
+  /// was killed, when it fits, else a new one. Does not touch the one in use.
+  func beside(
+    _ definition: HandlerDefinition, decided: Int, _ beginning: Beside
+  ) throws(Diagnostic) -> ProjectionStore {
+    let path = paths.rebuilding(definition.name)
+    var anew = false
+    switch beginning {
+    case .known: break
+    case .anew: anew = true
+    case .previous: try takeUpPrevious(definition.name)
+    }
+    try FileError.told { () throws(FileError) in try StoreTail.renew(path, files) }
+    if !anew, try exists(path), case .store(let store) = try fitting(definition, decided, at: path) {
+      try StoreError.told { () throws(StoreError) in try store.letLogGrow() }
+      return store
+    }
+    try discardBeside(definition.name)
+    let store = try create(definition, decided, at: path)
+    try StoreError.told { () throws(StoreError) in try store.letLogGrow() }
+    return store
   }
 
   /// Whether SQLite finds the read model in use broken. Reads all of it.
@@ -79,23 +122,6 @@ package struct StoreKeeper: Sendable {
       if case .store(.damaged) = error { return true }
       return false
     }
-  }
-
-  /// Puts a rebuilt file, closed by its owner, in the place of the old one. What the old one had in its
-  /// write-ahead log goes with it: it is derived, and a kill in between only means another rebuild.
-  func swap(_ definition: HandlerDefinition) throws(Diagnostic) -> ProjectionStore {
-    let path = paths.readModel(definition.name)
-    let beside = paths.rebuilding(definition.name)
-    try FileError.told { () throws(FileError) in
-      for ending in ["-wal", "-shm"] { try files.remove(path + ending) }
-      CrashPoint.reach(.beforeRename)
-      try files.rename(beside, to: path)
-      CrashPoint.reach(.afterRename)
-      for ending in ["-wal", "-shm"] { try files.remove(beside + ending) }
-      try files.syncDirectory(paths.readModels)
-    }
-    CrashPoint.reach(.afterSwap)
-    return try told(path) { () throws(StoreOpeningError) in try ProjectionStore.open(path: path, vfs: vfs) }
   }
 
   /// The file of a consumer or a saga, open for all its lanes. A new one begins where the definition says.
@@ -143,7 +169,7 @@ package struct StoreKeeper: Sendable {
     }
   }
 
-  private enum Fitting {
+  enum Fitting {
     case store(ProjectionStore)
     /// It is of another version of the script, follows fewer decisions, or was never committed.
     case edited
@@ -153,8 +179,9 @@ package struct StoreKeeper: Sendable {
 
   /// Looks whether the file is the handler's as it is now defined. Read models are derived: those that are
   /// damaged, swapped, or of another log are made anew.
-  private func fitting(
-    _ definition: HandlerDefinition, _ decided: Int, at path: String
+  /// - Parameter decided: nil: it may follow any number of decisions.
+  func fitting(
+    _ definition: HandlerDefinition, _ decided: Int?, at path: String
   ) throws(Diagnostic) -> Fitting {
     do throws(StoreOpeningError) {
       let store = try ProjectionStore.open(path: path, vfs: vfs)
@@ -164,7 +191,7 @@ package struct StoreKeeper: Sendable {
       }
       guard store.identity.scriptVersion == definition.scriptVersion else { return .edited }
       let follows = try StoreOpeningError.told { () throws(StoreError) in try store.ledger().decided }
-      guard follows == decided else { return .edited }
+      guard follows == decided ?? follows else { return .edited }
       let fault = try StoreOpeningError.told { () throws(StoreError) -> String? in
         guard let log else { return nil }
         if try !store.claim(log: log.mark) { return "it belongs to another log" }
@@ -226,31 +253,18 @@ package struct StoreKeeper: Sendable {
     return store
   }
 
-  /// `was = "old_name"`: the old file becomes the new one's.
-  private func adopt(_ definition: HandlerDefinition, folder: String) throws(Diagnostic) {
-    guard let was = definition.was else { return }
-    let old = "\(folder)/\(was).sqlite"
-    let new = "\(folder)/\(definition.name).sqlite"
-    guard try exists(old), try !exists(new) else { return }
-    try FileError.told { () throws(FileError) in
-      for ending in ["-wal", "-shm", ""] where try files.status(old + ending) != nil {
-        try files.rename(old + ending, to: new + ending)
-      }
-      try files.syncDirectory(folder)
-    }
-  }
-
-  private func exists(_ path: String) throws(Diagnostic) -> Bool {
+  func exists(_ path: String) throws(Diagnostic) -> Bool {
     try FileError.told { () throws(FileError) in try files.status(path) != nil }
   }
 
-  private func remove(_ path: String) throws(Diagnostic) {
+  /// With its write-ahead log.
+  func remove(_ path: String) throws(Diagnostic) {
     try FileError.told { () throws(FileError) in
       for ending in ["", "-wal", "-shm"] { try files.remove(path + ending) }
     }
   }
 
-  private func told<T>(_ path: String, _ body: () throws(StoreOpeningError) -> T) throws(Diagnostic) -> T {
+  func told<T>(_ path: String, _ body: () throws(StoreOpeningError) -> T) throws(Diagnostic) -> T {
     do throws(StoreOpeningError) { return try body() } catch { throw error.diagnostic(path) }
   }
 }

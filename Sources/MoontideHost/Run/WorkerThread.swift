@@ -5,8 +5,8 @@ import Synchronization
 /// Drives one worker on a thread of its own until it finishes or is asked to stop. The worker is made on that
 /// thread and dies there: one thread owns one Lua state and one connection from birth to death.
 final class WorkerThread: @unchecked Sendable {
-  // Unchecked: the thread handle is written by `start` and read by `join` alone, of one thread; all else is
-  // atomic or behind the wake lock.
+  // Unchecked: the thread handle is written by `start`, before any other call, and read by `join` behind its
+  // lock; all else is atomic or behind the wake lock.
   private let name: String
   private let make: () throws(Diagnostic) -> any Worker
   private let failed: @Sendable (Diagnostic) -> Void
@@ -17,6 +17,7 @@ final class WorkerThread: @unchecked Sendable {
   private let progressed: @Sendable () -> Void
   private var thread = pthread_t()
   private var hasStarted = false
+  private let isJoined = Mutex(false)
 
   /// - Parameters:
   ///   - pause: how it waits while it is idle.
@@ -68,8 +69,15 @@ final class WorkerThread: @unchecked Sendable {
     pause.wake()
   }
 
-  /// Returns at once when it was never started.
-  func join() { if hasStarted { pthread_join(thread, nil) } }
+  /// Waits for its end, as long as it takes; returns at once when it was never started. Any thread but
+  /// itself.
+  func join() {
+    guard hasStarted else { return }
+    isJoined.withLock { isJoined in
+      if !isJoined { pthread_join(thread, nil) }
+      isJoined = true
+    }
+  }
 
   private func run() {
     defer {

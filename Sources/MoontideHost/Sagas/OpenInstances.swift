@@ -24,6 +24,8 @@ struct OpenInstances {
     guard try FileError.told({ () throws(FileError) in try files.status(path) }) != nil else { return nil }
     do throws(StoreOpeningError) {
       let reader = try StoreReader(path: path)
+      // One of another kind that had the name is put away before it begins.
+      guard reader.identity.kind == .saga else { return nil }
       return try StoreOpeningError.told { () throws(StoreError) in
         var census = SagaCensus(saga)
         var last: SagaRow?
@@ -43,12 +45,13 @@ struct OpenInstances {
     }
   }
 
-  /// A renamed saga takes up the file of its old name when it runs.
+  /// A renamed saga takes up the file of its old name when it runs, one that is back the one that was put
+  /// away.
   private func file(_ saga: SagaDefinition) throws(Diagnostic) -> String {
-    let path = paths.handlerFile(saga.name)
-    guard let was = saga.handler.was,
-      try FileError.told({ () throws(FileError) in try files.status(path) }) == nil
-    else { return path }
-    return paths.handlerFile(was)
+    let own = paths.handlerFile(saga.name)
+    for path in [own] + (saga.handler.was.map { [paths.handlerFile($0)] } ?? []) {
+      if try FileError.told({ () throws(FileError) in try files.status(path) }) != nil { return path }
+    }
+    return try HandlerArchive(paths: paths, files: files).returning(saga.handler)?.path ?? own
   }
 }

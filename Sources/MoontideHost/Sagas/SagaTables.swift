@@ -166,13 +166,7 @@ extension HandlerSurvey {
     for definition in catalog.definitions
     where definition.kind == .saga && (name == nil || definition.name == name) {
       let path = paths.handlerFile(definition.name)
-      guard try FileError.told({ () throws(FileError) in try files.status(path) }) != nil else { continue }
-      do throws(StoreOpeningError) {
-        readers.append((definition.name, try StoreReader(path: path)))
-      } catch {
-        if case .empty = error { continue }
-        throw error.diagnostic(path)
-      }
+      if let reader = try StoreReader.ifThere(path, files) { readers.append((definition.name, reader)) }
     }
     return readers
   }

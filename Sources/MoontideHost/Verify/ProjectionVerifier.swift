@@ -38,34 +38,36 @@ public struct ProjectionVerifier {
       throw Diagnostic(
         .noSuchHandler, "there is no projection \(name)", help: near.map { "did you mean \($0)?" })
     }
-    let folder = paths.cache + "/verify-\(name)"
-    try clear(folder)
+    let scratch = try ScratchFiles(paths, files: files, randomness: SystemSurroundings.randomness)
     let verdict: Verdict
     do throws(Diagnostic) {
-      verdict = try compare(definition, scripts.catalog, folder, sink, progress)
+      verdict = try compare(definition, scripts.catalog, scratch, sink, progress)
     } catch {
-      try clear(folder)
+      try scratch.remove()
       throw error
     }
-    try clear(folder)
+    try scratch.remove()
     return verdict
   }
 
   private func compare(
-    _ definition: HandlerDefinition, _ catalog: ProjectCatalog, _ folder: String, _ sink: any RowSink,
+    _ definition: HandlerDefinition, _ catalog: ProjectCatalog, _ scratch: ScratchFiles, _ sink: any RowSink,
     _ progress: (UInt64, UInt64) throws(Diagnostic) -> Void
   ) throws(Diagnostic) -> Verdict {
     let live = paths.readModel(definition.name)
-    guard try FileError.told({ () throws(FileError) in try files.status(live) }) != nil else {
+    let (found, fresh) = (scratch.path("found.sqlite"), scratch.path("fold.sqlite"))
+    let isThere: Bool
+    do throws(StoreOpeningError) { isThere = try StoreCopy.ifThere(live, at: found, files) } catch {
+      throw error.diagnostic(live)
+    }
+    guard isThere else {
       throw Diagnostic(
         .noSuchHandler, "projection \(definition.name) has no read model yet", help: "moontide run")
     }
-    let (found, fresh) = (folder + "/found.sqlite", folder + "/fold.sqlite")
-    try FileError.told { () throws(FileError) in try files.createDirectory(folder) }
-    try StoreError.told { () throws(StoreError) in try StoreCopy.make(of: live, at: found) }
     let reader = try open(found, as: live)
     let ledger = try StoreError.told { () throws(StoreError) in try reader.ledger() }
-    try checkOwner(reader, definition)
+    let former = try checkOwner(reader, definition)
+    let (definition, catalog) = (former?.definition ?? definition, former?.catalog ?? catalog)
     let end = ledger.checkpoints.values.max() ?? .start
     let log = try LogError.told { () throws(LogError) in
       try LogReader(directory: paths.log, files: files, before: end)
@@ -75,12 +77,17 @@ public struct ProjectionVerifier {
         .storeDamaged,
         "the read model of \(definition.name) has come to \(end), and the log ends at \(log.durableEnd)")
     }
-    try fold(definition, catalog, log, decided: ledger.decided, to: fresh, progress)
+    let fold = FreshFold(definition: definition, catalog: catalog, log: log, decided: ledger.decided)
+    // Where the script halts, the live one did too, if it is the fold.
+    if case .halted(let place, let fault) = try fold.run(to: fresh, progress), place != end { throw fault }
     let expected = try open(fresh, as: fresh)
     return try differences(definition, reader, expected, end, sink)
   }
 
-  private func checkOwner(_ reader: StoreReader, _ definition: HandlerDefinition) throws(Diagnostic) {
+  /// - Returns: the version that it was folded by, when that is not the one on disk.
+  private func checkOwner(
+    _ reader: StoreReader, _ definition: HandlerDefinition
+  ) throws(Diagnostic) -> FormerVersions.Version? {
     let identity = reader.identity
     guard identity.handler == definition.name, identity.kind == .projection else {
       throw Diagnostic(
@@ -88,50 +95,23 @@ public struct ProjectionVerifier {
         "\(paths.relative(paths.readModel(definition.name))) is the file of \(identity.kind.rawValue) "
           + "\(identity.handler)", help: "moontide run folds the right one from the log")
     }
-    guard identity.scriptVersion == definition.scriptVersion else {
+    if identity.scriptVersion == definition.scriptVersion { return nil }
+    // What it was folded by may be kept behind the place that it has come to.
+    let log = try LogError.told { () throws(LogError) in try LogReader(directory: paths.log, files: files) }
+    let former = try FormerVersions(paths: paths, files: files, log: log).version(
+      definition.name, identity.scriptVersion)
+    guard let former else {
       throw Diagnostic(
         .storeDamaged,
         "the script of \(definition.name) was edited since its read model was folded: there is nothing to "
           + "compare with", help: "moontide run folds it anew; then verify")
     }
+    return former
   }
 
   private func open(_ path: String, as shown: String) throws(Diagnostic) -> StoreReader {
     do throws(StoreOpeningError) { return try StoreReader(path: path) } catch {
       throw error.diagnostic(shown)
-    }
-  }
-
-  private func fold(
-    _ definition: HandlerDefinition, _ catalog: ProjectCatalog, _ log: LogReader, decided: Int,
-    to path: String,
-    _ progress: (UInt64, UInt64) throws(Diagnostic) -> Void
-  ) throws(Diagnostic) {
-    let store: ProjectionStore
-    do throws(StoreOpeningError) {
-      store = try ProjectionStore.create(
-        path: path, schema: definition.schema ?? "",
-        identity: StoreIdentity(
-          handler: definition.name, kind: .projection, scriptVersion: definition.scriptVersion),
-        decided: decided, bulk: true)
-    } catch { throw error.diagnostic(path) }
-    let board = StatusBoard(definition, lane: 0)
-    let surroundings = HandlerSurroundings(
-      clock: SystemClock(), randomness: SystemRandomness(), report: { _ in }, print: { _, _, _ in })
-    let worker = try HandlerWorker(
-      definition, lane: 0, catalog: catalog, log: log, store: store, surroundings: surroundings, board: board)
-    while true {
-      switch worker.step() {
-      case .progressed: try progress(board.status.position.value, log.durableEnd.value)
-      case .finished:
-        // It stopped where the live one did.
-        if definition.exhausted == .halt, board.status.degradedSince?.next == log.durableEnd { return }
-        throw board.status.halted ?? Diagnostic(.storeDamaged, "the fold ended early")
-      case .idle:
-        if let waiting = board.status.waiting { throw waiting }
-        worker.settle()
-        return try progress(log.durableEnd.value, log.durableEnd.value)
-      }
     }
   }
 
@@ -154,7 +134,7 @@ public struct ProjectionVerifier {
       }
       if other == content { continue }
       let comparison = try StoreError.told { () throws(StoreError) in
-        try TableComparison(table, found: found, expected: expected)
+        try TableComparison(table, found: found, expected: expected, clock: SystemSurroundings.clock)
       }
       verdict.differences += max(1, comparison.count)
       for one in comparison.differences {
@@ -179,13 +159,5 @@ public struct ProjectionVerifier {
       if let value { row.append(text: value) } else { row.cells.append(.null) }
     }
     try sink.row(row)
-  }
-
-  /// Removes what a killed verification left.
-  private func clear(_ folder: String) throws(Diagnostic) {
-    try FileError.told { () throws(FileError) in
-      guard try files.status(folder) != nil else { return }
-      for name in try files.list(folder) { try files.remove("\(folder)/\(name)") }
-    }
   }
 }

@@ -66,13 +66,15 @@ package struct ReadModelSeal: Hashable {
 }
 
 extension FileSystem {
-  /// Puts a file in the place of another at once, so that a reader sees the one or the other. Not flushed.
-  func replace(_ path: String, with bytes: [UInt8]) throws(FileError) {
+  /// Puts a file in the place of another at once, so that a reader sees the one or the other.
+  /// - Parameter isFlushed: whether that is so after a power cut too, once its folder was flushed.
+  func replace(_ path: String, with bytes: [UInt8], isFlushed: Bool = false) throws(FileError) {
     let beside = path + ".new"
     try remove(beside)
     do throws(FileError) {
       let file = try open(beside, .create)
       try file.write(bytes, 0..<bytes.count, at: 0)
+      if isFlushed { try file.sync() }
     } catch {
       // A full disk should not stay full of this.
       try remove(beside)

@@ -1,7 +1,8 @@
 import MoontideCore
 import MoontideSQLite
 
-/// Names the rows in which two tables of one shape differ: what a read model has, and what a fold gives.
+/// Names the rows in which two tables of one shape differ: what a read model has, and what a fold gives. The
+/// rows of the first are sorted anew: an index of a damaged file may not be in order.
 struct TableComparison {
   /// One value that is not the same.
   struct Difference: Hashable {
@@ -13,94 +14,49 @@ struct TableComparison {
   }
 
   let table: StoreTable
+  /// Of the first `Limits.differencesShownMax` rows that differ.
   private(set) var differences: [Difference] = []
-  /// Rows that differ; `differences` tells of the first `Limits.differencesShownMax`.
+  /// Rows that differ.
   private(set) var count = 0
-  private var wanted: Set<[UInt8]> = []
 
-  init(_ table: StoreTable, found: StoreReader, expected: StoreReader) throws(StoreError) {
+  init(
+    _ table: StoreTable, found: StoreReader, expected: StoreReader, clock: any WallClock
+  ) throws(StoreError) {
     self.table = table
-    // Rows by key; of a table without one, each row as often as it is there.
-    var unmatched: [[UInt8]: [Digest]] = [:]
-    try expected.forEachRow(of: table) { (row) throws(StoreError) in
-      if unmatched.count < Limits.comparedRowsMax {
-        unmatched[Self.key(row, table), default: []].append(Self.digest(row))
-      }
+    let (columns, key) = (table.columns, table.keyColumns)
+    var merge = TableMerge(
+      try found.rows(of: table.name, columns: columns, key: key, isSorted: true, clock: clock),
+      try expected.rows(of: table.name, columns: columns, key: key, isSorted: true, clock: clock),
+      key: key, width: columns.count)
+    while let step = try merge.next() {
+      if case .same = step { continue }
+      count += 1
+      if count <= Limits.differencesShownMax { note(step, merge.old.row, merge.new.row) }
     }
-    let isWhole = unmatched.count < Limits.comparedRowsMax
-    try found.forEachRow(of: table) { (row) throws(StoreError) in
-      let key = Self.key(row, table)
-      guard var digests = unmatched[key] else {
-        if isWhole { note(key) }
-        return
-      }
-      if let same = digests.firstIndex(of: Self.digest(row)) {
-        digests.remove(at: same)
-      } else {
-        digests.removeLast()
-        note(key)
-      }
-      unmatched[key] = digests.isEmpty ? nil : digests
-    }
-    for key in unmatched.keys { note(key) }
-    try describe(found, expected)
   }
 
-  private mutating func note(_ key: [UInt8]) {
-    count += 1
-    if wanted.count < Limits.differencesShownMax { wanted.insert(key) }
-  }
-
-  /// Reads the differing rows again, for their values.
-  private mutating func describe(_ found: StoreReader, _ expected: StoreReader) throws(StoreError) {
-    let there = try rows(found)
-    let should = try rows(expected)
-    for key in wanted {
-      let (one, other) = (there.values[key], should.values[key])
-      let name = there.names[key] ?? should.names[key] ?? ""
-      guard let one, let other else {
+  private mutating func note(_ step: TableMerge.Step, _ found: RowBuffer, _ expected: RowBuffer) {
+    let row = step == .onlyNew ? expected : found
+    let parts = table.keyColumns.isEmpty ? Array(table.columns.indices) : table.keyColumns
+    let name = Self.joined(row, parts)
+    let all = Array(table.columns.indices)
+    switch step {
+    case .same: return
+    case .onlyOld:
+      differences.append(.init(key: name, column: nil, found: Self.joined(found, all), expected: nil))
+    case .onlyNew:
+      differences.append(.init(key: name, column: nil, found: nil, expected: Self.joined(expected, all)))
+    case .changed:
+      for (index, column) in table.columns.enumerated() where !found.hasSame(index, as: expected) {
         differences.append(
-          Difference(
-            key: name, column: nil, found: one.map { Self.joined($0) },
-            expected: other.map { Self.joined($0) }))
-        continue
-      }
-      for (index, column) in table.columns.enumerated() where one[index] != other[index] {
-        differences.append(Difference(key: name, column: column, found: one[index], expected: other[index]))
+          .init(
+            key: name, column: column, found: Self.text(found, index), expected: Self.text(expected, index)))
       }
     }
-    differences.sort { ($0.key, $0.column ?? "") < ($1.key, $1.column ?? "") }
   }
 
-  private func rows(
-    _ reader: StoreReader
-  ) throws(StoreError) -> (values: [[UInt8]: [String]], names: [[UInt8]: String]) {
-    var values: [[UInt8]: [String]] = [:]
-    var names: [[UInt8]: String] = [:]
-    if wanted.isEmpty { return (values, names) }
-    try reader.forEachRow(of: table) { (row) throws(StoreError) in
-      let key = Self.key(row, table)
-      guard wanted.contains(key), values[key] == nil else { return }
-      let texts = (0..<row.cells.count).map { Self.text(row, $0) }
-      values[key] = texts
-      names[key] = Self.joined(table.keyColumns.isEmpty ? texts : table.keyColumns.map { texts[$0] })
-    }
-    return (values, names)
-  }
-
-  private static func joined(_ texts: [String]) -> String { texts.joined(separator: ", ") }
-
-  private static func key(_ row: RowBuffer, _ table: StoreTable) -> [UInt8] {
-    var bytes: [UInt8] = []
-    if table.keyColumns.isEmpty { row.encode(0..<row.cells.count, into: &bytes) }
-    for column in table.keyColumns { row.encode(column..<column + 1, into: &bytes) }
-    return bytes
-  }
-
-  private static func digest(_ row: RowBuffer) -> Digest {
-    var bytes: [UInt8] = []
-    row.encode(0..<row.cells.count, into: &bytes)
-    return Digest.zero.adding(bytes)
+  private static func joined(_ row: RowBuffer, _ columns: [Int]) -> String {
+    columns.map { text(row, $0) }.joined(separator: ", ")
   }
 
   /// A value as SQL writes it, so that 1, 1.0 and '1' are told apart.

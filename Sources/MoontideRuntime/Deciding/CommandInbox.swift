@@ -42,6 +42,16 @@ public final class CommandInbox: Sendable {
   public init() {}
 
   public var isEmpty: Bool { state.withLock { $0.asked.isEmpty } }
+  public var isClosed: Bool { state.withLock { $0.isClosed } }
+
+  /// Takes out those whose type is none of these: for another decider.
+  public func takeOthers(than types: Set<String>) -> [Asked] {
+    state.withLock { state in
+      let others = state.asked.filter { !types.contains($0.command.type) }
+      state.asked.removeAll { !types.contains($0.command.type) }
+      return others
+    }
+  }
 
   /// Refuses at once when the decider has ended.
   public func put(_ asked: Asked) {
@@ -91,6 +101,17 @@ public final class CommandInbox: Sendable {
       return (state.asked, state.reason)
     }
     for asked in waiting { asked.answer(.refused(Self.ended(kept))) }
+  }
+
+  /// What somebody hears whose command no decider takes any more.
+  public static func untaken(_ type: String) -> Diagnostic {
+    Diagnostic(
+      code: RuntimeCode.deciderEnded.rawValue,
+      "the scripts were edited meanwhile, and the decider that they give \(type) is another one, or none",
+      details: [
+        .init("state", "nothing was decided and nothing was written"),
+        .init("help", "send it again under the same id: it has one outcome, however often it is sent"),
+      ])
   }
 
   private static func ended(_ reason: Diagnostic?) -> Diagnostic {

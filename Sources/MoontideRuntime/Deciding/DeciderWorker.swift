@@ -72,6 +72,10 @@ public final class DeciderWorker: Worker {
   public func settle() { decider.settle(reached: status.position) }
 
   private func reply(to command: Command, isLogged: Bool) throws(WorkerStop) -> CommandReply {
+    // Sent when another version of the script was at work.
+    guard definition.commands.contains(command.type) else {
+      return .refused(CommandInbox.untaken(command.type))
+    }
     switch try decider.decide(command, isLogged: isLogged) {
     case .outcome(let outcome, let explanation):
       if !explanation.isRepeat { count(outcome) }

@@ -19,7 +19,7 @@ struct BatchSizer: Equatable {
     }
     if let fixed {
       records = fixed
-      bytes = Limits.readBytesDeepMax
+      bytes = max(Limits.readBytesDeepMax, fixed * Limits.readRecordBytes)
     }
   }
 }

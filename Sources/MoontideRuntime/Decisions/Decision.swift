@@ -68,7 +68,7 @@ public struct Decision: Sendable, Hashable {
 
   /// Reads a record of kind `decision`. One of an action that this version does not know, or that is not
   /// readable, is about no event.
-  init(_ record: Record, in batch: RecordBatch) {
+  public init(_ record: Record, in batch: RecordBatch) {
     let bytes = batch.bytes
     let body = record.envelope.data
     let action = Action(rawValue: bytes.text(record.envelope.type))

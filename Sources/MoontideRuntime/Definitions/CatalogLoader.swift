@@ -14,7 +14,7 @@ struct CatalogLoader {
   private var places: [String: SourcePlace] = [:]
   private var contents: [String: Digest] = [:]
   /// The modules that each file may require, by its path.
-  private var modules: [String: [String]] = [:]
+  private(set) var modules: [String: [String]] = [:]
   /// The modules that the file being read requires.
   private var required: Set<String> = []
   /// Of the file being read, once it has an upcaster.
@@ -145,6 +145,7 @@ struct CatalogLoader {
       deciders[index].version = version
     }
     diagnostics += UpcasterChecks(upcasters, handlers: definitions).diagnostics
+    diagnostics += OriginChecks(definitions, deciders).diagnostics
     tellAndSort()
   }
 

@@ -15,6 +15,8 @@ public struct ProjectCatalog: Sendable {
   public let upcasters: [String: UpcasterDefinition]
   /// In order of file and line.
   public let diagnostics: [Diagnostic]
+  /// The names of the modules that each handler file may require, by its path.
+  let modules: [String: [String]]
 
   /// Loads every file in a state of its own, so that one broken file hides nothing of the others.
   /// - Parameter modules: by the name that `require` finds them under.
@@ -29,7 +31,17 @@ public struct ProjectCatalog: Sendable {
     return ProjectCatalog(
       scripts: scripts, defaults: defaults, definitions: loader.definitions, deciders: loader.deciders,
       sagas: loader.sagas, upcasters: loader.upcasters,
-      diagnostics: loader.diagnostics)
+      diagnostics: loader.diagnostics, modules: loader.modules)
+  }
+
+  /// With definitions that are not here any more and stay at work by the scripts of `old`.
+  public func keeping(_ names: Set<String>, of old: ProjectCatalog) -> ProjectCatalog {
+    let kept = old.definitions.filter { names.contains($0.name) && definition($0.name) == nil }
+    var sagas = sagas
+    for one in kept { sagas[one.name] = old.sagas[one.name] }
+    return ProjectCatalog(
+      scripts: scripts, defaults: defaults, definitions: definitions + kept, deciders: deciders,
+      sagas: sagas, upcasters: upcasters, diagnostics: diagnostics, modules: modules)
   }
 
   public var hasErrors: Bool { diagnostics.contains { $0.severity == .error } }

@@ -80,6 +80,18 @@ public final class EffectRelay: Worker {
     }
   }
 
+  /// Writes down what came back, and waits for nothing else: another relay asks the performer for what is
+  /// being performed. The performer is to keep what comes from now on.
+  public func leave() {
+    if status.halted == nil {
+      do throws(WorkerStop) { _ = try conclude() } catch { _ = stopped(error) }
+    }
+    for flight in inFlight.values { circuits.leave(flight.effect.target, at: now) }
+    inFlight.removeAll()
+    // Only what could not be written is left to wait for.
+    drain()
+  }
+
   private func stopped(_ stop: WorkerStop) -> StepOutcome {
     switch stop {
     case .wait(let diagnostic):

@@ -105,6 +105,13 @@ struct CodeExplanation {
         what: "There are events in the "
           + "log already, and reacting to old ones is not always wanted: mails would go out for years past.",
         help: "Write from = \"start\", from = \"now\" or from = \"2026-11-17\" in the consumer.")
+    case .renameConflict:
+      .init(
+        "a renamed definition takes the place of one that is gone",
+        what: "`was` carries checkpoint, state and identity over from the old name, and the ids of what a "
+          + "handler makes come from its identity: two definitions cannot have the same one.",
+        help: "Remove the definition of the old name in the same edit. For a copy that begins anew leave "
+          + "`was` out.")
     case .fileLocalAssigned:
       .init(
         "a function assigns a local of its file",
@@ -201,7 +208,8 @@ struct CodeExplanation {
         "the system is short of room on the disk, or of file descriptors",
         what:
           "Nothing is lost: who meets it rolls back what was begun, waits, and goes on by itself when there "
-          + "is room again, without a restart. Files of events keep their lines meanwhile.",
+          + "is room again, without a restart. Files of events keep their lines meanwhile. A read model "
+          + "that is rebuilt beside the one in use gives up its room first, and begins again later.",
         help: "Free some space (df -h), or raise the limit of open files (ulimit -n); nothing else is needed."
       )
     case .logBroken:

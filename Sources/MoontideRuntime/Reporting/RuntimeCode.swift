@@ -19,6 +19,7 @@ public enum RuntimeCode: String, ExplainedCode {
   case badSchema = "E0118"
   case unknownKind = "E0119"
   case startMissing = "E0120"
+  case renameConflict = "E0121"
   case fileLocalAssigned = "E0131"
   // Upcasters.
   case upcasterCircle = "E0141"

@@ -48,6 +48,7 @@ final class BatchRun {
       return !reports.isEmpty
     } catch {
       lane.host.transaction = nil
+      lane.trace?.undone()
       if let transaction {
         self.transaction = nil
         do throws(StoreError) { try transaction.rollback() } catch { throw .stop(lane.stop(error)) }
@@ -88,13 +89,17 @@ final class BatchRun {
       return try hold(record, behind: index)
     }
     var record = record
+    var isCorrected = false
     if lane.rulings.mayRule(record.position), let ruling = lane.rulings[record.position] {
       switch ruling {
       case .skip:
         _ = try open()
         skipped += 1
+        lane.trace?.skips(record, in: batch, topic: lane.topic(of: record))
         return
-      case .correct(let data): record = HandlerLane.corrected(record, data, in: batch)
+      case .correct(let data):
+        isCorrected = true
+        record = HandlerLane.corrected(record, data, in: batch)
       }
     }
     let isFirst = transaction == nil
@@ -104,8 +109,13 @@ final class BatchRun {
     } else if transaction == nil {
       _ = try open()
     }
+    if let trace = lane.trace {
+      trace.begins(record, in: batch, topic: lane.topic(of: record), isCorrected: isCorrected)
+    }
     do throws(LuaFault) {
-      if try lane.apply(record, route, in: batch) { applied += 1 } else { skipped += 1 }
+      let isApplied = try lane.apply(record, route, in: batch)
+      if isApplied { applied += 1 } else { skipped += 1 }
+      if let trace = lane.trace { trace.ended(isApplied: isApplied) }
       emitted += UInt64(lane.host.emitted)
     } catch {
       let isLost = transaction?.isLost == true
@@ -196,6 +206,7 @@ final class BatchRun {
     let topic = lane.selection.topics[Int(record.topic.value)].name
     let plan = FailurePlan.decide(lane.definition, attempts: 1)
     let letter = lane.report.deadLetter(fault, record: record, in: batch, topic: topic, attempts: 1)
+    lane.trace?.failed(letter)
     var diagnostic = lane.report.failure(
       fault, record: record, seen: lane.host.record, in: batch, topic: topic,
       plan: plan,
@@ -243,6 +254,9 @@ final class BatchRun {
       lane.host.transaction = nil
     }
     lane.selection.advance(to: reached)
+    if let trace = lane.trace {
+      do throws(Diagnostic) { try trace.committed(before: reached) } catch { throw .stop(.halt(error)) }
+    }
     lane.parked = parked
     lane.status.applied += applied
     lane.status.skipped += skipped

@@ -132,10 +132,11 @@ final class HandlerHost: LuaHost {
   func effect(_ kind: String, request: [UInt8], result: RowBuffer) throws(HostRefusal) {
     guard var record else { return }
     record.envelope.id = storedID
-    let made = try Emission(
+    var made = try Emission(
       maker: definition.identityName, catalog: catalog, cause: record, batch: batch, topic: topic,
       ordinal: effects
     ).effect(kind, request, rules: catalog.defaults.effects)
+    made.scriptVersion = definition.scriptVersion
     try write(.effect(.recorded(made)))
     effects += 1
     result.removeAll()

@@ -18,6 +18,8 @@ final class HandlerLane {
   private(set) var rulings = Rulings()
   var status: HandlerStatus
   var latency = LatencySample()
+  /// Who hears of each event; nil but for a replay that is looked at.
+  var trace: (any HandlerTrace)?
   /// While others wait, parked keys are not tried before.
   var retriesRest = Duration.zero
   /// Events whose keys are put on their way again at the start.
@@ -265,11 +267,13 @@ final class HandlerLane {
     case .itself(let newest):
       guard route.subscription >= 0 else { return false }
       host.see(newest)
+      trace?.sees(newest, of: record, in: batch)
       try handle(newest, route.subscription, in: batch)
       return true
     case .others:
       for event in reading.events {
         host.see(event.record)
+        trace?.sees(event.record, of: record, in: batch)
         try handle(event.record, event.subscription, in: batch)
       }
       return !reading.events.isEmpty
@@ -290,6 +294,9 @@ final class HandlerLane {
     topicSeed = known.seed
     host.topic = known.name
   }
+
+  /// The name of a record's topic.
+  func topic(of record: Record) -> TopicName { selection.topics[Int(record.topic.value)].name }
 
   /// A state that tripped a budget is thrown away.
   func renewProgramIfSpent() throws(WorkerStop) {

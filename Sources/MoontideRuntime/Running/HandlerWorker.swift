@@ -87,6 +87,12 @@ public final class HandlerWorker: Worker {
     }
   }
 
+  /// From the next step on somebody hears of each event that it handles.
+  public func follow(_ trace: any HandlerTrace) { lane.trace = trace }
+
+  /// While a script writes a row: the line that does. Relative to the project, from 1.
+  public var writingLine: (path: String, line: Int)? { lane.program.state.callingLine }
+
   /// Follows decisions as if the log had them, before the first step: what would a read model be like?
   public func foresee(_ decisions: [Decision]) { lane.foresee(decisions) }
 

@@ -48,7 +48,7 @@ final class SagaCode {
     }
     let catalog = ProjectCatalog(
       scripts: kept.scripts, defaults: kept.defaults, definitions: kept.definitions, deciders: today.deciders,
-      sagas: kept.sagas, upcasters: kept.upcasters, diagnostics: [])
+      sagas: kept.sagas, upcasters: kept.upcasters, diagnostics: [], modules: kept.modules)
     do throws(WorkerStop) {
       return try SagaCode(saga, catalog: catalog, surroundings: surroundings)
     } catch { return nil }

@@ -196,6 +196,7 @@ final class SagaHost: LuaHost {
     var made = try emission(ordinal: ordinal).effect(kind, request, rules: catalog.defaults.effects)
     made.topic = .instances
     made.orderKey = key
+    made.scriptVersion = definition.handler.scriptVersion
     effects.append(made)
     result.append(text: made.key)
   }

@@ -7,8 +7,10 @@ struct BackupCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "backup", abstract: "Copy data/ into one file, also while a run goes on.",
     discussion: """
-      The file is a tar archive: the stores, each as of one commit, and the log up to one position. Scripts \
-      and events/ are not in it. Put it back with moontide restore.
+      The file is a tar archive: the stores, also those of removed handlers (data/archive), each as of one \
+      commit, the kept scripts, and the log up to one position. What is in handlers/, lib/ and events/ is not \
+      in it, nor the former read model that projection rollback goes back to. Put it back with moontide \
+      restore.
       """)
 
   @OptionGroup var options: GlobalOptions

@@ -24,7 +24,7 @@ struct DeadCommand: ParsableCommand {
 
     /// One fault is one place in a script, whatever its messages hold of the events; of quarantined lines one
     /// rule and file. The first of each stands for all.
-    private static let groups = """
+    static let groups = """
       with letters as (select * from sys.dead_letters),
       faults as (
         select fault, count(*) as events, count(distinct key) as keys, sum(held) as held,
@@ -66,7 +66,7 @@ struct DeadCommand: ParsableCommand {
       for row in mended.rows {
         let next =
           row[1] == "projection"
-          ? "the next start of run rebuilds it"
+          ? "it is rebuilt once that is taken up (run --watch, moontide reload, or the next start of run)"
           : "moontide dead retry \(row[0]) (--dry-run says what would happen)"
         try session.note("\(row[1]) \(row[0]) was edited since \(row[2]) of these failed: \(next)")
       }

@@ -9,8 +9,8 @@ struct DeadRetryCommand: ParsableCommand {
     abstract: "Apply dead letters through today's scripts, then what waits behind them.",
     discussion: """
       Works beside a run and without one; a handler that stopped there goes on. A consumer's event is \
-      tried once; what is held behind it follows in order when it passes. A projection is rebuilt at the \
-      next start of run, which this is when nothing runs. A quarantined line is read again from its file. \
+      tried once; what is held behind it follows in order when it passes. A projection is \
+      rebuilt beside and swapped, at once. A quarantined line is read again from its file. \
       Exit 1 when something is still dead.
       """)
 

@@ -9,6 +9,9 @@ struct LagCommand: ParsableCommand {
     usage: "moontide lag [<dir>] [--max <max>]",
     discussion: "Example: moontide lag shop --max 1000")
 
+  static let statement =
+    "select name, kind, checkpoint, lag, held, parked, dead from sys.handlers order by lag desc, name"
+
   @OptionGroup var options: GlobalOptions
   @Argument(help: "The project.") var directory: String?
   @Option(help: "Exit 1 when a handler lags by more events than this.") var max: Int64?
@@ -19,12 +22,36 @@ struct LagCommand: ParsableCommand {
       let project = try session.project(directory)
       let sink = WatchingSink(PrintingSink(options), column: "lag")
       try ProjectDoor.access(project).query(
-        QueryRequest(
-          "select name, kind, checkpoint, lag, held, parked, dead from sys.handlers order by lag desc, name"),
-        to: sink)
+        QueryRequest(LagCommand.statement), to: sink)
       try sink.finish()
+      try tellRebuilds(project, session)
       if let max, sink.largest > max { throw ExitCodes.findings }
     }
+  }
+
+  /// A line for each read model that is rebuilt beside the one that serves.
+  private func tellRebuilds(_ project: ProjectPaths, _ session: CommandSession) throws {
+    let sink = RebuildLines()
+    try ProjectDoor.access(project).query(
+      QueryRequest(
+        "select name, rebuild_position, rebuild_end, rebuild_left_s from sys.handlers "
+          + "where rebuild_version is not null"), to: sink)
+    for line in sink.lines { try session.note(line) }
+  }
+}
+
+/// Says how far rebuilds are.
+private final class RebuildLines: RowSink {
+  private(set) var lines: [String] = []
+
+  func columns(_ names: [String]) throws(Diagnostic) {}
+
+  func row(_ row: RowBuffer) throws(Diagnostic) {
+    let (done, total) = (UInt64(max(0, row.cells[1].bits)), UInt64(max(1, row.cells[2].bits)))
+    let left = row.cells[3].kind == .real ? ", \(Figures.time(row.cells[3].real)) left" : ""
+    lines.append(
+      "\(row.text(0) ?? "") is rebuilt beside: \(min(100, done * 100 / total)) %, "
+        + "\(Figures.grouped(done)) of \(Figures.grouped(total))\(left)")
   }
 }
 

@@ -18,38 +18,13 @@ extension LaterCommand {
 /// All of them.
 enum LaterCommands {
   static let all: [any ParsableCommand.Type] = [
-    TestLater.self, ReplLater.self, WhyLater.self,
-    ImpactLater.self, ReloadLater.self, SchemaLater.self,
+    TestLater.self, SchemaLater.self,
   ]
 }
 
 struct TestLater: LaterCommand {
   static let name = "test"
   static let instead = "until then moontide check loads every script"
-  @Argument(parsing: .captureForPassthrough) var words: [String] = []
-}
-
-struct ReplLater: LaterCommand {
-  static let name = "repl"
-  static let instead = "until then: moontide query DIR \"select …\""
-  @Argument(parsing: .captureForPassthrough) var words: [String] = []
-}
-
-struct WhyLater: LaterCommand {
-  static let name = "why"
-  static let instead = "until then: moontide events cat --key KEY"
-  @Argument(parsing: .captureForPassthrough) var words: [String] = []
-}
-
-struct ImpactLater: LaterCommand {
-  static let name = "impact"
-  static let instead = "until then emitted events name their cause in meta"
-  @Argument(parsing: .captureForPassthrough) var words: [String] = []
-}
-
-struct ReloadLater: LaterCommand {
-  static let name = "reload"
-  static let instead = "until then stop the run and start it again"
   @Argument(parsing: .captureForPassthrough) var words: [String] = []
 }
 

@@ -41,7 +41,7 @@ struct PastOptions: ParsableArguments {
     return zone
   }
 
-  private static func moment(_ text: String, _ zone: CivilZone) throws(Diagnostic) -> LogMoment {
+  static func moment(_ text: String, _ zone: CivilZone = .utc) throws(Diagnostic) -> LogMoment {
     do throws(TimeExpressionFault) {
       switch try TimeExpression.parse(text, as: .end, now: SystemSurroundings.clock.now, zone: zone) {
       case .instant(let time): return .instant(time)

@@ -2,11 +2,13 @@ import ArgumentParser
 import MoontideCore
 import MoontideHost
 
-/// `projection verify NAME`
+/// `projection verify|rebuild NAME`
 struct ProjectionCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "projection", abstract: "Look after read models.",
-    subcommands: [ProjectionVerify.self, RebuildLater.self, DiffLater.self, RollbackLater.self])
+    subcommands: [
+      ProjectionVerify.self, ProjectionRebuild.self, ProjectionDiffCommand.self, ProjectionRollback.self,
+    ])
 }
 
 struct ProjectionVerify: ParsableCommand {
@@ -55,22 +57,4 @@ struct ProjectionVerify: ParsableCommand {
       throw ExitCodes.findings
     }
   }
-}
-
-struct RebuildLater: LaterCommand {
-  static let name = "rebuild"
-  static let instead = "until then delete data/readmodels/NAME.sqlite: the next run folds it anew"
-  @Argument(parsing: .captureForPassthrough) var words: [String] = []
-}
-
-struct DiffLater: LaterCommand {
-  static let name = "diff"
-  static let instead = "until then compare two projects with moontide query"
-  @Argument(parsing: .captureForPassthrough) var words: [String] = []
-}
-
-struct RollbackLater: LaterCommand {
-  static let name = "rollback"
-  static let instead = "until then put the old script back: the next run folds it anew"
-  @Argument(parsing: .captureForPassthrough) var words: [String] = []
 }

@@ -6,13 +6,17 @@ import MoontideHost
 struct RunCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "run", abstract: "Ingest the event directory and run every handler.",
-    usage: "moontide run [<dir>] [--once] [--until <time>] [--only <name>]… [--strict] [--fail-on-dead]",
+    usage:
+      "moontide run [<dir>] [--once | --watch] [--until <time>] [--only <name>]… [--strict] [--fail-on-dead]",
     discussion: """
       Goes on until Ctrl-C, taking lines as they are appended; with --once it ends when everything is \
       applied, with --until TIME event time is moved on once it is, so that timers of sagas fire that are \
-      due by then. The first Ctrl-C finishes what is in flight and checkpoints, a second one ends at once.
+      due by then. With --watch scripts are taken up as they are edited, all that changed or nothing; SIGHUP \
+      and moontide reload do so at once, with and without it. A handler whose script is gone leaves its file in \
+      data/archive, and goes on with it once the script is back. The first Ctrl-C finishes what is in flight and \
+      checkpoints, a second one ends at once.
 
-      Example: moontide run shop --once
+      Example: moontide run shop --watch
       """)
 
   @OptionGroup var options: GlobalOptions
@@ -31,23 +35,31 @@ struct RunCommand: ParsableCommand {
     help: ArgumentHelp("Move event time on, once all is applied: timers due by then fire.", valueName: "TIME")
   )
   var until: String?
-  @Flag(help: "Not yet: takes up edited scripts while running.") var watch = false
+  @Flag(help: "Take up scripts as they are edited.") var watch = false
 
   func validate() throws {
-    if watch { throw ValidationError("--watch comes in a later version; stop the run and start it again") }
+    if watch, once {
+      throw ValidationError("--watch is for a run that goes on; with --once the next run takes edits up")
+    }
   }
 
   func run() throws {
     let session = CommandSession(options)
     try session.perform {
       let paths = try session.project(directory)
-      Signals.install()
+      Signals.install(reloads: !once)
       let watcher = RunWatcher(options, tails: !once)
       guard let project = try open(paths, watcher) else { return }
+      if !project.refused.isEmpty {
+        try session.show(project.refused)
+        try session.note("these scripts do not load: those run that were last at work, until they are mended")
+      }
       try session.show(project.warnings)
       var settings = RunOptions()
       settings.once = once
       settings.strict = strict
+      settings.watch = watch
+      settings.reloadsAsked = { Signals.hungUp }
       settings.metricsFile = metricsFile
       settings.until = try until.map { try instant($0, session) }
       settings.only = only.isEmpty ? nil : Set(only)
@@ -78,7 +90,7 @@ struct RunCommand: ParsableCommand {
   /// Waits for room on a full disk and the like; nil when it was asked to end before.
   private func open(_ paths: ProjectPaths, _ watcher: RunWatcher) throws -> MoontideProject? {
     var isTold = false
-    return try MoontideProject.open(paths) { problem throws(ProjectFault) in
+    return try MoontideProject.open(paths, orKept: watch) { problem throws(ProjectFault) in
       if !isTold { try ProjectFault.told { () throws(Diagnostic) in try watcher.problem(problem) } }
       isTold = true
       return Signals.received == 0

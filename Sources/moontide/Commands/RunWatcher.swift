@@ -30,6 +30,8 @@ final class RunWatcher: RunObserver {
   private let options: GlobalOptions
   private let errors = StreamSink.standardError()
   private let bar: ProgressBar
+  /// While read models are rebuilt beside those that serve.
+  private var rebuildBar: ProgressBar?
   private let renderer: DiagnosticRenderer
   private var failures = 0
   /// How often each fault came.
@@ -61,10 +63,33 @@ final class RunWatcher: RunObserver {
       } else if catchingUp {
         try bar.update(done: progress.done, total: progress.total)
       }
+      if !catchingUp { try show(progress.rebuilds) }
     }
   }
 
+  /// Of several the one that is furthest behind.
+  private func show(_ rebuilds: [RebuildStatus]) throws(OutputClosed) {
+    guard let last = rebuilds.min(by: { $0.position < $1.position }) else {
+      try rebuildBar?.finish()
+      rebuildBar = nil
+      return
+    }
+    let bar = rebuildBar ?? makeBar("rebuild")
+    rebuildBar = bar
+    try bar.update(done: min(last.position, last.end).value, total: last.end.value)
+  }
+
+  private func makeBar(_ label: String) -> ProgressBar {
+    ProgressBar(
+      label, unit: "events", to: errors, terminal: .standardError(options.color), quiet: options.quiet,
+      clock: SystemSurroundings.clock)
+  }
+
   func problem(_ problem: Diagnostic) throws(Diagnostic) {
+    if problem.severity == .note {
+      if options.quiet { return }
+      return try told { () throws(OutputClosed) in try errors.write(renderer.render(problem)) }
+    }
     let fault = Fault(problem)
     let times = (seen[fault] ?? 0) + 1
     // Bounded: a script may fail in more places than anyone reads of.
@@ -92,6 +117,23 @@ final class RunWatcher: RunObserver {
 
   func printed(_ text: String) throws(Diagnostic) {
     try told { () throws(OutputClosed) in try errors.write(text + "\n") }
+  }
+
+  /// An edit is told whole each time, whatever was told before.
+  func reloaded(_ report: ReloadReport) throws(Diagnostic) {
+    seen.removeAll()
+    failures = 0
+    try told { () throws(OutputClosed) in
+      if !report.problems.isEmpty { try errors.write(renderer.render(report.problems)) }
+      if report.isRefused {
+        try errors.write("not reloaded: nothing was taken up, everything goes on as it was\n")
+      } else if !report.rows.isEmpty, !options.quiet {
+        let parts = report.rows.map { row in
+          "\(row.kind) \(row.name)\(row.version.isEmpty ? "" : " \(row.version)") \(row.follows)"
+        }
+        try errors.write("reloaded: \(parts.joined(separator: " · "))\n")
+      }
+    }
   }
 
   /// The sum of the run.

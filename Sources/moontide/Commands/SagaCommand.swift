@@ -24,6 +24,18 @@ struct SagaCommand: ParsableCommand {
     @Flag(help: "Those that have ended too.") var all = false
     @Option(help: ArgumentHelp("At most so many.", valueName: "N")) var limit = 100
 
+    /// Those that have not ended.
+    static let open = "status not in ('completed', 'compensated')"
+
+    static func statement(where conditions: String, limit: Int) -> String {
+      """
+      select saga, key, status, step, reason, time as since, next_timer,
+        case pinned when 1 then version || ' (old)' else version end as script
+      from sys.sagas
+      where \(conditions) order by time, saga, key limit \(max(0, limit))
+      """
+    }
+
     func run() throws {
       let session = CommandSession(options)
       try session.perform {
@@ -31,16 +43,10 @@ struct SagaCommand: ParsableCommand {
         var conditions = ["1 = 1"]
         if let saga { conditions.append("saga = \(SQLText.quoted(saga))") }
         if let status { conditions.append("status = \(SQLText.quoted(status))") }
-        if !all, status == nil { conditions.append("status not in ('completed', 'compensated')") }
+        if !all, status == nil { conditions.append(List.open) }
         let list = conditions.joined(separator: " and ")
         try session.print(
-          QueryRequest(
-            """
-            select saga, key, status, step, reason, time as since, next_timer,
-              case pinned when 1 then version || ' (old)' else version end as script
-            from sys.sagas
-            where \(list) order by time, saga, key limit \(max(0, limit))
-            """), of: project)
+          QueryRequest(List.statement(where: list, limit: limit)), of: project)
         let counts = TextRowsSink()
         try ProjectDoor.query(
           QueryRequest("select status, count(*) from sys.sagas group by status order by status"),

@@ -1,9 +1,13 @@
-/// The lines of stdin as they come, without blank ones. A last line without a newline counts.
+/// The lines of stdin as they come, without blank ones unless they count too. A last line without a newline
+/// counts.
 struct StandardInputLines: ~Copyable {
   private var bytes: [UInt8] = []
   private var start = 0
   private var number = 0
   private var isAtEnd = false
+  private let keepsBlank: Bool
+
+  init(keepsBlank: Bool = false) { self.keepsBlank = keepsBlank }
 
   /// The next line without its newline, and its number from 1; nil at the end. Waits for whole lines.
   mutating func next() -> (number: Int, line: [UInt8])? {
@@ -18,7 +22,7 @@ struct StandardInputLines: ~Copyable {
       let line = Array(bytes[start..<end])
       start = min(end + 1, bytes.count)
       number += 1
-      if !line.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }) { return (number, line) }
+      if keepsBlank || !line.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }) { return (number, line) }
     }
   }
 

@@ -8,6 +8,9 @@ enum CommandCode: String, ExplainedCode {
   case zone = "E0694"
   case newProject = "E0695"
   case crashPoint = "E0696"
+  case dotCommand = "E0697"
+  case replFile = "E0698"
+  case replInput = "E0690"
 
   var title: String {
     switch self {
@@ -17,6 +20,9 @@ enum CommandCode: String, ExplainedCode {
     case .zone: "this is not a time zone"
     case .newProject: "the new project could not be written"
     case .crashPoint: "MOONTIDE_CRASH_AT names no place to die at"
+    case .dotCommand: "the REPL has no such command, or not with these arguments"
+    case .replFile: "the REPL cannot read or write a file"
+    case .replInput: "the REPL cannot take this input"
     }
   }
 
@@ -47,6 +53,21 @@ enum CommandCode: String, ExplainedCode {
       The file system refused a folder or a file. What was written before stays where it is; nothing that \
       was there earlier was touched.
       """
+    case .dotCommand:
+      """
+      A line of the REPL that begins with a dot is one of its commands. .help lists them, .help COMMAND tells \
+      more about one.
+      """
+    case .replFile:
+      """
+      .output, .run and .save work on files with the rights of whoever runs the REPL. The system refused one; \
+      nothing else has changed.
+      """
+    case .replInput:
+      """
+      A statement, or a line of Lua, has at most 1 MiB. SQL ends with a semicolon, Lua at the end of its line \
+      unless it is not whole there. .live and .tail draw on a terminal and read nothing else.
+      """
     case .crashPoint:
       """
       For testing recovery: with MOONTIDE_CRASH_AT=NAME:N in its environment a process kills itself by SIGKILL \
@@ -65,6 +86,9 @@ enum CommandCode: String, ExplainedCode {
     case .unknownCode: "List all codes: moontide explain"
     case .newProject: "Mend what the message names, delete the unfinished folder, and run it again."
     case .crashPoint: "Take one of these names, or unset MOONTIDE_CRASH_AT."
+    case .dotCommand: "Write it as .help COMMAND shows it."
+    case .replFile: "Name another file, or mend what the message names."
+    case .replInput: "Close what was opened (a quote, a bracket), or give it to moontide query."
     case .zone: "Use +HH:MM, or a name from /usr/share/zoneinfo (package tzdata)."
     }
   }

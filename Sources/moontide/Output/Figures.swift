@@ -30,6 +30,12 @@ enum Figures {
     return clock(seconds) + (seconds < 3600 ? " min" : " h")
   }
 
+  /// `0.4 ms`, `12 ms`, `5.2 s`
+  static func milliseconds(_ value: Double) -> String {
+    if value >= 1_000 { return time(value / 1_000) }
+    return decimal(value, places: value < 10 ? 1 : 0) + " ms"
+  }
+
   /// `0:12`, `3:07`, `2:00:10`; rounded up to the second.
   static func clock(_ seconds: Double) -> String {
     let whole = Int(min(seconds.rounded(.up), 3_599_999))

@@ -1,7 +1,8 @@
 import MoontideCore
 
 /// `table`: columns two spaces apart, numbers to the right, NULL as a dim `NULL`, no box. The first
-/// `Limits.tableProbeRowsMax` rows decide the widths; later rows go out at once.
+/// `Limits.tableProbeRowsMax` rows decide the widths; later rows go out at once. Columns that no terminal of
+/// its width can show are left out, and named below.
 struct TableWriter: RowWriter {
   private let columns: [String]
   private let sink: any TextSink
@@ -19,6 +20,8 @@ struct TableWriter: RowWriter {
   private struct Layout {
     var widths: [Int]
     var right: [Bool]
+    /// How many columns are shown, from the left.
+    var shown: Int
   }
 
   /// - Parameter terminal: of the stream; when it has a width, wide columns are clipped to fit it.
@@ -45,17 +48,21 @@ struct TableWriter: RowWriter {
 
   mutating func finish() throws(OutputClosed) {
     if layout == nil { try flush() }
+    guard let layout, layout.shown < columns.count else { return }
+    let names = columns[layout.shown...].joined(separator: ", ")
+    let text = "… \(columns.count - layout.shown) more: \(names)"
+    try sink.write(ink(.dim, DisplayText.clipped(text, to: room ?? DisplayText.width(text))) + "\n")
   }
 
   private mutating func flush() throws(OutputClosed) {
     let layout = layOut()
     self.layout = layout
-    let names = columns.indices.map { index in
+    let names = (0..<layout.shown).map { index in
       let clipped = DisplayText.clipped(columns[index], to: layout.widths[index])
       return pad(clipped, index, layout, shown: ink(.strong, clipped))
     }
-    let rule = layout.widths.map { ink(.dim, String(repeating: "-", count: $0)) }
-    try sink.write(TableWriter.joined(names) + TableWriter.joined(rule))
+    let rule = layout.widths.prefix(layout.shown).map { ink(.dim, String(repeating: "-", count: $0)) }
+    try sink.write(joined(names, layout) + joined(rule, layout))
     for fields in probe { try sink.write(line(fields, layout)) }
     probe = []
   }
@@ -72,7 +79,19 @@ struct TableWriter: RowWriter {
       }
     }
     if let room { TableWriter.shrink(&widths, keeping: right, to: room) }
-    return Layout(widths: widths, right: right)
+    return Layout(widths: widths, right: right, shown: TableWriter.fitting(widths, room))
+  }
+
+  /// How many columns fit, with a mark behind them when there are more; at least one.
+  static func fitting(_ widths: [Int], _ room: Int?) -> Int {
+    guard let room, widths.reduce(0, +) + 2 * (widths.count - 1) > room else { return widths.count }
+    var used = 3
+    let count = widths.prefix { width in
+      used += width
+      defer { used += 2 }
+      return used <= room
+    }.count
+    return max(1, count)
   }
 
   /// Takes columns from the widest text until the row fits, or every text is at 8; numbers are
@@ -90,14 +109,14 @@ struct TableWriter: RowWriter {
   }
 
   private func line(_ fields: [Field], _ layout: Layout) -> String {
-    TableWriter.joined(
-      fields.indices.map { index in
+    joined(
+      (0..<layout.shown).map { index in
         let field = fields[index]
         let clipped =
           room == nil || field.isNumber
           ? field.text : DisplayText.clipped(field.text, to: layout.widths[index])
         return pad(clipped, index, layout, shown: field.isNull ? ink(.dim, clipped) : clipped)
-      })
+      }, layout)
   }
 
   private func pad(_ text: String, _ index: Int, _ layout: Layout, shown: String) -> String {
@@ -108,8 +127,9 @@ struct TableWriter: RowWriter {
   }
 
   /// Without blanks at the end, which an empty last cell would leave.
-  private static func joined(_ cells: [String]) -> String {
+  private func joined(_ cells: [String], _ layout: Layout) -> String {
     var line = cells.joined(separator: "  ")
+    if layout.shown < columns.count { return line + "  …\n" }
     while line.last == " " { line.removeLast() }
     return line + "\n"
   }

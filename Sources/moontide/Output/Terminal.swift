@@ -7,6 +7,8 @@ struct Terminal: Sendable, Equatable {
   var isTerminal: Bool
   /// Columns of the terminal; nil when it is none, or does not say.
   var columns: Int?
+  /// Its lines, likewise.
+  var rows: Int?
   /// Whether to colour.
   var colors: Bool
 
@@ -16,21 +18,24 @@ struct Terminal: Sendable, Equatable {
   static func standardOutput(_ choice: ColorChoice) -> Terminal { Terminal(STDOUT_FILENO, choice) }
   static func standardError(_ choice: ColorChoice) -> Terminal { Terminal(STDERR_FILENO, choice) }
 
-  init(isTerminal: Bool, columns: Int?, colors: Bool) {
+  init(isTerminal: Bool, columns: Int?, rows: Int? = nil, colors: Bool) {
     self.isTerminal = isTerminal
     self.columns = columns
+    self.rows = rows
     self.colors = colors
   }
 
   private init(_ descriptor: Int32, _ choice: ColorChoice) {
     let isTerminal = isatty(descriptor) == 1
     var columns: Int?
+    var rows: Int?
     var size = winsize()
-    if isTerminal, ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 {
-      columns = Int(size.ws_col)
+    if isTerminal, ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0 {
+      if size.ws_col > 0 { columns = Int(size.ws_col) }
+      if size.ws_row > 0 { rows = Int(size.ws_row) }
     }
     self.init(
-      isTerminal: isTerminal, columns: columns,
+      isTerminal: isTerminal, columns: columns, rows: rows,
       colors: choice.colors(
         isTerminal: isTerminal, noColor: Terminal.environment("NO_COLOR"),
         term: Terminal.environment("TERM")))

@@ -43,7 +43,9 @@ upcaster "BookingMade" {
 upcaster "StayEnded" {
   [1] = function(data)
     local parts = { events.GuestLeft { rating = data.rating } }
-    if data.minibar_cents > 0 then parts[2] = events.MinibarCharged { amount_cents = data.minibar_cents } end
+    if data.minibar_cents > 0 then
+      parts[#parts + 1] = events.MinibarCharged { amount_cents = data.minibar_cents }
+    end
     return split(parts)
   end,
 }

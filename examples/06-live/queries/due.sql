@@ -1,0 +1,2 @@
+-- Bikes that are due for service
+select * from due order by bike
